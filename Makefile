@@ -1,0 +1,54 @@
+# make demo: the main job on a packaged image, without a display.   make test: lint, types and all tests.
+# Both set up what is missing, in $(VENV).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO_OUT ?= demo-output
+SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
+# What napari's window needs on a bare Debian machine: a virtual screen, software OpenGL and Qt's xcb libraries.
+DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
+	libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
+	libxcb-xinerama0
+
+.PHONY: demo test lint types system format clean
+
+demo: $(VENV)/.ready-run
+	$(BIN)/cellseg-ssl demo --out $(DEMO_OUT)
+
+test: lint types system
+	$(SCREEN) $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready-dev
+	$(BIN)/mypy
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+system:
+	@if dpkg -s $(DEBIAN) >/dev/null 2>&1; then exit 0; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN); \
+	elif ! command -v xvfb-run >/dev/null; then \
+		echo "The tests open real windows. Install a virtual screen first: sudo apt-get install $(DEBIAN)" >&2; exit 1; \
+	fi
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e ".[dev]"
+	touch $@ $(VENV)/.ready-run
+
+clean:
+	rm -rf build dist $(DEMO_OUT) .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,33 @@
+"""Segment cells with few labels or none: the public names for notebooks and scripts.
+
+Everything is loaded when it is first used, so that ``import napari_cellseg_ssl`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl import core as core
+    from napari_cellseg_ssl import tasks as tasks
+    from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+
+__version__ = "0.1.0"
+__all__ = ["train", "predict", "segment", "score", "load_run", "methods", "ModelBundle", "tasks", "core"]
+
+_HOMES = {
+    **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
+    "ModelBundle": "napari_cellseg_ssl.core.bundle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("tasks", "core"):
+        return import_module(f"napari_cellseg_ssl.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
