@@ -1,0 +1,182 @@
+"""A trained model with everything needed to use, judge and repeat it: the run folder."""
+
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
+
+FORMAT_VERSION = 1
+RUN_FILE, WEIGHTS_FILE, HISTORY_FILE = "run.json", "weights.safetensors", "history.csv"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a model comes from."""
+
+    seed: int = 0
+    device: str = "cpu"
+    steps: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    preset: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Image name -> hash of its pixels."""
+    parent: str = ""
+    """Id of the model this one was started from."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelBundle:
+    """A model: weights, and the settings without which weights mean nothing.
+
+    Parameters
+    ----------
+    train_options, segment_options
+        Records of the method's option classes; `segment_options` are the defaults for this model, calibrated at
+        the end of training where the method can.
+    architecture : {str: Json}
+        At least "tag", "in_channels", "spatial_ndim"; enough to build the network again.
+    object_diameter : float or "auto"
+        In source px for every image, or estimated for each.
+    weights : {name: array}
+    history : sequence of {column: number}
+        One row per recorded step.
+    """
+
+    name: str
+    method_id: str
+    train_options: Any
+    segment_options: Any
+    architecture: Mapping[str, Json]
+    intensity: Intensity = Intensity()
+    object_diameter: float | Literal["auto"] = "auto"
+    weights: Mapping[str, Array]
+    provenance: Provenance = Provenance()
+    history: tuple[Mapping[str, float], ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of method, options and weights: two bundles with the same id predict the same."""
+        settings = [self.method_id, options_to_json(self.train_options), dict(self.architecture)]
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for name in sorted(self.weights):
+            digest.update(name.encode() + self.weights[name].tobytes())
+        return digest.hexdigest()[:16]
+
+    def save(self, folder: Path) -> None:
+        """Write the run folder; an older model in it is replaced only once the new one is complete.
+
+        Raises
+        ------
+        WrongRun
+            If the folder cannot be written.
+        """
+        folder = Path(folder)
+        record = {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "method": self.method_id,
+            "train_options": options_to_json(self.train_options),
+            "segment_options": options_to_json(self.segment_options),
+            "architecture": dict(self.architecture),
+            "intensity": dataclasses.asdict(self.intensity),
+            "object_diameter": self.object_diameter,
+            "provenance": dataclasses.asdict(self.provenance),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_arrays(folder / WEIGHTS_FILE, self.weights)
+            _write_history(folder / HISTORY_FILE, self.history)
+            write_text_atomically(folder / RUN_FILE, json.dumps(record, indent=2))
+        except OSError as problem:
+            raise WrongRun(f"The run cannot be saved in '{folder}': {problem}.", "Choose another folder.") from problem
+
+    @classmethod
+    def load(cls, folder: Path) -> "ModelBundle":
+        """Read a run folder; nothing in it is executed or unpickled.
+
+        Raises
+        ------
+        WrongRun
+            If it is not a run folder, is damaged, or was written by a newer version.
+        """
+        folder = Path(folder)
+        try:
+            record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+            return _from_record(record, load_arrays(folder / WEIGHTS_FILE)[0], _read_history(folder / HISTORY_FILE))
+        except FileNotFoundError:
+            raise WrongRun(
+                f"'{folder}' is not a run folder: it has no {RUN_FILE}.", "Choose the folder of a finished run."
+            ) from None
+        except WrongRun:
+            raise
+        except CellSegError as problem:
+            raise WrongRun(f"The run in '{folder}' does not fit this version: {problem}") from problem
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+            raise WrongRun(
+                f"The run in '{folder}' is damaged ({problem!r}).", "Use another run or train again."
+            ) from problem
+
+
+def _from_record(
+    record: Mapping[str, Any], weights: Mapping[str, Array], history: tuple[Mapping[str, float], ...]
+) -> ModelBundle:
+    if record["format_version"] > FORMAT_VERSION:
+        raise WrongRun(
+            f"The run has format {record['format_version']}; this version reads up to {FORMAT_VERSION}.",
+            "Update napari-cellseg-ssl.",
+        )
+    info = get_method(record["method"]).info
+    provenance = {**record["provenance"], "notes": tuple(record["provenance"].get("notes", ()))}
+    diameter = record["object_diameter"]
+    return ModelBundle(
+        name=str(record["name"]),
+        method_id=info.id,
+        train_options=options_from_json(info.train_options, record["train_options"]),
+        segment_options=options_from_json(info.segment_options, record["segment_options"]),
+        architecture=dict(record["architecture"]),
+        intensity=Intensity(**record["intensity"]),
+        object_diameter="auto" if diameter == "auto" else float(diameter),
+        weights=weights,
+        provenance=Provenance(**provenance),
+        history=history,
+    )
+
+
+def write_text_atomically(file: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, never a half."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, file)
+
+
+def _write_history(file: Path, history: tuple[Mapping[str, float], ...]) -> None:
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _read_history(file: Path) -> tuple[Mapping[str, float], ...]:
+    if not file.exists():
+        return ()
+    with file.open(newline="", encoding="utf-8") as stream:
+        return tuple({name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream))

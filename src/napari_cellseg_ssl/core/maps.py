@@ -1,0 +1,87 @@
+"""Named, read-only outputs of a network: all that is needed to make instances again and again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear
+
+MapKind = Literal[
+    "embedding",
+    "embedding-uncertainty",
+    "foreground",
+    "probability",
+    "confidence",
+    "pseudo-labels",
+    "distance",
+    "ambiguity",
+    "translated-mask",
+    "synthetic-image",
+    "boxes",
+    "intensity",
+]
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """Name, kind (which decides how a layer looks) and channels of one map."""
+
+    name: str
+    kind: MapKind
+    channels: int
+    title: str = ""
+    in_pixels: bool = False
+    """Whether the values are lengths in px, which change with the scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionMaps:
+    """Outputs of one network for one image, at the working scale.
+
+    Parameters
+    ----------
+    arrays : {name: (N, c, *Sw) float32}
+        Read-only. Sw is the shape at the working scale.
+    specs : {name: MapSpec}
+    scale : float
+        Working px per source px.
+    source_shape : tuple of int
+        S, the shape of a frame of the image.
+    diameter : float
+        Object diameter used for this image, source px.
+    bundle_id, image_name : str
+        What made the maps, of what: the key of a cache.
+    """
+
+    arrays: Mapping[str, Array]
+    specs: Mapping[str, MapSpec]
+    scale: float
+    source_shape: tuple[int, ...]
+    diameter: float
+    bundle_id: str
+    image_name: str
+
+    def __post_init__(self) -> None:
+        for name, array in self.arrays.items():
+            if name not in self.specs:
+                raise WrongRun(f"Map '{name}' was not announced by the method.")
+            array.flags.writeable = False
+
+    @property
+    def working_diameter(self) -> float:
+        """Object diameter in px of the maps."""
+        return self.diameter * self.scale
+
+    def labels_to_source(self, labels: Array) -> Array:
+        """Bring labels (N, *Sw) to the image's own grid, (N, *S) int32."""
+        return np.stack([resize_labels(frame, self.source_shape) for frame in labels]).astype(np.int32, copy=False)
+
+    def to_source(self, name: str) -> Array:
+        """Bring a map to the image's own grid, (N, c, *S) float32; lengths are then in source px."""
+        resize = resize_labels if self.specs[name].kind == "pseudo-labels" else resize_linear
+        maps = np.stack([np.stack([resize(c, self.source_shape) for c in frame]) for frame in self.arrays[name]])
+        return maps / np.float32(self.scale) if self.specs[name].in_pixels else maps

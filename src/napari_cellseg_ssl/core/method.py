@@ -1,0 +1,143 @@
+"""What a method is: a description that needs no torch, and four things it can do."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.options import Json, options_from_json
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodInfo:
+    """All that GUI, command line and documentation need to know; importing it never imports torch.
+
+    Parameters
+    ----------
+    train_options, segment_options : type
+        Frozen dataclasses made of `option`.
+    maps : tuple of MapSpec
+        What a predictor of this method returns, exactly.
+    presets : {name: {option: value}}
+        Named sets of training options; the first is the default.
+    starts_from : tuple of str
+        Architecture tags accepted in `Run.start_from`.
+    """
+
+    id: str
+    title: str
+    summary: str
+    citation: str
+    role: Literal["segment", "pretrain"] = "segment"
+    labels: Literal["none", "optional", "required"]
+    spatial_ndims: tuple[int, ...]
+    train_options: type
+    segment_options: type
+    maps: tuple[MapSpec, ...]
+    presets: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: {"fast": {}})
+    starts_from: tuple[str, ...] = ()
+
+    def preset(self, name: str | None = None) -> Any:
+        """Training options of a preset, the default one when `name` is None.
+
+        Raises
+        ------
+        WrongOption
+            If the method has no such preset.
+        """
+        name = name or next(iter(self.presets))
+        if name not in self.presets:
+            raise WrongOption(f"Method '{self.id}' has no preset '{name}'.", f"Choose: {', '.join(self.presets)}.")
+        return options_from_json(self.train_options, self.presets[name])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The circumstances of one training.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1", "mps".
+    should_stop : () -> bool
+        Asked before each step; waits while the job is paused.
+    elapsed : () -> float
+        Seconds of work so far, pauses not counted, what a resumed run did before included.
+    time_budget : float, optional
+        Seconds. When given, schedules follow the time and `steps` is ignored.
+    resume : Checkpoint, optional
+        Where an interrupted run goes on.
+    """
+
+    device: str = "cpu"
+    seed: int = 0
+    should_stop: Callable[[], bool] = lambda: False
+    elapsed: Callable[[], float] = lambda: 0.0
+    time_budget: float | None = None
+    start_from: "ModelBundle | None" = None
+    resume: Checkpoint | None = None
+
+    def fraction(self, step: int, steps: int) -> float:
+        """Share of the work that is done after `step` steps, 0 to 1."""
+        done = self.elapsed() / self.time_budget if self.time_budget else step / max(1, steps)
+        return min(1.0, done)
+
+
+class Predictor(Protocol):
+    """One loaded network on one device.
+
+    Attributes
+    ----------
+    halo : int
+        Context in px that the network needs around each crop, at the working scale.
+    multiple_of : int
+        Tile origins and sizes are multiples of this.
+    working_diameter : float or None
+        Object diameter in px that the network expects; None takes images as they are.
+    """
+
+    halo: int
+    multiple_of: int
+    working_diameter: float | None
+
+    def __call__(self, crops: Array, origins: Array) -> Mapping[str, Array]:
+        """Predict.
+
+        Parameters
+        ----------
+        crops : (B, C, *S) float32
+            Normalised, halo included.
+        origins : (B, len(S)) int
+            Position of each crop in the padded frame, so that position-dependent noise does not know of tiles.
+
+        Returns
+        -------
+        {map name: (B, c, *S)}
+            As large as the crops; what lies within the halo is thrown away.
+        """
+        ...
+
+
+class Method(Protocol):
+    """A way to segment. Stateless: everything that lasts is in the bundle."""
+
+    info: MethodInfo
+
+    def train(self, data: "TrainingSet", options: Any, run: Run) -> Iterator[TrainEvent]:
+        """Train; the last event is `TrainFinished`, also after a stop."""
+        ...
+
+    def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
+        """Load a trained network."""
+        ...
+
+    def segment(self, maps: PredictionMaps, options: Any) -> Array:
+        """Make instances, (N, *S) int32 on the image's own grid, from maps alone: no torch, no image, no files."""
+        ...

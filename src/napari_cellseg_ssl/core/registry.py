@@ -1,0 +1,31 @@
+"""The methods there are: id -> module with a `METHOD`, imported on first use."""
+
+from importlib import import_module
+from typing import cast
+
+from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.method import Method, MethodInfo
+
+METHODS = {
+    "cellulus": "napari_cellseg_ssl.core.methods.cellulus",
+    "actis": "napari_cellseg_ssl.core.methods.actis",
+    "classical": "napari_cellseg_ssl.core.methods.classical",
+}
+
+
+def get_method(method_id: str) -> Method:
+    """Return a method by its id.
+
+    Raises
+    ------
+    WrongOption
+        If there is no such method.
+    """
+    if method_id not in METHODS:
+        raise WrongOption(f"There is no method '{method_id}'.", f"Choose one of: {', '.join(METHODS)}.")
+    return cast(Method, import_module(METHODS[method_id]).METHOD)
+
+
+def method_infos() -> tuple[MethodInfo, ...]:
+    """Describe every method, in the order in which a user should meet them."""
+    return tuple(get_method(method_id).info for method_id in METHODS)

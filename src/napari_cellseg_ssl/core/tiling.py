@@ -1,0 +1,164 @@
+"""Predict frames of any size tile by tile; the seams do not show, because every tile has its halo."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
+from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDone
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.method import Predictor
+from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
+
+TILE, SMALLEST_TILE = 512, 64
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of a padded frame: `read` with its halo, `keep` within what was read, `write` in the frame."""
+
+    read: tuple[slice, ...]
+    keep: tuple[slice, ...]
+    write: tuple[slice, ...]
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """First pixel read, in the padded frame."""
+        return tuple(s.start for s in self.read)
+
+
+def plan_tiles(shape: Sequence[int], *, tile: int, halo: int, multiple_of: int) -> tuple[Tile, ...]:
+    """Cut a frame of `shape` px into tiles; each pixel is written once.
+
+    The frame is expected to be padded by `halo` in front and by at least `halo` behind, so that every read window
+    is a multiple of `multiple_of` px; see `padding`.
+    """
+    side = max(multiple_of, tile - tile % multiple_of)
+    axes = []
+    for size in shape:
+        parts = []
+        for start in range(0, size, side):
+            kept = min(side, size - start)
+            read = _round_up(kept + 2 * halo, multiple_of)
+            parts.append((slice(start, start + read), slice(halo, halo + kept), slice(start, start + kept)))
+        axes.append(parts)
+    return tuple(Tile(*(tuple(part[i] for part in parts) for i in range(3))) for parts in product(*axes))
+
+
+def padding(shape: Sequence[int], *, halo: int, multiple_of: int) -> list[tuple[int, int]]:
+    """Padding (before, after) per axis that lets `plan_tiles` read what it wants."""
+    return [(halo, halo + multiple_of) for _ in shape]
+
+
+def reflect_pad(frame: Array, pads: Sequence[tuple[int, int]]) -> Array:
+    """Pad the spatial axes of (C, *S) by reflection, also where the padding is larger than the frame."""
+    padded: Array = np.pad(frame, [(0, 0), *pads], mode="symmetric")
+    return padded
+
+
+def predict_tiled(
+    image: ImageStack,
+    predictor: Predictor,
+    *,
+    diameter: float,
+    specs: Mapping[str, MapSpec],
+    intensity: Intensity,
+    bundle_id: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+    tile: int = TILE,
+) -> Iterator[PredictEvent]:
+    """Predict all maps of an image.
+
+    Parameters
+    ----------
+    diameter : float
+        Object diameter in source px; the frames are rescaled so that it becomes the predictor's.
+    tile : int
+        Side of a tile in working px, halo not counted; halved when memory runs out.
+
+    Yields
+    ------
+    TileDone per tile, then `MapsReady`. A stop ends the stream without maps.
+
+    Raises
+    ------
+    OutOfMemory
+        If not even the smallest tile fits.
+    """
+    scale = 1.0 if predictor.working_diameter is None else predictor.working_diameter / diameter
+    shape = working_shape(image.spatial_shape, scale)
+    arrays = _empty_maps(len(image.frames), shape, specs, image.name)
+    pads = padding(shape, halo=predictor.halo, multiple_of=predictor.multiple_of)
+    done = 0
+    for index, source in enumerate(image.frames):
+        limits = intensity.limits(source)
+        working = np.stack([resize_linear(channel, shape) for channel in source])
+        frame = reflect_pad(intensity.normalise(working, limits), pads)
+        pending = list(plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of))
+        while pending:
+            if should_stop():
+                return
+            try:
+                _predict_tile(frame, pending[0], predictor, {name: a[index] for name, a in arrays.items()})
+            except (MemoryError, RuntimeError) as problem:
+                tile = _smaller_tile(problem, tile)
+                yield Note(f"Not enough memory for this tile; going on with tiles of {tile} px.")
+                pending = list(plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of))
+                continue
+            pending.pop(0)
+            done += 1
+            yield TileDone(done, done + len(pending) * (len(image.frames) - index))
+    yield MapsReady(
+        PredictionMaps(
+            arrays=arrays,
+            specs=specs,
+            scale=scale,
+            source_shape=image.spatial_shape,
+            diameter=diameter,
+            bundle_id=bundle_id,
+            image_name=image.name,
+        )
+    )
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether an exception says that memory ran out; torch's own is a RuntimeError."""
+    return isinstance(problem, MemoryError) or "out of memory" in str(problem).lower() or "allocate" in str(problem)
+
+
+def _smaller_tile(problem: Exception, tile: int) -> int:
+    if not is_out_of_memory(problem):
+        raise problem
+    if tile // 2 < SMALLEST_TILE:
+        raise OutOfMemory(
+            f"Not even a tile of {tile} px fits into memory.", "Close other programs or choose the device 'cpu'."
+        ) from problem
+    return tile // 2
+
+
+def _empty_maps(n: int, shape: tuple[int, ...], specs: Mapping[str, MapSpec], name: str) -> dict[str, Array]:
+    try:
+        return {key: np.zeros((n, spec.channels, *shape), np.float32) for key, spec in specs.items()}
+    except (MemoryError, ValueError) as problem:
+        channels = sum(spec.channels for spec in specs.values())
+        gigabytes = n * channels * float(np.prod(shape)) * 4 / 2**30
+        raise OutOfMemory(
+            f"The maps of '{name}' would take {gigabytes:.0f} GB.", "Segment it in blocks, or a part of it."
+        ) from problem
+
+
+def _predict_tile(frame: Array, tile: Tile, predictor: Predictor, maps: Mapping[str, Array]) -> None:
+    crop = frame[(slice(None), *tile.read)]
+    origins = np.array([tile.origin])
+    for name, predicted in predictor(crop[None], origins).items():
+        if name not in maps:
+            raise WrongImage(f"The network returned an unannounced map '{name}'.")
+        maps[name][(slice(None), *tile.write)] = predicted[0][(slice(None), *tile.keep)]
+
+
+def _round_up(size: int, multiple_of: int) -> int:
+    return -(-size // multiple_of) * multiple_of
