@@ -70,12 +70,12 @@ class Annotation:
 
 def _as_ids(labels: Array) -> Array:
     labels = np.asarray(labels)
-    if labels.dtype.kind not in "bui":
-        if labels.dtype.kind != "f" or not np.array_equal(labels, np.round(labels)):
-            raise WrongAnnotation(
-                f"The labels hold values of type {labels.dtype} that are not whole numbers.",
-                "Choose a Labels layer or a label image: one whole number per cell.",
-            )
+    whole = labels.dtype.kind in "bui" or (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)))
+    if not whole:
+        raise WrongAnnotation(
+            f"The labels hold values of type {labels.dtype} that are not whole numbers.",
+            "Choose a Labels layer or a label image: one whole number per cell.",
+        )
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
         raise WrongAnnotation(f"The labels run from {labels.min()} to {labels.max()}.", "Use ids from 0 to 2147483647.")
     labels = labels.astype(np.int64)

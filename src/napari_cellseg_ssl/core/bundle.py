@@ -65,10 +65,10 @@ class ModelBundle:
     train_options: Any
     segment_options: Any
     architecture: Mapping[str, Json]
-    intensity: Intensity = Intensity()
+    intensity: Intensity = field(default_factory=Intensity)
     object_diameter: float | Literal["auto"] = "auto"
     weights: Mapping[str, Array]
-    provenance: Provenance = Provenance()
+    provenance: Provenance = field(default_factory=Provenance)
     history: tuple[Mapping[str, float], ...] = ()
 
     @cached_property

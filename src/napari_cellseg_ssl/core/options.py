@@ -43,8 +43,8 @@ def option(
     advanced: bool = False,
 ) -> Any:
     """Declare a field of a frozen options dataclass; the field's annotation is bool, int, float or str."""
-    spec = dict(label=label, help=help, min=min, max=max, step=step, choices=tuple(choices), unit=unit)
-    return field(default=default, metadata={"option": {**spec, "advanced": advanced}})
+    spec = {"label": label, "help": help, "min": min, "max": max, "step": step, "unit": unit}
+    return field(default=default, metadata={"option": {**spec, "choices": tuple(choices), "advanced": advanced}})
 
 
 def option_specs(options_class: type) -> tuple[OptionSpec, ...]:

@@ -98,7 +98,8 @@ def predict_tiled(
         limits = intensity.limits(source)
         working = np.stack([resize_linear(channel, shape) for channel in source])
         frame = reflect_pad(intensity.normalise(working, limits), pads)
-        pending = list(plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of))
+        tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
+        pending = list(tiles)
         while pending:
             if should_stop():
                 return
@@ -107,11 +108,12 @@ def predict_tiled(
             except (MemoryError, RuntimeError) as problem:
                 tile = _smaller_tile(problem, tile)
                 yield Note(f"Not enough memory for this tile; going on with tiles of {tile} px.")
-                pending = list(plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of))
+                tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
+                pending = list(tiles)
                 continue
             pending.pop(0)
             done += 1
-            yield TileDone(done, done + len(pending) * (len(image.frames) - index))
+            yield TileDone(done, done + len(pending) + len(tiles) * (len(image.frames) - index - 1))
     yield MapsReady(
         PredictionMaps(
             arrays=arrays,
