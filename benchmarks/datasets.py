@@ -75,9 +75,7 @@ def find_sets(data: Path, *, ndim: int = 2, names: tuple[str, ...] = ()) -> tupl
     found = [_plain_set(folder) for folder in sorted(data.glob("*/dev")) if (folder / "labels").is_dir()]
     found += [_ctc_set(data, masks) for masks in sorted(data.glob("ctc/*/dev/*_GT/SEG"))]
     chosen = tuple(
-        one
-        for one in found
-        if len(one) and one.items[0].ndim == ndim and (not names or one.name.startswith(names))
+        one for one in found if len(one) and one.items[0].ndim == ndim and (not names or one.name.startswith(names))
     )
     if not chosen:
         raise FileNotFoundError(f"no labelled {ndim}D set {names or ''} under {data}")

@@ -1,0 +1,1 @@
+"""From maps to instances: arrays in, label images out."""

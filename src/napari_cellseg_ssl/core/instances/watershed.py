@@ -1,0 +1,114 @@
+"""Watersheds that split a foreground into objects: by shape alone, or from the seeds of a probability map."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+from skimage.segmentation import watershed as flood
+
+from napari_cellseg_ssl.core.images import Array
+
+
+def label_components(foreground: Array) -> Array:
+    """Number the connected components, 1..n in order of first pixel; diagonal neighbours belong together.
+
+    Parameters
+    ----------
+    foreground : (*S) bool
+
+    Returns
+    -------
+    (*S) int32
+    """
+    labels: Array = ndimage.label(foreground, np.ones((3,) * foreground.ndim))[0]
+    return labels
+
+
+def distance_watershed(
+    foreground: Array,
+    *,
+    diameter: float,
+    smoothing: float = 0.1,
+    seed_distance: float = 0.35,
+    spacing: Sequence[float] | None = None,
+) -> Array:
+    """Split touching objects at the necks between them.
+
+    Seeds are the maxima of the smoothed distance to the background; components with one seed or none stay whole,
+    which also saves flooding them.
+
+    Parameters
+    ----------
+    foreground : (*S) bool
+    diameter : float
+        Typical object's, in units of `spacing`: px when that is absent.
+    smoothing : float, diameters
+        Sigma of the Gaussian on the distance map. Larger: fewer, rounder pieces.
+    seed_distance : float, diameters
+        Half the side of the box in which a seed must be the highest. Larger: fewer pieces.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis.
+
+    Returns
+    -------
+    (*S) int32
+        1..n in no particular order, 0 = background.
+    """
+    spacing = tuple(spacing or (1.0,) * foreground.ndim)
+    components = label_components(foreground)
+    if not components.any():
+        return components
+    distance = ndimage.distance_transform_edt(foreground, sampling=spacing).astype(np.float32)
+    distance = ndimage.gaussian_filter(distance, [smoothing * diameter / s for s in spacing], truncate=3.0)
+    box = [2 * max(1, round(seed_distance * diameter / s)) + 1 for s in spacing]
+    peaks = foreground & (distance == ndimage.maximum_filter(distance, box))
+    seeds, n_seeds = ndimage.label(peaks, np.ones((3,) * foreground.ndim))
+    return _flood_divided(components, seeds, n_seeds, -distance)
+
+
+def seeded_watershed(
+    interior: Array, foreground: Array, *, seed_threshold: float, foreground_threshold: float
+) -> Array:
+    """Grow the cores of a probability map over the foreground.
+
+    Parameters
+    ----------
+    interior : (*S) float
+        Probability of being inside an object, away from its neighbours.
+    foreground : (*S) float
+        Probability of belonging to any object.
+    seed_threshold : float
+        Connected components of `interior` above it (through faces) are the seeds.
+    foreground_threshold : float
+        Objects grow where `foreground` is above it, and nowhere else, so each one stays in one piece.
+
+    Returns
+    -------
+    (*S) int32
+        1..n in order of the seeds' first pixels, 0 = background. Foreground that no seed reaches is background.
+
+    References
+    ----------
+    ACTIS, section 3.3 (post-processing), on probabilities instead of raw network outputs.
+    """
+    mask = foreground > foreground_threshold
+    seeds, n_seeds = ndimage.label(mask & (interior > seed_threshold))
+    if n_seeds == 0:
+        return np.zeros(interior.shape, dtype=np.int32)
+    grown: Array = flood(-interior, seeds, mask=mask)
+    return grown.astype(np.int32, copy=False)
+
+
+def _flood_divided(components: Array, seeds: Array, n_seeds: int, surface: Array) -> Array:
+    """Flood the components that hold several seeds; the others keep their own label."""
+    component_of_seed = np.zeros(n_seeds + 1, dtype=np.int64)
+    component_of_seed[seeds.ravel()] = components.ravel()
+    component_of_seed[0] = 0
+    seeds_per_component = np.bincount(component_of_seed[1:], minlength=int(components.max()) + 1)
+    divided = seeds_per_component > 1
+    inside = divided[components]
+    if not inside.any():
+        return components
+    # Diagonal contacts join components, so the flood has to pass them too.
+    pieces = flood(surface, np.where(inside, seeds, 0), connectivity=components.ndim, mask=inside)
+    return np.where(inside, pieces + int(components.max()), components).astype(np.int32)
