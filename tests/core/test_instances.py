@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -248,7 +250,7 @@ def test_raising_the_foreground_threshold_never_adds_pixels():
         for t in (0.3, 0.5, 0.7, 0.85)
     ]
 
-    for larger, smaller in zip(grown, grown[1:], strict=False):
+    for larger, smaller in pairwise(grown):
         assert not (smaller & ~larger).any()
     assert grown[-1].sum() < grown[0].sum()
 
