@@ -43,6 +43,8 @@ class MethodInfo:
     maps: tuple[MapSpec, ...]
     presets: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: {"fast": {}})
     starts_from: tuple[str, ...] = ()
+    uses_torch: bool = True
+    """Whether a device has to be found; a method without a network does not load torch for it."""
 
     def preset(self, name: str | None = None) -> Any:
         """Training options of a preset, the default one when `name` is None.

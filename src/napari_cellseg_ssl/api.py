@@ -1,0 +1,250 @@
+"""The main job in five calls, for notebooks and scripts; the event streams are in `napari_cellseg_ssl.tasks`."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.metrics import image_scores, set_scores
+from napari_cellseg_ssl.core.options import with_values
+from napari_cellseg_ssl.core.registry import get_method, method_infos
+from napari_cellseg_ssl.tasks import predict as predict_events
+from napari_cellseg_ssl.tasks import segment as segment_events
+from napari_cellseg_ssl.tasks import segment_image
+from napari_cellseg_ssl.tasks import train as train_events
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.events import LabelsReady
+from napari_cellseg_ssl.tasks.files import (
+    LabelsMode,
+    annotate,
+    find_files,
+    guess_labels_mode,
+    pair_by_stem,
+    read_image,
+    read_labels,
+)
+from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest
+
+Picture = str | Path | Array | ImageStack
+STARTER = "starter:"
+
+
+def methods() -> tuple[MethodInfo, ...]:
+    """Describe the methods there are."""
+    return method_infos()
+
+
+def load_run(path: str | Path) -> ModelBundle:
+    """Open a run folder.
+
+    Raises
+    ------
+    WrongRun
+        If it is not one, or is damaged.
+    """
+    if str(path).startswith(STARTER):
+        raise WrongRun(f"There is no starter model '{str(path)[len(STARTER) :]}' in this version.", "Train a model.")
+    return ModelBundle.load(Path(path))
+
+
+def train(
+    method: str,
+    *,
+    images: Picture | Sequence[Picture],
+    labels: Any = None,
+    labels_mode: LabelsMode | None = None,
+    preset: str = "",
+    options: Mapping[str, Any] | None = None,
+    object_diameter: Diameter = "auto",
+    time_budget: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    start_from: str | Path | ModelBundle | None = None,
+    out: str | Path | None = None,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+    on_event: Callable[[object], None] | None = None,
+    control: Control | None = None,
+) -> ModelBundle:
+    """Train a method and return its model.
+
+    Parameters
+    ----------
+    method : str
+        Its id; see `methods`.
+    images : path, folder, array, ImageStack, or a sequence of them
+    labels : the same kinds, optional
+        Files pair with images by stem; arrays by position, with None where nothing is painted.
+    labels_mode : "sparse" or "dense", optional
+        Sparse: 0 unknown, 1 background, cells from 2. Dense: 0 background. Guessed when absent.
+    options : {name: value}, optional
+        Training options that differ from the preset.
+    object_diameter : float or "auto", px
+    time_budget : float, optional, s
+    out : path, optional
+        Run folder to write.
+    on_event : (event) -> None, optional
+        Called with every event of the training.
+
+    Examples
+    --------
+    >>> import napari_cellseg_ssl as cs  # doctest: +SKIP
+    >>> model = cs.train("cellulus", images="my_images/", time_budget=60, out="my_run")  # doctest: +SKIP
+    >>> labels = cs.segment(model, "my_images/first.tif")  # doctest: +SKIP
+    """
+    stacks, annotations = collect(images, labels, labels_mode=labels_mode, axes=axes, channels=channels)
+    request = TrainRequest(
+        method_id=method,
+        images=stacks,
+        annotations=annotations,
+        options=with_values(get_method(method).info.preset(preset or None), options or {}),
+        preset=preset,
+        object_diameter=object_diameter,
+        device=device,
+        seed=seed,
+        time_budget=time_budget,
+        start_from=load_run(start_from) if isinstance(start_from, str | Path) else start_from,
+        out=Path(out) if out else None,
+    )
+    return last_of(_told(train_events(request, control), on_event), TrainFinished).bundle
+
+
+def predict(
+    model: str | Path | ModelBundle,
+    image: Picture,
+    *,
+    object_diameter: Diameter | None = None,
+    device: str = "auto",
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+) -> PredictionMaps:
+    """Run a model's network over an image; the maps can be segmented again and again."""
+    return last_of(
+        predict_events(_predict_request(model, image, object_diameter, device, axes, channels)), MapsReady
+    ).maps
+
+
+def segment(
+    model: str | Path | ModelBundle,
+    image: Picture | PredictionMaps,
+    *,
+    options: Mapping[str, Any] | None = None,
+    object_diameter: Diameter | None = None,
+    device: str = "auto",
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+) -> Array:
+    """Find the instances in an image of any size, or in maps made by `predict`.
+
+    Parameters
+    ----------
+    options : {name: value}, optional
+        Segmentation options that differ from the model's own.
+
+    Returns
+    -------
+    (N, *S) or (*S) int32
+        With a sample axis where the image has one.
+    """
+    bundle = _bundle(model)
+    settings = with_values(bundle.segment_options, options or {})
+    if isinstance(image, PredictionMaps):
+        events = segment_events(SegmentRequest(method_id=bundle.method_id, maps=image, options=settings))
+        labels = last_of(events, LabelsReady).labels
+        return labels[0] if len(labels) == 1 else labels
+    request = _predict_request(bundle, image, object_diameter, device, axes, channels)
+    labels = last_of(segment_image(request, settings), LabelsReady).labels
+    return request.image.to_source(labels)
+
+
+def score(prediction: Any, truth: Any) -> dict[str, float]:
+    """Score instances against the truth: arrays of the same shape, or sequences of them.
+
+    Returns
+    -------
+    dict
+        f1_50, seg, ap_50, ap_10_90, s_dsb, dice and more, as means over images.
+    """
+    found, true = (x if isinstance(x, list | tuple) else [x] for x in (prediction, truth))
+    if len(found) != len(true):
+        raise WrongAnnotation(f"{len(found)} predictions but {len(true)} truths.", "Give one of each per image.")
+    return set_scores([image_scores(np.asarray(t), np.asarray(p)) for t, p in zip(true, found, strict=True)])
+
+
+def collect(
+    images: Any,
+    labels: Any,
+    *,
+    labels_mode: LabelsMode | None = None,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...]]:
+    """Read images and pair labels with them; both may be paths, arrays, or sequences of either."""
+    pictures = _as_list(images)
+    if pictures and all(isinstance(p, str | Path) for p in pictures):
+        files = find_files(cast(Iterable[str | Path], pictures))
+        stacks = tuple(read_image(file, axes=axes, channels=channels) for file in files)
+        if labels is not None and all(isinstance(p, str | Path) for p in _as_list(labels)):
+            partners: Sequence[Any] = pair_by_stem(files, find_files(_as_list(labels)))
+        else:
+            partners = _as_list(labels) if labels is not None else ()
+    else:
+        stacks = tuple(_stack(p, axes, channels, n) for n, p in enumerate(pictures))
+        partners = _as_list(labels) if labels is not None else ()
+    if not partners:
+        return stacks, ()
+    if len(partners) != len(stacks):
+        raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
+    arrays = [_labels(p, stack) for p, stack in zip(partners, stacks, strict=True)]
+    mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
+    return stacks, tuple(None if a is None else annotate(a, mode) for a in arrays)
+
+
+def _labels(partner: Any, stack: ImageStack) -> Array | None:
+    if partner is None or isinstance(partner, str | Path):
+        return None if partner is None else read_labels(Path(partner), stack)
+    labels = np.asarray(partner)
+    return labels[None] if labels.ndim == len(stack.spatial_shape) else labels
+
+
+def _stack(picture: Any, axes: str | None, channels: Sequence[int] | None, n: int) -> ImageStack:
+    if isinstance(picture, ImageStack):
+        return picture
+    if isinstance(picture, str | Path):
+        return read_image(find_files([picture])[0], axes=axes, channels=channels)
+    return ImageStack.from_array(picture, axes, name=f"image {n + 1}", channels=channels)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _bundle(model: str | Path | ModelBundle) -> ModelBundle:
+    return model if isinstance(model, ModelBundle) else load_run(model)
+
+
+def _predict_request(
+    model: str | Path | ModelBundle,
+    image: Picture,
+    object_diameter: Diameter | None,
+    device: str,
+    axes: str | None,
+    channels: Sequence[int] | None,
+) -> PredictRequest:
+    stack = _stack(image, axes, channels, 0)
+    return PredictRequest(bundle=_bundle(model), image=stack, object_diameter=object_diameter, device=device)
+
+
+def _told(events: Iterable[object], listener: Callable[[object], None] | None) -> Iterable[object]:
+    for event in events:
+        if listener is not None:
+            listener(event)
+        yield event

@@ -1,0 +1,37 @@
+"""Use cases as streams of events: no Qt, no napari, no printing. GUI, command line and notebook share them."""
+
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Preview, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.export import export
+from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
+from napari_cellseg_ssl.tasks.requests import (
+    ExportRequest,
+    PredictRequest,
+    PreviewWindow,
+    SegmentRequest,
+    TrainRequest,
+    TuneRequest,
+)
+from napari_cellseg_ssl.tasks.run import train
+from napari_cellseg_ssl.tasks.tune import tune
+
+__all__ = [
+    "Control",
+    "ExportRequest",
+    "FileWritten",
+    "LabelsReady",
+    "PredictRequest",
+    "Preview",
+    "PreviewWindow",
+    "SegmentRequest",
+    "TrainRequest",
+    "TrialDone",
+    "TuneFinished",
+    "TuneRequest",
+    "export",
+    "predict",
+    "segment",
+    "segment_image",
+    "train",
+    "tune",
+]

@@ -1,0 +1,91 @@
+"""Large frames in overlapping blocks, and one set of instances out of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+
+WHOLE = 4096
+"""Frames up to this many px a side (squared; cubed in 3D: 512) are done in one piece."""
+CORE = 2048
+OVERLAP = 2.0
+"""Margin around a block's core, in object diameters."""
+TOLERANCE = 4.0
+"""How far outside a core, in px, the middle of an object may lie and still be offered to the seam."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of a frame: what is read of it, and the core, within the frame, that it answers for."""
+
+    read: tuple[slice, ...]
+    core: tuple[slice, ...]
+
+
+def plan_blocks(shape: Sequence[int], diameter: float) -> tuple[Block, ...]:
+    """Cut a frame into blocks whose cores cover each px once; one block where the frame is small enough."""
+    largest = WHOLE**2 if len(shape) == 2 else 512**3
+    if np.prod([float(size) for size in shape]) <= largest:
+        whole = tuple(slice(0, size) for size in shape)
+        return (Block(whole, whole),)
+    side = CORE if len(shape) == 2 else CORE // 8
+    margin = int(np.ceil(OVERLAP * diameter))
+    axes = []
+    for size in shape:
+        edges = np.linspace(0, size, -(-size // side) + 1).astype(int)
+        axes.append(
+            [
+                (slice(max(0, a - margin), min(size, b + margin)), slice(a, b))
+                for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+            ]
+        )
+    return tuple(Block(*(tuple(part[i] for part in parts) for i in range(2))) for parts in product(*axes))
+
+
+class SeamWriter:
+    """Collect the instances of blocks in one frame.
+
+    Neighbouring blocks both see an object at their seam in full. The one whose core holds the object's middle
+    writes it; an object that is mostly written already is the same one seen twice, and is left out.
+
+    Parameters
+    ----------
+    labels : (*S) integer
+        Filled in place; zeros at the start.
+    alone : bool
+        There is only one block, so its labels are the frame's.
+    """
+
+    def __init__(self, labels: Array, *, alone: bool) -> None:
+        self._labels = labels
+        self._alone = alone
+        self._last_id = 0
+
+    def add(self, found: Array, block: Block) -> None:
+        """Write the instances (*S of `block.read`) that belong to the block."""
+        if self._alone:
+            self._labels[...] = found
+            return
+        from scipy import ndimage
+
+        boxes = ndimage.find_objects(found)
+        ids = [i + 1 for i, box in enumerate(boxes) if box is not None]
+        middles = ndimage.center_of_mass(found > 0, found, ids) if ids else []
+        offset = np.array([r.start for r in block.read])
+        target = self._labels[block.read]
+        for id_, middle in zip(ids, middles, strict=True):
+            if not _is_within(np.asarray(middle) + offset, block.core):
+                continue
+            box = boxes[id_ - 1]
+            mask = found[box] == id_
+            free = mask & (target[box] == 0)
+            if 2 * np.count_nonzero(free) > np.count_nonzero(mask):
+                self._last_id += 1
+                target[box][free] = self._last_id
+
+
+def _is_within(point: Array, core: tuple[slice, ...]) -> bool:
+    return all(s.start - TOLERANCE <= p < s.stop + TOLERANCE for p, s in zip(point, core, strict=True))

@@ -1,0 +1,67 @@
+"""Stopping and pausing a job from another thread, and its clock."""
+
+import threading
+import time
+
+
+class Control:
+    """Handle on one running job; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._paused_at: float | None = None
+        self._began: float | None = None
+        self._paused = 0.0
+        self._before = 0.0
+
+    def stop(self) -> None:
+        """Ask the job to end with the best it has; a paused job ends too."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+
+    def pause(self) -> None:
+        """Ask the job to wait before its next step; the clock stands still."""
+        with self._wake:
+            if self._paused_at is None:
+                self._paused_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Let a paused job go on."""
+        with self._wake:
+            if self._paused_at is not None:
+                self._paused += time.monotonic() - self._paused_at
+                self._paused_at = None
+            self._wake.notify_all()
+
+    def start_clock(self, before: float = 0.0) -> None:
+        """Count seconds of work from now on, on top of `before`."""
+        with self._wake:
+            self._began, self._before, self._paused = time.monotonic(), before, 0.0
+            if self._paused_at is not None:
+                self._paused_at = self._began
+
+    def should_stop(self) -> bool:
+        """Whether the job has to end; called by the job, and waits here while it is paused."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping or self._paused_at is None)
+            return self._stopping
+
+    def elapsed(self) -> float:
+        """Seconds of work so far, pauses not counted."""
+        with self._wake:
+            if self._began is None:
+                return self._before
+            now = time.monotonic() if self._paused_at is None else self._paused_at
+            return self._before + now - self._began - self._paused
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the job was asked to wait."""
+        return self._paused_at is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the job was asked to end."""
+        return self._stopping

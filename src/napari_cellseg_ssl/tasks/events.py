@@ -1,0 +1,62 @@
+"""What the use cases say beyond the events of `core.events`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_cellseg_ssl.core.events import Note, PredictEvent, TrainEvent
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.tasks.requests import PreviewWindow
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the network makes of the watched window now; `labels` is (N, *S) int32 on the window's own grid."""
+
+    step: int
+    window: PreviewWindow
+    maps: PredictionMaps
+    labels: Array
+
+
+@dataclass(frozen=True)
+class LabelsReady:
+    """Instances of a whole image, (N, *S) on its own grid, and the options that made them."""
+
+    labels: Array
+    options: Any
+    diameter: float
+
+
+@dataclass(frozen=True)
+class FileWritten:
+    """An export wrote a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class TrialDone:
+    """One combination of segmentation options was tried."""
+
+    done: int
+    total: int
+    options: Any
+    score: float
+
+
+@dataclass(frozen=True)
+class TuneFinished:
+    """The search ended; `trials` are (score, options), best first, the default among them."""
+
+    options: Any
+    score: float
+    default_score: float
+    trials: tuple[tuple[float, Any], ...]
+
+
+RunEvent = TrainEvent | Preview
+SegmentEvent = PredictEvent | LabelsReady
+ExportEvent = FileWritten | Note
+TuneEvent = TrialDone | TuneFinished | Note

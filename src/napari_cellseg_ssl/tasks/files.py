@@ -1,0 +1,202 @@
+"""Finding, pairing and reading the files of a user: images, labels, painted labels."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.tiff import read_tiff
+
+TIFF, PNG, ZARR = (".tif", ".tiff"), (".png",), (".zarr",)
+READABLE = TIFF + PNG + ZARR
+LabelsMode = Literal["sparse", "dense"]
+_LABEL_SUFFIX = re.compile(r"_(labels|masks?)$")
+_CTC_LABELS = re.compile(r"man_seg_?(\d+)$")
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """List image files: files as they are, folders by what can be read in them, sorted.
+
+    Raises
+    ------
+    WrongImage
+        If a path does not exist, cannot be read as an image, or a folder holds none.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.suffix.lower() in ZARR and path.is_dir():
+            found.append(path)
+        elif path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
+            if not inside:
+                raise WrongImage(f"The folder '{path}' holds no TIFF, PNG or OME-Zarr.", "Choose another folder.")
+            found += inside
+        elif not path.exists():
+            raise WrongImage(f"'{path}' does not exist.", "Check the path.")
+        elif path.suffix.lower() not in READABLE:
+            raise WrongImage(f"'{path}' is not a TIFF, PNG or OME-Zarr.", "Convert it, or choose another file.")
+        else:
+            found.append(path)
+    return found
+
+
+def stem_of(path: Path) -> str:
+    """Name of an image without what marks its format."""
+    return re.sub(r"\.ome$", "", path.stem)
+
+
+def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] | None = None) -> ImageStack:
+    """Read an image.
+
+    Parameters
+    ----------
+    axes : str, optional
+        Overrides what the file says, for example "ZYX".
+    channels : sequence of int, optional
+        Channels to keep.
+
+    Raises
+    ------
+    WrongImage
+        If it cannot be read, or axes and shape do not fit.
+    """
+    array, stated, spacing = _read(path)
+    axes = axes or stated
+    try:
+        image = ImageStack.from_array(array, axes, name=stem_of(path), channels=channels)
+    except WrongImage as problem:
+        raise WrongImage(f"'{path}': {problem.message}", problem.hint) from problem
+    sizes = "ZYX"[-len(image.spatial_shape) :]
+    per_axis = tuple(spacing.get(axis, 1.0) for axis in sizes) if {"Y", "X"} <= set(spacing) else None
+    return ImageStack(name=image.name, frames=image.frames, axes=image.axes, spacing=per_axis or image.spacing)
+
+
+def read_labels(path: Path, image: ImageStack | None = None) -> Array:
+    """Read a label image, (N, *S) integer; axes are those of its image, where one is given.
+
+    Raises
+    ------
+    WrongImage, WrongAnnotation
+        If it cannot be read, is in colour, or is not of the image's size.
+    """
+    array, _, _ = _read(path)
+    array = np.asarray(array)
+    if image is None:
+        return array[None] if array.ndim == 2 else array
+    expected = (len(image.frames), *image.spatial_shape)
+    if array.size != np.prod(expected) or array.shape[-2:] != expected[-2:]:
+        raise WrongAnnotation(
+            f"The labels '{path}' have the shape {array.shape}, image '{image.name}' has {expected}.",
+            "Choose the labels that belong to this image, one whole number per pixel.",
+        )
+    return array.reshape(expected)
+
+
+def pair_by_stem(images: Sequence[Path], labels: Sequence[Path]) -> list[Path | None]:
+    """Find the label file of each image: same stem, "<stem>_labels", or man_segNNN for tNNN.
+
+    Raises
+    ------
+    WrongAnnotation
+        If no label file belongs to any image, or two belong to one.
+    """
+    by_key: dict[str, Path] = {}
+    for path in labels:
+        key = label_key(path)
+        if key in by_key:
+            raise WrongAnnotation(f"Both '{by_key[key]}' and '{path}' could belong to image '{key}'.", "Remove one.")
+        by_key[key] = path
+    pairs = [by_key.get(stem_of(path)) for path in images]
+    if labels and not any(pairs):
+        raise WrongAnnotation(
+            f"No label file belongs to an image: labels such as '{labels[0].name}', images such as '{images[0].name}'.",
+            "Name each label file like its image.",
+        )
+    return pairs
+
+
+def label_key(path: Path) -> str:
+    """Stem of the image that a label file belongs to."""
+    stem = stem_of(path)
+    challenge = _CTC_LABELS.match(stem)
+    return f"t{challenge[1]}" if challenge else _LABEL_SUFFIX.sub("", stem)
+
+
+def annotate(labels: Array, mode: LabelsMode) -> Annotation:
+    """Decode labels (N, *S) as sparse painting or as a dense label image."""
+    return Annotation.from_dense(labels) if mode == "dense" else Annotation.from_painting(labels)
+
+
+def guess_labels_mode(labels: Iterable[Array]) -> LabelsMode:
+    """Guess whether label images (N, *S) are sparse painting, with id 1 as background, or dense.
+
+    Painted background is several strokes, or one that is large, long or hollow; in a dense label image, id 1 is a
+    cell like the others.
+    """
+    votes = [_looks_painted(frame) for array in labels for frame in array if (frame == BACKGROUND_ID).any()]
+    return "sparse" if votes and 2 * sum(votes) >= len(votes) else "dense"
+
+
+def _looks_painted(frame: Array) -> bool:
+    from skimage.measure import label, regionprops
+
+    if frame.ndim != 2:
+        return bool(label(frame == BACKGROUND_ID).max() > 1)
+    pieces = regionprops(label(frame == BACKGROUND_ID))
+    others = np.bincount(frame[frame > BACKGROUND_ID].ravel().astype(np.int64))
+    others = others[others > 0]
+    piece = max(pieces, key=lambda p: p.area)
+    is_large = len(others) > 0 and piece.area > 4 * np.median(others)
+    is_thin = piece.solidity < 0.8 or piece.eccentricity > 0.98
+    return len(pieces) > 1 or is_large or is_thin
+
+
+def _read(path: Path) -> tuple[Array, str | None, Mapping[str, float]]:
+    suffix = path.suffix.lower()
+    if suffix in TIFF:
+        tiff = read_tiff(path)
+        return tiff.array, tiff.axes, tiff.spacing
+    if suffix in ZARR:
+        return _read_zarr(path)
+    return _read_png(path), None, {}
+
+
+def _read_png(path: Path) -> Array:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            mode = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode)
+            return np.asarray(picture.convert(mode))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
+        raise WrongImage(f"'{path}' cannot be read: {problem}.", "Is it a complete PNG file?") from problem
+
+
+def _read_zarr(path: Path) -> tuple[Array, str | None, Mapping[str, float]]:
+    """Read the full-resolution level of an OME-Zarr, with axes and spacing where it states them."""
+    try:
+        import zarr
+    except ImportError:
+        raise WrongImage(
+            f"'{path}' is an OME-Zarr, and zarr is not installed.",
+            "Install it: pip install 'napari-cellseg-ssl[zarr]'.",
+        ) from None
+    try:
+        group = zarr.open(str(path), mode="r")
+        if isinstance(group, zarr.Array):
+            return np.asarray(group), None, {}
+        attributes: Mapping[str, Any] = dict(group.attrs)
+        scales = (attributes.get("ome") or attributes)["multiscales"][0]
+        level = scales["datasets"][0]
+        axes = [axis["name"].upper() if isinstance(axis, dict) else axis.upper() for axis in scales["axes"]]
+        array = np.asarray(group[level["path"]])
+        sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), None)
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as problem:
+        raise WrongImage(f"'{path}' cannot be read as OME-Zarr: {problem!r}.", "Is it complete?") from problem
+    spacing = {axis: float(size) for axis, size in zip(axes, sizes or (), strict=False) if axis in "ZYX"}
+    return array, "".join(axes), spacing

@@ -1,0 +1,51 @@
+"""What every job needs around it: memory given back, and running out of it said in one sentence."""
+
+import gc
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from napari_cellseg_ssl.core.errors import OutOfMemory
+from napari_cellseg_ssl.core.tiling import is_out_of_memory
+
+HINTS = {
+    "Training": "Use a smaller batch or crop size, a smaller preset, or the device 'cpu'; or close other programs.",
+    "Prediction": "Close other programs, or choose the device 'cpu'.",
+}
+
+
+@contextmanager
+def guarded(job: str) -> Iterator[None]:
+    """Run a job; whatever ends it, its memory is free afterwards.
+
+    Raises
+    ------
+    OutOfMemory
+        In place of torch's RuntimeError and Python's MemoryError. Other errors pass unchanged.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as problem:
+        if not is_out_of_memory(problem):
+            raise
+        forget(problem)
+        raise OutOfMemory(
+            f"{job} ran out of memory.", HINTS.get(job, "Close other programs, or work on a smaller image.")
+        ) from None
+    finally:
+        release_memory()
+
+
+def forget(problem: BaseException) -> None:
+    """Drop the tensors that the frames of a caught exception still hold."""
+    traceback.clear_frames(problem.__traceback__)
+    problem.__traceback__ = None
+
+
+def release_memory() -> None:
+    """Collect garbage and return cached GPU memory, without importing torch for it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

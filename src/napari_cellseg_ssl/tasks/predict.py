@@ -1,0 +1,197 @@
+"""Prediction and segmentation as streams of events."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.devices import Device, pick_device
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
+from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDone
+from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.tasks.blocks import Block, SeamWriter, plan_blocks
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.diameters import describe_diameters, resolve_diameter
+from napari_cellseg_ssl.tasks.events import LabelsReady, SegmentEvent
+from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
+from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
+
+LARGEST_MAPS = 6 * 2**30
+"""Bytes of maps above which a whole image is refused; `segment_image` works on any size."""
+PARTS = 1000
+"""Resolution of the progress of a segmentation in blocks."""
+
+
+def predict(request: PredictRequest, control: Control | None = None) -> Iterator[PredictEvent]:
+    """Predict the maps of a whole image.
+
+    Yields
+    ------
+    Note, TileDone per tile, `MapsReady`; a stop ends the stream without maps.
+
+    Raises
+    ------
+    CellSegError
+        If the image does not fit the model, or memory runs out.
+    """
+    control = control or Control()
+    with guarded("Prediction"):
+        job = _Job(request)
+        yield from job.notes
+        job.refuse_if_too_large()
+        yield from predict_tiled(
+            request.image,
+            job.predictor,
+            diameter=job.diameter,
+            specs=job.specs,
+            intensity=request.bundle.intensity,
+            bundle_id=request.bundle.id,
+            should_stop=control.should_stop,
+        )
+
+
+def segment(request: SegmentRequest, control: Control | None = None) -> Iterator[LabelsReady]:
+    """Make instances from maps; one event, or none after a stop."""
+    control = control or Control()
+    with guarded("Segmentation"):
+        method = get_method(request.method_id)
+        options = method.info.segment_options() if request.options is None else request.options
+        if not control.should_stop():
+            labels = method.segment(request.maps, options)
+            yield LabelsReady(labels, options, request.maps.diameter)
+
+
+def segment_image(
+    request: PredictRequest, options: Any = None, control: Control | None = None, into: Array | None = None
+) -> Iterator[SegmentEvent]:
+    """Predict and segment an image of any size in memory bounded by a block.
+
+    Frames are done one by one, and large frames in overlapping blocks whose instances are joined at the seams.
+
+    Parameters
+    ----------
+    options
+        Segmentation options; None takes those of the model.
+    into : (N, *S) integer, optional
+        Where the labels go, for example a memory-mapped file; a new int32 array when absent.
+
+    Yields
+    ------
+    Note, TileDone, `LabelsReady`; a stop ends the stream without labels.
+    """
+    control = control or Control()
+    options = request.bundle.segment_options if options is None else options
+    with guarded("Segmentation"):
+        job = _Job(request)
+        yield from job.notes
+        image = request.image
+        labels = _empty_labels(image) if into is None else into
+        blocks = plan_blocks(image.spatial_shape, job.diameter)
+        total = len(image.frames) * len(blocks)
+        for done in range(total):
+            n, k = divmod(done, len(blocks))
+            if k == 0:
+                intensity = whole_frame(request.bundle.intensity, image.frames[n])
+                seams = SeamWriter(labels[n], alone=len(blocks) == 1)
+            for event in job.segment_block(n, blocks[k], intensity, options, control):
+                match event:
+                    case TileDone():
+                        yield TileDone(PARTS * done + PARTS * event.done // event.total, PARTS * total)
+                    case Note():
+                        yield event
+                    case _:
+                        seams.add(event, blocks[k])
+            if control.should_stop():
+                return
+        yield LabelsReady(labels, options, job.diameter)
+
+
+class _Job:
+    """A model on a device, an image that fits it, and the size of its objects."""
+
+    def __init__(self, request: PredictRequest) -> None:
+        bundle, image = request.bundle, request.image
+        self.method = get_method(bundle.method_id)
+        _check_fits(bundle, image, self.method.info)
+        self.image = image
+        wanted = bundle.object_diameter if request.object_diameter is None else request.object_diameter
+        self.diameter = resolve_diameter(image, wanted)
+        device = device_for(self.method.info, request.device, request.threads)
+        self.notes = (Note(describe_diameters([self.diameter], wanted)), Note(f"Device: {device.why}."))
+        self.predictor: Predictor = self.method.predictor(bundle, device.name)
+        self.specs = {spec.name: spec for spec in self.method.info.maps}
+        self.bundle_id = bundle.id
+
+    def refuse_if_too_large(self) -> None:
+        """Refuse what `predict` would need too much memory for."""
+        scale = (self.predictor.working_diameter or self.diameter) / self.diameter
+        pixels = float(self.image.frames[:, 0].size) * scale ** len(self.image.spatial_shape)
+        needed = 4 * pixels * sum(spec.channels for spec in self.specs.values())
+        if needed > LARGEST_MAPS:
+            raise OutOfMemory(
+                f"The maps of '{self.image.name}' would take {needed / 2**30:.0f} GB.",
+                "Segment it without keeping the maps, or work on a part of it.",
+            )
+
+    def segment_block(
+        self, n: int, block: Block, intensity: Any, options: Any, control: Control
+    ) -> Iterator[TileDone | Note | Array]:
+        """Yield progress, then the labels (*S) of what the block reads."""
+        events = predict_tiled(
+            cut_out(self.image, n, block.read),
+            self.predictor,
+            diameter=self.diameter,
+            specs=self.specs,
+            intensity=intensity,
+            bundle_id=self.bundle_id,
+            should_stop=control.should_stop,
+        )
+        for event in events:
+            if isinstance(event, MapsReady):
+                yield self.method.segment(event.maps, options)[0]
+            else:
+                yield event
+
+
+def device_for(info: MethodInfo, wanted: str, threads: int | None) -> Device:
+    """Pick a device; a method without a network gets the CPU without loading torch."""
+    if not info.uses_torch:
+        return Device("cpu", "CPU, no network involved")
+    device = pick_device(wanted)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(max(1, threads))
+    return device
+
+
+def _check_fits(bundle: ModelBundle, image: ImageStack, info: MethodInfo) -> None:
+    require_finite(image)
+    expected = bundle.architecture.get("in_channels")
+    if isinstance(expected, int) and expected > 0 and image.n_channels != expected:
+        raise WrongImage(
+            f"Model '{bundle.name}' expects {expected} channel(s), but image '{image.name}' has {image.n_channels}.",
+            "Choose the matching channels, or train a new model on this kind of image.",
+        )
+    ndim = len(image.spatial_shape)
+    wanted = bundle.architecture.get("spatial_ndim", ndim)
+    if ndim not in info.spatial_ndims or wanted != ndim:
+        raise WrongImage(
+            f"Model '{bundle.name}' does not work on {ndim}D images such as '{image.name}'.",
+            "Say what the axes mean, for example TYX instead of ZYX, or take slices.",
+        )
+
+
+def _empty_labels(image: ImageStack) -> Array:
+    shape = (len(image.frames), *image.spatial_shape)
+    try:
+        return np.zeros(shape, np.int32)
+    except MemoryError:
+        raise OutOfMemory(
+            f"The labels of '{image.name}', {shape}, do not fit into memory.", "Write them to a file instead."
+        ) from None

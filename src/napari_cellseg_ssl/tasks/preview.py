@@ -1,0 +1,64 @@
+"""Showing what the network makes of a window while it trains."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.core.events import MapsReady, Note, Snapshot, last_of
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.method import Method
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training_set import TrainingSet
+from napari_cellseg_ssl.tasks.events import Preview
+from napari_cellseg_ssl.tasks.requests import PreviewWindow
+from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
+
+MOST_OF_TIME = 0.1
+"""Share of the training time that previews may take."""
+
+
+class Previewer:
+    """Turn snapshots of the network into previews of the window that is being watched.
+
+    Parameters
+    ----------
+    window : () -> PreviewWindow or None
+    data : TrainingSet
+    method : Method
+    """
+
+    def __init__(self, window: Callable[[], PreviewWindow | None] | None, data: TrainingSet, method: Method) -> None:
+        self._window = window
+        self._data = data
+        self._method = method
+        self._limits: dict[tuple[int, int], Intensity] = {}
+        self._not_before = float("-inf")
+
+    def show(self, snapshot: Snapshot) -> Iterator[Preview | Note]:
+        """Predict and segment the window; nothing if none is watched or the last preview was too expensive."""
+        window = self._window() if self._window else None
+        begin = time.monotonic()
+        if window is None or begin < self._not_before:
+            return
+        try:
+            yield self._preview(snapshot, window)
+        except CellSegError as problem:
+            yield Note(f"No preview: {problem}")
+        now = time.monotonic()
+        self._not_before = now + (now - begin) / MOST_OF_TIME
+
+    def _preview(self, snapshot: Snapshot, window: PreviewWindow) -> Preview:
+        item, info = self._data.items[window.image], self._method.info
+        key = (window.image, window.frame)
+        if key not in self._limits:
+            self._limits[key] = whole_frame(Intensity(), item.image.frames[window.frame])
+        events = predict_tiled(
+            cut_out(item.image, window.frame, window.region),
+            snapshot.predictor,
+            diameter=item.diameter,
+            specs={spec.name: spec for spec in info.maps},
+            intensity=self._limits[key],
+        )
+        maps = last_of(events, MapsReady).maps
+        labels = self._method.segment(maps, window.options or info.segment_options())
+        return Preview(snapshot.step, window, maps, labels)

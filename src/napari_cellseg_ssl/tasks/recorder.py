@@ -1,0 +1,236 @@
+"""What a training leaves on disk: history, checkpoints, and the finished run."""
+
+import csv
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, HISTORY_FILE, ModelBundle
+from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
+from napari_cellseg_ssl.core.events import Checkpoint, Reason, Step, Validated
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.training_set import TrainingSet
+from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.requests import Diameter, TrainRequest
+
+HISTORY_INTERVAL = 0.1
+"""Seconds between recorded steps."""
+HASHED_ROWS = 64
+"""Rows per frame that go into an image's fingerprint: enough to tell images apart, cheap for any size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What decides the result of a training, besides its data; a resumed run takes the recorded ones."""
+
+    options: Any
+    preset: str
+    seed: int
+    time_budget: float | None
+    object_diameter: Diameter
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """An interrupted training as found on disk."""
+
+    checkpoint: Checkpoint
+    settings: Settings
+    seconds: float
+    fingerprints: Mapping[str, str]
+    history: tuple[Mapping[str, float], ...]
+
+
+class Recorder:
+    """Keep the history of one training and write its folder, if it has one."""
+
+    def __init__(
+        self,
+        request: TrainRequest,
+        settings: Settings,
+        data: TrainingSet,
+        control: Control,
+        resumed: Resumed | None,
+    ) -> None:
+        self.settings = settings
+        self.checkpoint: Checkpoint | None = None
+        self.last_step = 0
+        self.fingerprints = fingerprints([item.image for item in data.items])
+        self._folder = request.out
+        self._method_id = request.method_id
+        self._control = control
+        self._rows: list[Mapping[str, float]] = list(resumed.history) if resumed else []
+        self._next_row_at = 0.0
+        if resumed and dict(resumed.fingerprints) != self.fingerprints:
+            raise WrongRun(
+                f"The training in '{self._folder}' was started on other images "
+                f"({', '.join(resumed.fingerprints) or 'none'}).",
+                "Resume it with the same images, or start a new run that starts from this one.",
+            )
+
+    @property
+    def history(self) -> tuple[Mapping[str, float], ...]:
+        """Recorded steps and validations, in order."""
+        return tuple(self._rows)
+
+    def claim_folder(self) -> None:
+        """Make sure before any work that the result can be written.
+
+        Raises
+        ------
+        WrongRun
+            If it cannot.
+        """
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as problem:
+            raise WrongRun(
+                f"The folder '{self._folder}' cannot be written: {problem}.", "Choose another folder."
+            ) from problem
+
+    def note(self, event: Step | Validated) -> None:
+        """Add a row to the history; steps at most every tenth of a second."""
+        seconds = self._control.elapsed()
+        row = {"step": float(event.step), "seconds": round(seconds, 2)}
+        if isinstance(event, Validated):
+            self._rows.append({**row, **event.scores})
+            return
+        self.last_step = event.step
+        if seconds >= self._next_row_at:
+            self._next_row_at = seconds + HISTORY_INTERVAL
+            self._rows.append({**row, "rate": event.rate, **event.losses})
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep the state of the training, so that kill -9 a moment later loses nothing older."""
+        self.checkpoint = checkpoint
+        if self._folder is None:
+            return
+        settings = self.settings
+        meta: dict[str, Json] = {
+            "method": self._method_id,
+            "options": cast(Json, options_to_json(settings.options)),
+            "preset": settings.preset,
+            "seed": settings.seed,
+            "time_budget": settings.time_budget,
+            "object_diameter": settings.object_diameter,
+            "device": settings.device,
+            "seconds": self._control.elapsed(),
+            "step": checkpoint.step,
+            "images": dict(self.fingerprints),
+            "state": dict(checkpoint.meta),
+        }
+        try:
+            save_arrays(self._folder / CHECKPOINT_FILE, checkpoint.arrays, meta)
+            _write_rows(self._folder / HISTORY_FILE, self._rows)
+        except OSError as problem:
+            raise WrongRun(
+                f"The training in '{self._folder}' cannot be saved: {problem}.", "Free some space, then resume it."
+            ) from problem
+
+    def save_bundle(self, bundle: ModelBundle, reason: Reason) -> None:
+        """Write the finished run; only a stopped one keeps its checkpoint."""
+        if self._folder is None:
+            return
+        bundle.save(self._folder)
+        if reason != "stopped":
+            (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def load_checkpoint(request: TrainRequest) -> Resumed:
+    """Read an interrupted training.
+
+    Raises
+    ------
+    WrongRun
+        If there is none, or it is damaged or of another method.
+    """
+    if request.out is None:
+        raise WrongRun("There is no run folder to resume from.", "Say where the interrupted run is.")
+    file = request.out / CHECKPOINT_FILE
+    if not file.exists():
+        raise WrongRun(
+            f"'{request.out}' holds no interrupted training.",
+            "A finished run is continued by a new run that starts from it.",
+        )
+    arrays, meta = load_arrays(file)
+    try:
+        resumed = _resumed(arrays, meta, request)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise WrongRun(f"'{file}' is damaged ({problem!r}).", "Train again.") from problem
+    if meta["method"] != request.method_id:
+        raise WrongRun(
+            f"'{request.out}' holds an interrupted training of '{meta['method']}', not of '{request.method_id}'.",
+            f"Resume it as '{meta['method']}'.",
+        )
+    return resumed
+
+
+def _resumed(arrays: Mapping[str, Array], meta: Mapping[str, Any], request: TrainRequest) -> Resumed:
+    info = get_method(meta["method"]).info
+    diameter = meta["object_diameter"]
+    budget = meta["time_budget"] if request.time_budget is None else request.time_budget
+    try:
+        options: Any = options_from_json(info.train_options, meta["options"])
+    except CellSegError as problem:
+        raise WrongRun(f"The interrupted training does not fit this version: {problem}") from problem
+    return Resumed(
+        checkpoint=Checkpoint(int(meta["step"]), arrays, dict(meta["state"])),
+        settings=Settings(
+            options=options,
+            preset=str(meta["preset"]),
+            seed=int(meta["seed"]),
+            time_budget=None if budget is None else float(budget),
+            object_diameter="auto" if diameter == "auto" else float(diameter),
+            device=request.device,
+        ),
+        seconds=float(meta["seconds"]),
+        fingerprints={str(name): str(digest) for name, digest in meta["images"].items()},
+        history=_read_rows(request.out / HISTORY_FILE, int(meta["step"])) if request.out else (),
+    )
+
+
+def fingerprints(images: list[ImageStack]) -> dict[str, str]:
+    """Hash each image by shape, type and an even sample of rows; images of the same name are numbered."""
+    found: dict[str, str] = {}
+    for image in images:
+        frames = image.frames
+        digest = hashlib.sha256(json.dumps([frames.shape, frames.dtype.str]).encode())
+        step = max(1, frames.shape[-2] // HASHED_ROWS)
+        for frame in frames:
+            digest.update(frame[..., ::step, :].tobytes())
+        name, number = image.name, 2
+        while name in found:
+            name, number = f"{image.name} ({number})", number + 1
+        found[name] = digest.hexdigest()[:16]
+    return found
+
+
+def _write_rows(file: Path, rows: list[Mapping[str, float]]) -> None:
+    partial = file.with_name(f".{file.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, file)
+
+
+def _read_rows(file: Path, last_step: int) -> tuple[Mapping[str, float], ...]:
+    """Read the history up to the checkpoint; what came after it is going to be done again."""
+    if not file.exists():
+        return ()
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
+    return tuple(row for row in rows if row.get("step", 0) <= last_step)

@@ -1,0 +1,138 @@
+"""One frozen record per job: all that a worker needs, so that nothing else crosses the thread."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.maps import PredictionMaps
+
+Diameter = float | Literal["auto"]
+"""In source px, or estimated from each image."""
+
+
+@dataclass(frozen=True)
+class PreviewWindow:
+    """A window to watch while training: which image of the request, which frame, which part of it.
+
+    `options` are the segmentation options to show it with; None takes the method's defaults.
+    """
+
+    image: int
+    frame: int
+    region: tuple[slice, ...]
+    options: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """Train a method.
+
+    Parameters
+    ----------
+    images : tuple of ImageStack
+    annotations : tuple of Annotation or None
+        One per image, or empty when nothing is painted. The request owns them: painting may go on meanwhile.
+    options
+        A record of the method's training options; None takes those of the preset.
+    preset : str
+        Name of the preset, "" for the method's first.
+    time_budget : float, optional
+        Seconds of training, pauses not counted; None trains `options.steps` steps.
+    start_from : ModelBundle, optional
+        Weights to start from.
+    out : Path, optional
+        Run folder; while training it holds a checkpoint at most half a minute old.
+    resume : bool
+        Go on from the checkpoint in `out`, with the settings recorded there.
+    threads : int, optional
+        CPU threads for torch; None leaves torch's choice.
+    preview : () -> PreviewWindow or None
+        Asked in the job's thread at every snapshot: what to show of the network as it is.
+    """
+
+    method_id: str
+    images: tuple[ImageStack, ...]
+    annotations: tuple[Annotation | None, ...] = ()
+    options: Any = None
+    preset: str = ""
+    object_diameter: Diameter = "auto"
+    device: str = "auto"
+    seed: int = 0
+    time_budget: float | None = None
+    start_from: ModelBundle | None = None
+    out: Path | None = None
+    resume: bool = False
+    name: str = ""
+    threads: int | None = None
+    preview: Callable[[], PreviewWindow | None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictRequest:
+    """Run a model's network over an image; `object_diameter` None takes what the model says."""
+
+    bundle: ModelBundle
+    image: ImageStack
+    object_diameter: Diameter | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRequest:
+    """Make instances from maps; `options` None takes the method's defaults."""
+
+    method_id: str
+    maps: PredictionMaps
+    options: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneRequest:
+    """Search a method's segmentation options for the best score on the painted pixels.
+
+    Parameters
+    ----------
+    maps, annotations : tuples of the same length
+        What the network made of each image, and what is known of it.
+    options
+        Where the search starts; the default that has to be beaten.
+    trials : int
+    """
+
+    method_id: str
+    maps: tuple[PredictionMaps, ...]
+    annotations: tuple[Annotation, ...]
+    options: Any
+    trials: int = 50
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """Write what was made of one image.
+
+    Parameters
+    ----------
+    image : ImageStack
+        Gives file names, axes, spacing, and the intensities to be measured.
+    labels : (N, *S) integer, optional
+    maps : PredictionMaps, optional
+        Written on the image's own grid, float32, one file per map.
+    roi, measure : bool
+        ImageJ ROIs as a zip file; a table of measurements as CSV, in µm where the spacing is known.
+    metadata : {str: str}
+        Written into the TIFF files' description.
+    """
+
+    folder: Path
+    image: ImageStack
+    labels: Array | None = None
+    maps: PredictionMaps | None = None
+    roi: bool = False
+    measure: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)

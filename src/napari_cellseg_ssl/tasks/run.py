@@ -1,0 +1,206 @@
+"""Training as a stream of events: everything around a method's own training loop."""
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
+from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainEvent, TrainFinished, Validated
+from napari_cellseg_ssl.core.method import Method, MethodInfo, Run
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.tiling import is_out_of_memory
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.diameters import describe_diameters, resolve_diameter
+from napari_cellseg_ssl.tasks.events import RunEvent
+from napari_cellseg_ssl.tasks.guard import forget, guarded, release_memory
+from napari_cellseg_ssl.tasks.pacing import thin
+from napari_cellseg_ssl.tasks.predict import device_for
+from napari_cellseg_ssl.tasks.preview import Previewer
+from napari_cellseg_ssl.tasks.recorder import Recorder, Settings, load_checkpoint
+from napari_cellseg_ssl.tasks.requests import TrainRequest
+
+PACKAGES = ("napari-cellseg-ssl", "numpy", "scikit-image", "torch")
+BATCH_OPTIONS = ("batch_size", "batch")
+
+
+def train(request: TrainRequest, control: Control | None = None) -> Iterator[RunEvent]:
+    """Train a method; the last event is `TrainFinished`, also after a stop.
+
+    With `request.out` the run folder is written at the end, and a checkpoint from which an interrupted training
+    can go on at least every half minute before.
+
+    Yields
+    ------
+    Started, Step (at most 10 a second), Validated, Note, Preview, TrainFinished
+
+    Raises
+    ------
+    CellSegError
+        If something is wrong that the user can mend; before any work is done wherever that is possible.
+    """
+    control = control or Control()
+    with guarded("Training"):
+        yield from thin(_train(request, control))
+
+
+def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
+    method = get_method(request.method_id)
+    resumed = load_checkpoint(request) if request.resume else None
+    settings = resumed.settings if resumed else _settings(request, method.info)
+    data = _training_set(request, settings, method.info)
+    _check_start(request.start_from, method.info)
+    device = device_for(method.info, settings.device, request.threads)
+    recorder = Recorder(request, settings, data, control, resumed)
+    recorder.claim_folder()
+    yield Note(describe_diameters([item.diameter for item in data.items], settings.object_diameter))
+    yield Note(f"Device: {device.why}.")
+    control.start_clock(resumed.seconds if resumed else 0.0)
+    checkpoint = resumed.checkpoint if resumed else None
+    while True:
+        run = Run(
+            device=device.name,
+            seed=settings.seed,
+            should_stop=control.should_stop,
+            elapsed=control.elapsed,
+            time_budget=settings.time_budget,
+            start_from=request.start_from,
+            resume=checkpoint,
+        )
+        try:
+            yield from _attempt(request, method, data, settings, run, recorder)
+            return
+        except (MemoryError, RuntimeError) as problem:
+            smaller = _half_batch(settings.options) if is_out_of_memory(problem) else None
+            if smaller is None:
+                raise
+            forget(problem)
+        release_memory()
+        settings, checkpoint = replace(settings, options=smaller), recorder.checkpoint or checkpoint
+        recorder.settings = settings
+        yield Note(f"Not enough memory; going on with a batch of {_batch(smaller)}.")
+
+
+def _attempt(
+    request: TrainRequest, method: Method, data: TrainingSet, settings: Settings, run: Run, recorder: Recorder
+) -> Iterator[RunEvent]:
+    """Pass a method's events on; checkpoints are saved and snapshots become previews on the way."""
+    previewer = Previewer(request.preview, data, method)
+    events = method.train(data, settings.options, run)
+    try:
+        for event in events:
+            match event:
+                case Checkpoint():
+                    recorder.save_checkpoint(event)
+                case Snapshot():
+                    yield from previewer.show(event)
+                case TrainFinished():
+                    yield _finish(event, request, settings, run, recorder)
+                    return
+                case _:
+                    if isinstance(event, Step | Validated):
+                        recorder.note(event)
+                    yield event
+    finally:
+        _close(events)
+    raise WrongRun(f"The method '{request.method_id}' ended without a model.", "Please report this.")
+
+
+def _close(events: Iterator[TrainEvent]) -> None:
+    close = getattr(events, "close", None)
+    if close is not None:
+        close()
+
+
+def _finish(
+    event: TrainFinished, request: TrainRequest, settings: Settings, run: Run, recorder: Recorder
+) -> TrainFinished:
+    bundle = event.bundle
+    provenance = replace(
+        bundle.provenance,
+        seed=settings.seed,
+        device=run.device,
+        seconds=round(run.elapsed(), 1),
+        steps=bundle.provenance.steps or recorder.last_step,
+        reason=event.reason,
+        preset=settings.preset,
+        versions=_versions(),
+        images=recorder.fingerprints,
+        parent=request.start_from.id if request.start_from else "",
+    )
+    bundle = replace(
+        bundle,
+        name=request.name or bundle.name,
+        object_diameter=settings.object_diameter,
+        provenance=provenance,
+        history=recorder.history,
+    )
+    recorder.save_bundle(bundle, event.reason)
+    return TrainFinished(bundle, event.reason)
+
+
+def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
+    options = info.preset(request.preset or None) if request.options is None else request.options
+    if not isinstance(options, info.train_options):
+        raise WrongOption(f"These are not training options of '{info.id}': {options!r}.")
+    if request.time_budget is not None and not request.time_budget > 0:
+        raise WrongOption(f"The time budget is {request.time_budget:g} s.", "Give seconds, more than 0.")
+    return Settings(
+        options=options,
+        preset=request.preset or next(iter(info.presets)),
+        seed=request.seed,
+        time_budget=request.time_budget,
+        object_diameter=request.object_diameter,
+        device=request.device,
+    )
+
+
+def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -> TrainingSet:
+    """Pair images and annotations, refuse what cannot be trained on, then find the diameters."""
+    notes = request.annotations or (None,) * len(request.images)
+    if len(notes) != len(request.images):
+        raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
+    pairs = list(zip(request.images, notes, strict=True))
+    unsized = TrainingSet(tuple(TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in pairs))
+    problems = unsized.problems(info)
+    if problems:
+        raise problems[0]
+    items = (replace(item, diameter=resolve_diameter(item.image, settings.object_diameter)) for item in unsized.items)
+    return TrainingSet(tuple(items))
+
+
+def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
+    if start is None:
+        return
+    tag = str(start.architecture.get("tag", ""))
+    if start.method_id != info.id and tag not in info.starts_from:
+        raise WrongRun(
+            f"{info.title} cannot start from '{start.name}', a model of '{start.method_id}'.",
+            f"Choose a run of '{info.id}', or start from nothing.",
+        )
+
+
+def _half_batch(options: Any) -> Any | None:
+    """Return options with half the batch, or None where there is nothing to halve."""
+    batch = _batch(options)
+    if batch < 2:
+        return None
+    name = next(f.name for f in fields(options) if f.name in BATCH_OPTIONS)
+    return replace(options, **{name: batch // 2})
+
+
+def _batch(options: Any) -> int:
+    return next((int(getattr(options, f.name)) for f in fields(options) if f.name in BATCH_OPTIONS), 1)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
