@@ -1,0 +1,28 @@
+"""What all tests share: small images with cells, and a method that trains instantly."""
+
+import pytest
+
+from drawings import disks, picture
+from napari_cellseg_ssl.core import registry
+from napari_cellseg_ssl.core.images import ImageStack
+
+
+@pytest.fixture
+def cells():
+    """Sixteen disks, (64, 64) int32."""
+    return disks()
+
+
+@pytest.fixture
+def stack(cells):
+    """An image of the sixteen disks."""
+    return ImageStack.from_array(picture(cells), name="disks")
+
+
+@pytest.fixture
+def fake_method(monkeypatch):
+    """Register the fake method for one test."""
+    monkeypatch.setitem(registry.METHODS, "fake", "fakes")
+    import fakes
+
+    return fakes.METHOD
