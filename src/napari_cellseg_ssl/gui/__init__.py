@@ -1,0 +1,1 @@
+"""The napari side: docks, panels and layers. The only part that knows Qt and napari."""

@@ -1,0 +1,228 @@
+"""From napari's layers to the records that a job works on. What a job gets, painting cannot change any more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from napari.layers import Image, Labels, Shapes
+
+from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array, ImageStack
+from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
+
+LabelsMode = Literal["sparse", "dense"]
+
+ELLIPSE_POINTS = 64
+GRID = 4
+"""Side of the grid of tiles of which most must contain cells for labels to count as covering the image."""
+COVERED = 0.7
+
+
+@dataclass(frozen=True)
+class ModeGuess:
+    """How a Labels layer seems to be meant, and the sentence that says why."""
+
+    mode: LabelsMode
+    why: str
+
+
+def image_stack(
+    layer: Image, *, channels: Sequence[int] | None = None, axes: str | None = None, volumetric: bool = False
+) -> ImageStack:
+    """Read an image layer at full resolution, also a lazy one.
+
+    Parameters
+    ----------
+    channels : sequence of int, optional
+        Channels to keep.
+    axes, volumetric
+        See `layout_of`.
+
+    Raises
+    ------
+    WrongImage
+        If the layer's axes or values cannot be used.
+    OutOfMemory
+        If a lazy image does not fit into memory.
+    """
+    layout = layout_of(layer, axes=axes, volumetric=volumetric)
+    try:
+        array = np.asarray(level_zero(layer))
+    except MemoryError as problem:
+        raise OutOfMemory(
+            f"Image '{layer.name}' of shape {layout.shape} does not fit into memory.", "Use a part of it."
+        ) from problem
+    return ImageStack.from_array(
+        array, layout.axes, name=layer.name, spacing=spacing_um(layer, layout), channels=channels
+    )
+
+
+def spacing_um(layer: Any, layout: Layout) -> tuple[float, ...]:
+    """Size of a pixel along each spatial axis, ([Z,] Y, X): in µm where the units are of length, else as it is."""
+    origin = np.array(layer.data_to_world(np.zeros(layer.ndim)))
+    sizes = []
+    for letter in (a for a in SPATIAL_AXES if a in layout.axes):
+        axis = layout.axes.index(letter)
+        size = float(np.linalg.norm(np.array(layer.data_to_world(np.eye(layer.ndim)[axis])) - origin))
+        sizes.append(size * _micrometres(layer.units[axis]))
+    return tuple(sizes)
+
+
+def annotation(
+    layer: Labels,
+    complete_layer: Shapes | None = None,
+    mode: LabelsMode | Literal["auto"] = "auto",
+    *,
+    image_layer: Image | None = None,
+    axes: str | None = None,
+    volumetric: bool = False,
+) -> Annotation:
+    """Copy what is painted.
+
+    Parameters
+    ----------
+    layer : Labels
+        Painted cells, or a complete label image.
+    complete_layer : Shapes, optional
+        Regions in which everything is annotated; closed shapes count, lines do not.
+    mode : "sparse", "dense" or "auto"
+        "sparse": 0 unknown, 1 background, cells from 2. "dense": 0 background, cells from 1.
+    image_layer : Image, optional
+        The image that is annotated; without it, leading axes of the labels are frames.
+
+    Raises
+    ------
+    WrongAnnotation
+        If the labels do not fit the image.
+    """
+    layout = _labels_layout(layer, image_layer, axes, volumetric)
+    labels = layout.gather(np.array(level_zero(layer)))
+    if mode == "auto":
+        mode = guess_labels_mode(layer).mode
+    if mode == "dense":
+        return Annotation.from_dense(labels)
+    painted = Annotation.from_painting(labels)
+    if complete_layer is None or not len(complete_layer.data):
+        return painted
+    complete = layout.gather(inside_shapes(complete_layer, layer))
+    return replace(painted, known=painted.known | complete)
+
+
+def guess_labels_mode(layer: Labels) -> ModeGuess:
+    """Guess whether a Labels layer is a painting or a complete label image.
+
+    It is complete when no background is painted and cells cover every frame. Background strokes are recognised
+    as an id 1 in several pieces, or much larger than the cells.
+    """
+    made = layer.metadata.get("cellseg_ssl", {})
+    if isinstance(made, dict) and made.get("kind") == "annotation":
+        return ModeGuess("sparse", "Painted here: 0 is unknown, 1 is background.")
+    labels = np.asarray(level_zero(layer))
+    frames = labels.reshape(-1, *labels.shape[-2:])
+    if not all(_covers(frame) for frame in frames):
+        return ModeGuess("sparse", "Cells cover only a part of the image, so 0 is taken as unknown, 1 as background.")
+    if any(_has_strokes(frame) for frame in frames):
+        return ModeGuess("sparse", "Id 1 looks like painted background, so 0 is taken as unknown.")
+    return ModeGuess("dense", "Cells cover the whole image and no background is painted, so 0 is taken as background.")
+
+
+def inside_shapes(shapes: Shapes, layer: Any) -> Array:
+    """Rasterise closed shapes, wherever they lie in the world, onto the grid of another layer.
+
+    Returns
+    -------
+    bool array of the shape of `layer`'s data
+        A shape with fewer dimensions than the layer holds in every frame; else in the frame it was drawn in.
+    """
+    from skimage.draw import polygon
+
+    grid = level_zero(layer).shape
+    inside = np.zeros(grid, dtype=bool)
+    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
+        if kind in ("line", "path"):
+            continue
+        outline = _ellipse(vertices) if kind == "ellipse" else np.asarray(vertices)
+        world = np.array([shapes.data_to_world(vertex) for vertex in outline])
+        data = np.array([layer.world_to_data(_padded(point, layer.ndim)) for point in world])
+        rows, columns = polygon(data[:, -2], data[:, -1], grid[-2:])
+        inside[(*_leading(data, shapes.ndim, layer.ndim, grid), rows, columns)] = True
+    return inside
+
+
+def _labels_layout(layer: Labels, image_layer: Image | None, axes: str | None, volumetric: bool) -> Layout:
+    shape = tuple(level_zero(layer).shape)
+    if image_layer is None:
+        return Layout("TSNYX"[-len(shape) :], shape, False)
+    layout = layout_of(image_layer, axes=axes, volumetric=volumetric)
+    if shape == layout.derived_shape:
+        return layout
+    without_channel = tuple(n for n, a in zip(layout.derived_shape, layout.derived_axes, strict=True) if a != "C")
+    if shape == without_channel:
+        letters = layout.derived_axes.replace("C", "")
+        return Layout(letters, shape, False)
+    raise WrongAnnotation(
+        f"Labels '{layer.name}' have the shape {shape}, but image '{image_layer.name}' needs {layout.derived_shape}.",
+        "Choose the labels that belong to this image, or make a new annotation for it.",
+    )
+
+
+def _covers(frame: Array) -> bool:
+    """Whether most tiles of a coarse grid contain a cell."""
+    tiles = [tile for rows in np.array_split(frame, GRID, axis=0) for tile in np.array_split(rows, GRID, axis=1)]
+    return sum(bool(tile.any()) for tile in tiles) >= COVERED * len(tiles)
+
+
+def _has_strokes(frame: Array) -> bool:
+    from scipy.ndimage import label
+
+    first = frame == BACKGROUND_ID
+    if not first.any():
+        return False
+    cell_areas = np.unique(frame[frame > BACKGROUND_ID], return_counts=True)[1]
+    is_large = len(cell_areas) > 0 and first.sum() > 4 * np.median(cell_areas)
+    return bool(label(first)[1] > 1 or is_large)
+
+
+def _ellipse(corners: Array) -> Array:
+    """Outline of the ellipse that napari stores as the corners of its box."""
+    centre = corners.mean(axis=0)
+    first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    angles = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)[:, None]
+    outline: Array = centre + np.cos(angles) * first + np.sin(angles) * second
+    return outline
+
+
+def _padded(point: Array, ndim: int) -> Array:
+    return np.concatenate([np.zeros(max(0, ndim - len(point))), point])[-ndim:]
+
+
+def _leading(data: Array, shapes_ndim: int, ndim: int, grid: tuple[int, ...]) -> tuple[Any, ...]:
+    """Index of the frame in which a shape was drawn; everything along axes that the shape does not have."""
+    missing = max(0, ndim - shapes_ndim)
+    frame = [min(max(round(value), 0), grid[k] - 1) for k, value in enumerate(data[0, : ndim - 2])]
+    return tuple(slice(None) if k < missing else index for k, index in enumerate(frame))
+
+
+def _micrometres(unit: Any) -> float:
+    """Micrometres in a unit of length; 1 for pixels, where a scale is best taken as µm already."""
+    import pint
+
+    try:
+        return float((1 * unit).to("micrometer").magnitude)
+    except (pint.DimensionalityError, AttributeError, TypeError):
+        return 1.0
+
+
+def require_image(layer: Image | None) -> Image:
+    """Return the layer, or say that one has to be chosen.
+
+    Raises
+    ------
+    WrongImage
+        If there is none.
+    """
+    if layer is None:
+        raise WrongImage("There is no image.", "Open an image, or File > Open Sample > Cell segmentation.")
+    return layer

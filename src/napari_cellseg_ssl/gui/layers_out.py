@@ -1,0 +1,233 @@
+"""From maps and labels to napari layers, each exactly over its image.
+
+A layer is found again by the ids in its metadata, never by its name. It is written again only as long as its pixels
+are those that were written last: a layer that a person made, edited or duplicated is left alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from napari.utils.transforms import CompositeAffine
+
+from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.gui.layer_styles import HIDDEN_KINDS, Picture, draw_map, draw_maps, outline
+from napari_cellseg_ssl.gui.layer_tags import (
+    KEY,
+    belongs_to,
+    checksum_of,
+    find_layer,
+    is_unedited,
+    layers_of,
+    new_name,
+    tag_of,
+)
+from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
+
+ORDER = ("preview", "instances", "annotation", "complete-regions")
+"""Kinds from below to above; all others lie below them, directly on the image."""
+REFERENCE_METHOD = "classical"
+"""Its instances are drawn as outlines, so that they can be compared with any others."""
+
+__all__ = ["add_layer", "find_layer", "layers_of", "show_labels", "show_maps", "show_preview"]
+
+
+def show_maps(
+    viewer: ViewerModel,
+    image_layer: Image,
+    maps: PredictionMaps,
+    info: MethodInfo,
+    *,
+    pictures: Mapping[str, Picture] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    volumetric: bool = False,
+) -> list[Layer]:
+    """Show every map of a prediction as a layer of its kind.
+
+    Parameters
+    ----------
+    pictures : {map name: Picture}, optional
+        What `draw_maps` returned in a worker; drawn here when absent.
+    settings : {str: Json}, optional
+        What made the maps, for the record.
+    """
+    layout = layout_of(image_layer, volumetric=volumetric)
+    shown = []
+    for name, picture in (pictures or draw_maps(maps)).items():
+        tag = tag_of(image_layer, maps.specs[name].kind, info.id, maps.bundle_id, settings, name)
+        shown.append(_write(viewer, image_layer, layout, picture, tag))
+    return shown
+
+
+def show_labels(
+    viewer: ViewerModel,
+    image_layer: Image,
+    labels: Array,
+    kind: str = "instances",
+    *,
+    method: str,
+    bundle: str = "",
+    settings: Mapping[str, Any] | None = None,
+    volumetric: bool = False,
+) -> Labels:
+    """Show labels, (N, *S), in the layer of this image, kind and method; in a new one if that was edited."""
+    layout = layout_of(image_layer, volumetric=volumetric)
+    contour = 1 if method == REFERENCE_METHOD else 0
+    picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=contour)
+    return _write(viewer, image_layer, layout, picture, tag_of(image_layer, kind, method, bundle, settings))
+
+
+def show_preview(
+    viewer: ViewerModel,
+    image_layer: Image,
+    maps: PredictionMaps,
+    labels: Array,
+    *,
+    frame: int,
+    region: Sequence[slice],
+    method: str,
+    volumetric: bool = False,
+) -> Layer | None:
+    """Show the first map of a window of one frame with its instances outlined; None if there is nothing to draw.
+
+    Parameters
+    ----------
+    maps : PredictionMaps
+        Of the window only, one frame.
+    labels : (1, *S) integer
+        Instances on the window's own grid.
+    """
+    specs = [spec for spec in maps.specs.values() if spec.kind not in HIDDEN_KINDS and spec.name in maps.arrays]
+    if not specs:
+        return None
+    drawn = draw_map(specs[0], maps.to_source(specs[0].name), diameter=maps.diameter)
+    pixels = drawn.pixels if drawn.is_rgb else _grey(drawn)
+    pixels[outline(labels)] = 255
+    look = {"rgb": True, "visible": True, "blending": "translucent", "opacity": 0.85}
+    layout = layout_of(image_layer, volumetric=volumetric)
+    window = _window_layout(layout, labels.shape[1:])
+    tag = tag_of(image_layer, "preview", method)
+    transform = _moved(transform_of(image_layer, layout), _offset(layout, frame, region))
+    return _write(viewer, image_layer, window, Picture(pixels, "image", look), tag, transform)
+
+
+def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mapping[str, Any]) -> Layer:
+    """Put a layer among those of its image without changing what is selected."""
+    numbers = [other.metadata[KEY].get("number", 0) for other in layers_of(viewer, image_layer)]
+    ids = {"image_id": str(image_layer.unique_id), "layer_id": str(layer.unique_id)}
+    layer.metadata[KEY] = {**tag, **ids, "number": max(numbers, default=0) + 1}
+    with _selection_kept(viewer):
+        viewer.layers.insert(_position(viewer, image_layer, tag["kind"]), layer)
+    return layer
+
+
+def _write(
+    viewer: ViewerModel,
+    image_layer: Image,
+    layout: Layout,
+    picture: Picture,
+    tag: Mapping[str, Any],
+    transform: Mapping[str, Any] | None = None,
+) -> Any:
+    """Replace the pixels of the layer that has this tag, if they are ours; else add a layer."""
+    pixels = _placed(layout, picture)
+    transform = transform or transform_of(image_layer, layout)
+    layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("map"))
+    checksum = checksum_of(pixels)
+    if layer is not None and layer.ndim == pixels.ndim - picture.is_rgb and is_unedited(layer):
+        layer.data = pixels
+        _align(layer, transform)
+        layer.metadata[KEY] = {**layer.metadata[KEY], **tag, "checksum": checksum}
+        if "contrast_limits" in picture.settings:
+            _widen(layer, picture.settings["contrast_limits"])
+        return layer
+    maker = Labels if picture.layer_type == "labels" else Image
+    name = new_name(viewer, image_layer, tag["kind"], tag["method"])
+    layer = maker(pixels, name=name, **picture.settings, **transform)
+    if picture.contour:
+        layer.contour = picture.contour
+    return add_layer(viewer, image_layer, layer, {**tag, "checksum": checksum})
+
+
+def _placed(layout: Layout, picture: Picture) -> Array:
+    if not picture.is_rgb:
+        return np.ascontiguousarray(layout.place(picture.pixels))
+    return np.stack([layout.place(picture.pixels[..., colour]) for colour in range(3)], axis=-1)
+
+
+def _align(layer: Layer, transform: Mapping[str, Any]) -> None:
+    """Follow the image where somebody has moved it; assigning nothing new would redraw all the same."""
+    for name, value in transform.items():
+        current = getattr(layer, name)
+        is_same = current == value if name in ("units", "axis_labels") else np.allclose(np.array(current), value)
+        if not is_same:
+            setattr(layer, name, value)
+
+
+def _widen(layer: Layer, limits: tuple[float, float]) -> None:
+    """Let the contrast slider reach the new values; what the user chose on it stays."""
+    low, high = layer.contrast_limits_range
+    layer.contrast_limits_range = (min(low, limits[0]), max(high, limits[1]))
+
+
+def _grey(drawn: Picture) -> Array:
+    low, high = drawn.settings["contrast_limits"]
+    grey = np.clip((drawn.pixels - low) / (high - low), 0, 1) * 255
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def _window_layout(layout: Layout, spatial_shape: Sequence[int]) -> Layout:
+    """Layout of a window of one frame: every other axis has length 1."""
+    spatial = dict(zip([a for a in SPATIAL_AXES if a in layout.axes], spatial_shape, strict=True))
+    shape = tuple(spatial.get(a, size if a == "C" else 1) for a, size in zip(layout.axes, layout.shape, strict=True))
+    return Layout(layout.axes, shape, layout.is_rgb)
+
+
+def _offset(layout: Layout, frame: int, region: Sequence[slice]) -> Array:
+    """First pixel of a window along the dimensions of its layer."""
+    sizes = dict(zip(layout.axes, layout.shape, strict=True))
+    samples = [a for a in layout.derived_axes if a in SAMPLE_AXES]
+    place = np.unravel_index(frame, [sizes[a] for a in samples]) if samples else ()
+    start = dict(zip(samples, (int(index) for index in place), strict=True))
+    start |= {a: s.start or 0 for a, s in zip([a for a in SPATIAL_AXES if a in layout.axes], region, strict=True)}
+    return np.array([start.get(a, 0) for a in layout.derived_axes], dtype=float)
+
+
+def _moved(transform: dict[str, Any], offset: Array) -> dict[str, Any]:
+    own = CompositeAffine(
+        scale=transform["scale"],
+        translate=transform["translate"],
+        rotate=transform["rotate"],
+        shear=transform["shear"],
+        ndim=len(offset),
+    )
+    return {**transform, "translate": transform["translate"] + own.linear_matrix @ offset}
+
+
+def _position(viewer: ViewerModel, image_layer: Layer, kind: str) -> int:
+    """Index above the image and above its layers of lower rank, below those of higher rank."""
+    rank = ORDER.index(kind) if kind in ORDER else -1
+    if image_layer not in viewer.layers:  # deleted while the job ran: its result is still wanted
+        return len(viewer.layers)
+    index = viewer.layers.index(image_layer) + 1
+    for place, other in enumerate(viewer.layers):
+        if belongs_to(other, image_layer):
+            other_kind = other.metadata[KEY]["kind"]
+            if (ORDER.index(other_kind) if other_kind in ORDER else -1) <= rank:
+                index = max(index, place + 1)
+    return index
+
+
+@contextmanager
+def _selection_kept(viewer: ViewerModel) -> Iterator[None]:
+    """Keep the layer that is being painted on the active one while others come and go."""
+    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+    yield
+    if selected:
+        viewer.layers.selection = selected
+        viewer.layers.selection.active = active

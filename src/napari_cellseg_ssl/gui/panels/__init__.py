@@ -1,0 +1,1 @@
+"""The panels of the docks: they build, emit and render; they decide nothing."""

@@ -1,0 +1,49 @@
+"""The packaged real images (CC0), for File > Open Sample: nothing is downloaded."""
+
+from importlib.resources import as_file, files
+from typing import Any
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui.layer_styles import painting_colours
+from napari_cellseg_ssl.gui.layer_tags import KEY
+
+LayerData = tuple[Array, dict[str, Any], str]
+
+
+def nuclei_1() -> list[LayerData]:
+    """Fluorescent nuclei that are easy to tell apart, and their true labels, hidden."""
+    return _image_and_truth("nuclei_1")
+
+
+def nuclei_2() -> list[LayerData]:
+    """Dense, elongated nuclei, and their true labels, hidden."""
+    return _image_and_truth("nuclei_2")
+
+
+def nuclei_3() -> list[LayerData]:
+    """Touching nuclei, some of them dim, and their true labels, hidden."""
+    return _image_and_truth("nuclei_3")
+
+
+def nuclei_painted() -> list[LayerData]:
+    """Touching nuclei with a few painted cells and strokes of background, as after half a minute of painting."""
+    tag = {"kind": "annotation", "method": "", "image": "nuclei_3", "bundle": "", "settings": {}, "version": ""}
+    painted = _read("painted", "nuclei_3").astype("int32")
+    look = {"name": "nuclei_3 · annotation", "metadata": {KEY: tag}, "colormap": painting_colours()}
+    return [*_image_and_truth("nuclei_3"), (painted, look, "labels")]
+
+
+def _image_and_truth(name: str) -> list[LayerData]:
+    truth = _read("labels", name).astype("int32")
+    return [
+        (_read("images", name), {"name": name}, "image"),
+        (truth, {"name": f"{name} · truth", "visible": False}, "labels"),
+    ]
+
+
+def _read(folder: str, name: str) -> Array:
+    import tifffile
+
+    with as_file(files("napari_cellseg_ssl") / "samples" / folder / f"{name}.tif") as file:
+        array: Array = tifffile.imread(file)
+    return array
