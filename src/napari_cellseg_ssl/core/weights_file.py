@@ -20,7 +20,7 @@ def save_arrays(file: Path, arrays: Mapping[str, Array], meta: Mapping[str, Json
 
     partial = file.with_name(f".{file.name}.partial")
     save_file(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+        {name: np.array(array, order="C") for name, array in arrays.items()},
         partial,
         metadata={_META_KEY: json.dumps(dict(meta or {}))},
     )

@@ -1,0 +1,75 @@
+"""ACTIS: a few painted cells, and everything that is not painted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.methods.actis.judging import instances
+from napari_cellseg_ssl.core.methods.actis.options import PRESETS, ActisOptions, ActisSegmentOptions
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.events import TrainEvent
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+INFO = MethodInfo(
+    id="actis",
+    title="ACTIS",
+    summary="Learns from a few painted cells, then teaches itself on everything that is not painted.",
+    citation=(
+        "Rumberger, Franzen, Hirsch, Albrecht, Kainmueller: ACTIS: Improving data efficiency by leveraging "
+        "semi-supervised Augmentation Consistency Training for Instance Segmentation. ICCV Workshops, 2023."
+    ),
+    labels="required",
+    spatial_ndims=(2,),
+    train_options=ActisOptions,
+    segment_options=ActisSegmentOptions,
+    maps=(
+        MapSpec("probability", "probability", 3, "background, interior, boundary"),
+        MapSpec("confidence", "confidence", 1, "where the teacher is sure"),
+        MapSpec("pseudo_labels", "pseudo-labels", 1, "the teacher's classes"),
+    ),
+    presets=PRESETS,
+    starts_from=("actis-small-unet", "actis-efficientnet-b5"),
+)
+
+
+class Actis:
+    """Supervised baseline, teacher and student, watershed."""
+
+    info = INFO
+
+    def train(self, data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainEvent]:
+        """Train; see `training.train`."""
+        from napari_cellseg_ssl.core.methods.actis.training import train
+
+        return train(data, options, run)
+
+    def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
+        """Load a trained network."""
+        from napari_cellseg_ssl.core.methods.actis.networks import predictor
+
+        return predictor(bundle, device)
+
+    def segment(self, maps: PredictionMaps, options: ActisSegmentOptions) -> Array:
+        """Make instances from class probabilities by a seeded watershed."""
+        labels = [
+            instances(
+                frame,
+                maps.working_diameter,
+                seed=options.seed_threshold,
+                foreground=options.foreground_threshold,
+                min_size=options.min_size,
+            )
+            for frame in maps.arrays["probability"]
+        ]
+        return maps.labels_to_source(np.stack(labels))
+
+
+METHOD = Actis()

@@ -1,0 +1,88 @@
+"""Sentences for the user: what the painting lacks, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, neighbour_pairs, three_classes
+from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.methods.actis.held_out import FEWEST_CELLS, Judged
+from napari_cellseg_ssl.core.methods.actis.judging import Score
+from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.methods.actis.learner import Learner
+
+OVERCONFIDENT = 0.99
+MOST_UNEQUAL = 3.0
+NAMES = {"baseline": "the supervised baseline", "student": "the refined student", "teacher": "the refined teacher"}
+
+
+def before(frames: Sequence[Frame], judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Say what is annotated and what would help."""
+    painted = [frame for frame in frames if frame.has_labels]
+    n_cells = sum(len(frame.cell_ids) for frame in painted)
+    texts = []
+    if judged:
+        n_held = sum(one.n_cells for one in judged)
+        texts.append(f"{n_cells} annotated cells; {n_held} of them are held out to judge by.")
+    else:
+        texts.append(
+            f"Only {n_cells} annotated cell(s): nothing is held out to judge by and the thresholds keep their "
+            f"defaults. From {FEWEST_CELLS} cells on they are searched."
+        )
+    if not any((frame.known & (frame.cells == 0)).any() for frame in painted):
+        texts.append("No background is annotated, so cells may come out too large. Paint some with id 1.")
+    if not any(_has_contact(frame) for frame in painted):
+        texts.append("No touching cells are annotated; paint a touching pair so that such cells come apart.")
+    if not any((three_classes(frame.cells, frame.known) == BOUNDARY).any() for frame in painted):
+        texts.append("No edge of a cell is annotated; a thin ring of background around a cell shows where it ends.")
+    sizes = np.concatenate([_sizes(frame) for frame in painted])
+    if len(sizes) > 1 and np.percentile(sizes, 90) > MOST_UNEQUAL * np.percentile(sizes, 10):
+        texts.append("The annotated cells differ in width by more than a factor of 3, after rescaling each image.")
+    return tuple(texts)
+
+
+def after(
+    chosen: str,
+    scores: Mapping[str, Score],
+    options: ActisSegmentOptions,
+    tuned: Score | None,
+    learner: Learner,
+) -> tuple[str, ...]:
+    """Say which network is returned and why, and with which thresholds."""
+    texts = []
+    others = ", ".join(f"{name} {one.f1:.2f}" for name, one in scores.items() if name != chosen)
+    if scores:
+        found = f"F1 {scores[chosen].f1:.2f} on held-out cells" + (f" ({others})" if others else "")
+        texts.append(f"Returned: {NAMES[chosen]}, {found}.")
+    else:
+        texts.append(f"Returned: {NAMES[chosen]}.")
+    if chosen == "baseline" and "student" in scores:
+        texts.append("Learning from unpainted pixels did not help here, so what it changed is not used.")
+    thresholds = f"seeds {options.seed_threshold:g}, foreground {options.foreground_threshold:g}"
+    if tuned:
+        texts.append(f"Thresholds searched on {tuned.n_cells} annotated cells: {thresholds} (F1 {tuned.f1:.2f}).")
+    else:
+        texts.append(f"Thresholds are defaults: {thresholds}.")
+    if learner.is_refining and bool((learner.thresholds.values > OVERCONFIDENT).all()):
+        texts.append("The teacher is sure of nearly everything, so its confidence says little.")
+    return tuple(texts)
+
+
+def _has_contact(frame: Frame) -> bool:
+    for first, second in neighbour_pairs(2):
+        a, b = frame.cells[first], frame.cells[second]
+        if ((a != b) & (a > 0) & (b > 0)).any():
+            return True
+    return False
+
+
+def _sizes(frame: Frame) -> Array:
+    areas = np.bincount(frame.cells[frame.known].ravel())[1:]
+    widths: Array = 2 * np.sqrt(areas[areas > 0] / np.pi)
+    return widths

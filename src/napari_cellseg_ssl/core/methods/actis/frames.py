@@ -1,0 +1,98 @@
+"""The training images at the working scale, cut into blocks, with what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+
+BLOCK = 2048
+"""Source px; larger frames are cut, so that one huge image needs no memory beyond its blocks."""
+MOST_PIXELS = 150_000_000
+"""Working pixels kept; unlabelled blocks beyond are left out, those with labels never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A block of an image at the working scale.
+
+    Parameters
+    ----------
+    pixels : (C, Y, X) float32
+        Normalised by the percentiles of its whole frame.
+    cells : (Y, X) int32
+    known : (Y, X) bool
+    is_dense : bool
+        Whether everything is known.
+    """
+
+    pixels: Array
+    cells: Array
+    known: Array
+    is_dense: bool = False
+
+    @cached_property
+    def cell_ids(self) -> Array:
+        """Ids of the known cells."""
+        ids = np.unique(self.cells[self.known])
+        return ids[ids > 0]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.known.any())
+
+
+def load_frames(data: TrainingSet, intensity: Intensity, diameter: float, seed: int) -> tuple[Frame, ...]:
+    """Rescale the images of a set so that objects become `diameter` px wide.
+
+    Images are visited in random order, those with labels first, until `MOST_PIXELS` are loaded.
+    """
+    rng = np.random.default_rng(seed)
+    items = [data.items[i] for i in rng.permutation(len(data.items))]
+    items.sort(key=lambda item: item.annotation is None)
+    frames: list[Frame] = []
+    size = 0
+    for item in items:
+        for frame in _blocks(item, intensity, diameter):
+            if frame.has_labels or size < MOST_PIXELS:
+                frames.append(frame)
+                size += frame.known.size
+        if size >= MOST_PIXELS and item.annotation is None:
+            break
+    return tuple(frames)
+
+
+def _blocks(item: TrainingItem, intensity: Intensity, diameter: float) -> Iterator[Frame]:
+    scale = diameter / item.diameter
+    for index, source in enumerate(item.image.frames):
+        limits = intensity.limits(source)
+        height, width = source.shape[1:]
+        for y in range(0, height, BLOCK):
+            for x in range(0, width, BLOCK):
+                window = (slice(y, y + BLOCK), slice(x, x + BLOCK))
+                block = source[(slice(None), *window)]
+                shape = working_shape(block.shape[1:], scale)
+                pixels = intensity.normalise(np.stack([resize_linear(c, shape) for c in block]), limits)
+                yield Frame(pixels=pixels, **_labels(item, index, window, shape))
+
+
+def _labels(item: TrainingItem, index: int, window: tuple[slice, slice], shape: tuple[int, ...]) -> dict[str, Any]:
+    note = item.annotation
+    if note is None:
+        return {"cells": np.zeros(shape, np.int32), "known": np.zeros(shape, bool)}
+    known = note.known[index][window]
+    cells = np.where(known, note.cells[index][window], 0)
+    return {
+        "cells": resize_labels(cells, shape),
+        "known": resize_labels(known, shape),
+        "is_dense": bool(known.all()),
+    }

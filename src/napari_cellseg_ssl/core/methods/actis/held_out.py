@@ -1,0 +1,107 @@
+"""What is kept from training to judge by: whole cells with their surroundings, or whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.actis.frames import Frame
+
+FEWEST_CELLS, FEWEST_DENSE = 4, 5
+SHARE = 0.2
+NEAR = 8
+"""Known background within this many px of a held-out cell is held out with it."""
+MARGIN = 48
+"""Px of context around what is judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Known things by which a network is judged, and the image around them.
+
+    Parameters
+    ----------
+    pixels : (C, Y, X) float32
+    cells : (Y, X) int32
+    known : (Y, X) bool
+    """
+
+    pixels: Array
+    cells: Array
+    known: Array
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells to find."""
+        return int(np.count_nonzero(np.unique(self.cells[self.known])))
+
+
+def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tuple[Judged, ...]]:
+    """Split what is known into a part to learn from and a part to judge by.
+
+    A fifth of the cells; of completely annotated images, when there are five or more, a fifth of the images. Held-out
+    cells stay visible in training crops, as pixels about which nothing is known. With fewer than four cells nothing
+    is held out.
+
+    Returns
+    -------
+    frames : tuple of Frame
+        The same images, knowing less.
+    judged : tuple of Judged
+    """
+    rng = np.random.default_rng(seed)
+    if sum(len(frame.cell_ids) for frame in frames) < FEWEST_CELLS:
+        return tuple(frames), ()
+    dense = [i for i, frame in enumerate(frames) if frame.is_dense and len(frame.cell_ids)]
+    if len(dense) >= FEWEST_DENSE:
+        chosen = set(rng.permutation(dense)[: round(SHARE * len(dense))].tolist())
+        regions = {i: frames[i].known for i in chosen}
+    else:
+        regions = _regions(frames, rng)
+    judged = tuple(judge(frames[i], known) for i, known in sorted(regions.items()))
+    return tuple(_without(frame, regions.get(i)) for i, frame in enumerate(frames)), judged
+
+
+def judge(frame: Frame, known: Array | None = None) -> Judged:
+    """Cut out the surroundings of known pixels, those of the whole frame by default."""
+    known = frame.known if known is None else known
+    window = tuple(
+        slice(max(0, int(places.min()) - MARGIN), int(places.max()) + 1 + MARGIN) for places in np.nonzero(known)
+    )
+    cells = np.where(known, frame.cells, 0)
+    return Judged(pixels=frame.pixels[(slice(None), *window)], cells=cells[window], known=known[window])
+
+
+def _without(frame: Frame, region: Array | None) -> Frame:
+    if region is None:
+        return frame
+    known = frame.known & ~region
+    return replace(frame, known=known, cells=np.where(known, frame.cells, 0), is_dense=False)
+
+
+def _regions(frames: Sequence[Frame], rng: np.random.Generator) -> dict[int, Array]:
+    """Choose cells in proportion to each frame's number, neighbours together, and a fifth of the strokes."""
+    counts = np.array([len(frame.cell_ids) for frame in frames])
+    wanted = max(1 if counts.sum() < 10 else 2, round(SHARE * int(counts.sum())))
+    quotas = np.floor(SHARE * counts).astype(int)
+    leftover = SHARE * counts - quotas + rng.uniform(0, 1e-3, len(counts))
+    leftover[counts == 0] = -1
+    quotas[np.argsort(-leftover)[: max(0, wanted - int(quotas.sum()))]] += 1
+    return {i: _region(frames[i], int(quota), rng) for i, quota in enumerate(quotas) if quota}
+
+
+def _region(frame: Frame, count: int, rng: np.random.Generator) -> Array:
+    ids = frame.cell_ids
+    centres = np.array(ndimage.center_of_mass(frame.cells > 0, frame.cells, ids))
+    first = centres[rng.integers(len(ids))]
+    nearest = np.argsort(((centres - first) ** 2).sum(1), kind="stable")[:count]
+    held = np.isin(frame.cells, ids[nearest]) & frame.known
+    ground = frame.known & (frame.cells == 0)
+    near = ground & (ndimage.distance_transform_edt(~held) <= NEAR)
+    strokes, n_strokes = ndimage.label(ground & ~near)
+    apart = rng.permutation(n_strokes)[: round(SHARE * n_strokes)] + 1
+    return held | near | np.isin(strokes, apart)

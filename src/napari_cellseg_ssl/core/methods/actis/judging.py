@@ -1,0 +1,137 @@
+"""Instances from class probabilities, their score where something is known, and the search for thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.boundaries import BACKGROUND, INTERIOR, UNKNOWN, three_classes
+from napari_cellseg_ssl.core.instances.clean_up import clean_up
+from napari_cellseg_ssl.core.instances.watershed import seeded_watershed
+from napari_cellseg_ssl.core.methods.actis.held_out import Judged
+from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
+
+SEED_THRESHOLD, FOREGROUND_THRESHOLD, MIN_SIZE = 0.7, 0.5, 0.1
+SEED_GRID = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How well known cells were found.
+
+    Parameters
+    ----------
+    f1 : float
+        Pooled F1 at IoU 0.5, judged on known pixels only.
+    iou : float
+        Mean over the known cells; a missed one counts 0.
+    cross_entropy : float
+        Mean over the known pixels.
+    n_cells : int
+    """
+
+    f1: float
+    iou: float
+    cross_entropy: float
+    n_cells: int
+
+
+def instances(
+    probabilities: Array,
+    diameter: float,
+    *,
+    seed: float = SEED_THRESHOLD,
+    foreground: float = FOREGROUND_THRESHOLD,
+    min_size: float = MIN_SIZE,
+) -> Array:
+    """Grow seeds over the foreground (ACTIS, section 3.3) and tidy up.
+
+    Parameters
+    ----------
+    probabilities : (3, Y, X) float
+        Background, interior, boundary.
+    diameter : float, px
+        Of a typical object.
+    min_size : float
+        Smallest object as a share of a typical one's area.
+
+    Returns
+    -------
+    (Y, X) int32
+    """
+    labels = seeded_watershed(
+        probabilities[INTERIOR],
+        1 - probabilities[BACKGROUND],
+        seed_threshold=seed,
+        foreground_threshold=foreground,
+    )
+    return clean_up(labels, min_size=min_size * np.pi / 4 * diameter**2)
+
+
+def score(probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, **thresholds: float) -> Score:
+    """Score probabilities (3, Y, X) against what is known of each image."""
+    matches = [
+        sparse_score(one.cells, one.known, instances(p, diameter, **thresholds))
+        for p, one in zip(probabilities, judged, strict=True)
+    ]
+    n_cells = sum(m.n_truth for m in matches)
+    return Score(
+        f1=pooled_f1(matches),
+        iou=sum(float(m.iou.sum()) for m in matches) / max(1, n_cells),
+        cross_entropy=_cross_entropy(probabilities, judged),
+        n_cells=n_cells,
+    )
+
+
+def best_candidate(scores: Mapping[str, Score]) -> str:
+    """Name the best network; of those within half a cell of the best F1, the one with the best IoU.
+
+    Equal IoU, to a hundredth, is decided by cross-entropy, equal cross-entropy by order.
+    """
+    best = max(one.f1 for one in scores.values())
+    close = {name: one for name, one in scores.items() if one.f1 >= best - 0.5 / max(1, one.n_cells)}
+    return max(close, key=lambda name: (round(close[name].iou, 2), -close[name].cross_entropy))
+
+
+def search_thresholds(
+    probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float
+) -> tuple[float, float, Score]:
+    """Find seed and foreground thresholds on a joint grid.
+
+    Each pair is rated by the mean of itself and its neighbours on the grid: with few cells a single peak is chance,
+    a plateau is not. Ties go to the pair next to the defaults.
+
+    Returns
+    -------
+    seed, foreground : float
+    score : Score
+        With these thresholds.
+    """
+    table = [[score(probabilities, judged, diameter, seed=s, foreground=f) for f in FOREGROUND_GRID] for s in SEED_GRID]
+    rated = _smooth(np.array([[one.f1 + 0.5 * one.iou for one in row] for row in table]))
+    s, f = np.meshgrid(SEED_GRID, FOREGROUND_GRID, indexing="ij")
+    rated -= 1e-3 * (abs(s - SEED_THRESHOLD) + abs(f - FOREGROUND_THRESHOLD))
+    i, j = np.unravel_index(int(rated.argmax()), rated.shape)
+    return SEED_GRID[i], FOREGROUND_GRID[j], table[i][j]
+
+
+def _smooth(table: Array) -> Array:
+    from scipy.ndimage import uniform_filter
+
+    smooth: Array = uniform_filter(table, 3, mode="nearest")
+    return smooth
+
+
+def _cross_entropy(probabilities: Sequence[Array], judged: Sequence[Judged]) -> float:
+    losses = []
+    for p, one in zip(probabilities, judged, strict=True):
+        classes = three_classes(one.cells, one.known)
+        known = classes != UNKNOWN
+        right = np.take_along_axis(p, np.maximum(classes, 0)[None].astype(np.intp), 0)[0]
+        losses.append(-np.log(np.maximum(right[known], 1e-6)))
+    pixels = np.concatenate(losses) if losses else np.zeros(0)
+    return float(pixels.mean()) if pixels.size else 0.0

@@ -1,0 +1,260 @@
+"""The training of ACTIS from end to end: baseline, refinement, choice of the best, thresholds.
+
+Rumberger et al., "ACTIS: Improving data efficiency by leveraging semi-supervised Augmentation Consistency Training
+for Instance Segmentation", 2023. What differs from the paper, besides what `learner` and `confidence` list:
+
+- Anything may be unknown. Unknown pixels enter no loss, no target and no score; in the second stage they are the
+  unlabelled pixels, so one single painted image is enough.
+- One cosine over both stages, so that the student is the baseline continued, plus what the unpainted pixels add. The
+  preset "paper" has the published two optimisers.
+- The baseline is an average over the last steps too, not only the teacher: it costs nothing and is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.events import (
+    Checkpoint,
+    Note,
+    Reason,
+    Snapshot,
+    Started,
+    Step,
+    TrainEvent,
+    TrainFinished,
+    Validated,
+)
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.actis import advice, judging, networks
+from napari_cellseg_ssl.core.methods.actis.frames import Frame, load_frames
+from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge
+from napari_cellseg_ssl.core.methods.actis.learner import BASELINE, Learner, class_weights
+from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
+from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
+from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
+VALIDATIONS = 20
+TRAINING_SHARE = 0.97
+"""Of a time budget; the rest is for choosing the best network and its thresholds."""
+STEPS_PER_ROW = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setup:
+    """What does not change during a training."""
+
+    options: ActisOptions
+    run: Run
+    architecture: Mapping[str, Any]
+    intensity: Intensity
+    frames: tuple[Frame, ...]
+    judged: tuple[Judged, ...]
+    learner: Learner
+    sampler: Sampler
+
+    def done(self) -> float:
+        """Share of the training that is done."""
+        share = TRAINING_SHARE if self.run.time_budget else 1.0
+        return min(1.0, self.run.fraction(self.learner.step, self.options.steps) / share)
+
+    @property
+    def refine_from(self) -> float:
+        return 1.0 - self.options.refine_share
+
+
+def train(data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainEvent]:
+    """Train on painted and unpainted pixels; see `Method.train`.
+
+    Raises
+    ------
+    WrongAnnotation
+        If no cell is annotated.
+    WrongRun
+        If `run.start_from` or `run.resume` belong to another network.
+    """
+    yield Started(None if run.time_budget else options.steps, run.device)
+    setup = _prepare(data, options, run)
+    notes = advice.before(setup.frames, setup.judged)
+    for text in notes:
+        yield Note(text)
+    history: list[dict[str, float]] = []
+    reason = yield from _optimise(setup, history)
+    yield from _finish(setup, data, history, notes, reason)
+
+
+def _prepare(data: TrainingSet, options: ActisOptions, run: Run) -> _Setup:
+    import torch
+
+    torch.manual_seed(run.seed)
+    if data.n_cells == 0:
+        raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+    intensity = run.start_from.intensity if run.start_from else Intensity()
+    frames = load_frames(data, intensity, options.working_diameter, run.seed)
+    learning, judged = hold_out(frames, run.seed)
+    described = networks.architecture(options, data.n_channels)
+    net = networks.build(described, options.encoder_weights)
+    if run.start_from:
+        _start_from(net, run.start_from, described)
+    learner = Learner(net, options, class_weights(learning, options), device=run.device, seed=run.seed)
+    if run.resume:
+        learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
+    return _Setup(
+        options=options,
+        run=run,
+        architecture=described,
+        intensity=intensity,
+        frames=frames,
+        judged=judged,
+        learner=learner,
+        sampler=Sampler(learning, options.crop),
+    )
+
+
+def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:
+    for key in ("tag", "in_channels"):
+        if parent.architecture.get(key) != described[key]:
+            raise WrongRun(
+                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {described[key]}.",
+                "Start from a model of the same method and channels, or from none.",
+            )
+    networks.load_weights(net, parent.weights)
+
+
+def _optimise(setup: _Setup, history: list[dict[str, float]]) -> Generator[TrainEvent, None, Reason]:
+    """Make steps until the work is done or somebody stops it; returns the reason for the end."""
+    learner, run = setup.learner, setup.run
+    snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
+    validated = int(setup.done() * VALIDATIONS)
+    while (done := setup.done()) < 1.0:
+        if run.should_stop():
+            return "stopped"
+        if done >= setup.refine_from and not learner.is_refining:
+            learner.begin_refinement()
+            yield Note("Baseline trained; now learning from unpainted pixels too.")
+        rate, refined = _rate(setup, done)
+        losses = learner.learn(setup.sampler, rate, done, refined)
+        if learner.step % STEPS_PER_ROW == 0:
+            history.append({"step": learner.step, **losses, "rate": rate})
+        yield Step(learner.step, done, losses, rate, "refinement" if learner.is_refining else "baseline")
+        if setup.judged and int(done * VALIDATIONS) > validated:
+            validated = int(done * VALIDATIONS)
+            found = _score(setup, learner.teacher)
+            history.append({"step": learner.step, "held_out_f1": found.f1, "held_out_iou": found.iou})
+            yield Validated(learner.step, {"f1": found.f1, "iou": found.iou}, _is_best(history))
+        if snapshot.is_due():
+            yield Snapshot(learner.step, _predictor(setup, learner.teacher))
+        if checkpoint.is_due():
+            yield Checkpoint(learner.step, learner.arrays(), learner.state())
+    return "completed"
+
+
+def _rate(setup: _Setup, done: float) -> tuple[float, float]:
+    """Learning rate, and the share of the refinement that is done."""
+    options, start = setup.options, setup.refine_from
+    refined = max(0.0, (done - start) / max(1e-9, 1.0 - start))
+    if options.refine_optimiser == "adamw":
+        return learning_rate(options.rate, setup.learner.step, done), refined
+    if setup.learner.is_refining:
+        return learning_rate(options.refine_rate, setup.learner.step, refined), refined
+    return learning_rate(options.rate, setup.learner.step, done / max(1e-9, start)), refined
+
+
+def _is_best(history: Sequence[Mapping[str, float]]) -> bool:
+    scores = [row["held_out_f1"] for row in history if "held_out_f1" in row]
+    return scores[-1] >= max(scores)
+
+
+def _predictor(setup: _Setup, net: nn.Module) -> networks.ActisPredictor:
+    return networks.ActisPredictor(net, setup.learner.thresholds, setup.architecture, setup.run.device)
+
+
+def _probabilities(setup: _Setup, net: nn.Module, judged: Sequence[Judged]) -> list[Array]:
+    predict = _predictor(setup, net).probabilities
+    was_training = net.training
+    net.eval()
+    found = [predict(one.pixels[None])[0].cpu().numpy() for one in judged]
+    net.train(was_training)
+    return found
+
+
+def _score(setup: _Setup, net: nn.Module) -> judging.Score:
+    probabilities = _probabilities(setup, net, setup.judged)
+    return judging.score(probabilities, setup.judged, setup.options.working_diameter)
+
+
+def _finish(
+    setup: _Setup, data: TrainingSet, history: list[dict[str, float]], notes: Sequence[str], reason: Reason
+) -> Iterator[TrainEvent]:
+    """Choose among baseline, student and teacher, then the thresholds; make the bundle."""
+    candidates = _candidates(setup)
+    scores = {name: _score(setup, net) for name, net in candidates.items()} if setup.judged else {}
+    chosen = judging.best_candidate(scores) if scores else next(iter(candidates))
+    net = candidates[chosen]
+    segment_options, tuned = _tuned(setup, net)
+    after = advice.after(chosen, scores, segment_options, tuned, setup.learner)
+    for text in after:
+        yield Note(text)
+    numbers = {f"{name}_f1": one.f1 for name, one in scores.items()}
+    if tuned:
+        numbers |= {"tuned_f1": tuned.f1, "tuned_iou": tuned.iou}
+    learner, run = setup.learner, setup.run
+    yield TrainFinished(
+        ModelBundle(
+            name=f"actis-{chosen}",
+            method_id="actis",
+            train_options=setup.options,
+            segment_options=segment_options,
+            architecture={**setup.architecture, "returned": chosen},
+            intensity=setup.intensity,
+            weights={
+                **networks.weights_of(net),
+                networks.THRESHOLDS: learner.thresholds.values.nan_to_num(0.0).numpy().copy(),
+            },
+            provenance=Provenance(
+                seed=run.seed,
+                device=run.device,
+                steps=learner.step,
+                seconds=run.elapsed(),
+                reason=reason,
+                parent=run.start_from.id if run.start_from else "",
+                scores=numbers,
+                notes=(*notes, *after),
+            ),
+            history=tuple(history),
+        ),
+        reason,
+    )
+
+
+def _candidates(setup: _Setup) -> dict[str, nn.Module]:
+    """Networks to choose from, the one to prefer first."""
+    learner = setup.learner
+    if not learner.is_refining:
+        return {"baseline": learner.teacher}
+    baseline = networks.build(setup.architecture).to(setup.run.device)
+    networks.load_weights(baseline, learner.baseline, BASELINE)
+    return {"teacher": learner.teacher, "student": learner.student.eval(), "baseline": baseline.eval()}
+
+
+def _tuned(setup: _Setup, net: nn.Module) -> tuple[ActisSegmentOptions, judging.Score | None]:
+    """Search thresholds on all known pixels, those learned from included: the held-out cells alone are few."""
+    if not setup.judged:
+        return ActisSegmentOptions(), None
+    judged = [judge(frame) for frame in setup.frames if frame.has_labels]
+    seed, foreground, score = judging.search_thresholds(
+        _probabilities(setup, net, judged), judged, setup.options.working_diameter
+    )
+    return replace(ActisSegmentOptions(), seed_threshold=seed, foreground_threshold=foreground), score

@@ -1,0 +1,130 @@
+"""The published network of ACTIS: a U-Net on EfficientNet-B5, with ImageNet weights where there are some.
+
+The network itself is MONAI's; this adapts its weights to images of any number of channels and says where they come
+from: the address of the original release with its hash, or a file for machines without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from napari_cellseg_ssl.core.errors import WrongOption
+
+IMAGENET, NO_WEIGHTS = "imagenet", "none"
+WEIGHTS_URL = "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/efficientnet-b5-b6417697.pth"
+WEIGHTS_SHA256 = "b6417697"
+"""How the file's hash begins, which its publisher has put into its name."""
+TIMEOUT_S = 20.0
+STEM = "_conv_stem.weight"
+_BLOCK = re.compile(r"(.+)\.\d+(\.\d+\..+)")
+"""MONAI numbers blocks by stage and place, the released file by place alone."""
+OFFLINE_HINT = (
+    f"Without a network, fetch {WEIGHTS_URL} elsewhere and give its path as 'encoder_weights', "
+    "or set encoder_weights=none, or encoder=small."
+)
+
+
+class EfficientNetUNet(nn.Module):
+    """Map (B, C, Y, X) images to (B, 3, Y, X) logits; the paper's encoder and decoder widths.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    weights : str
+        "none" or "", "imagenet", or the path of a weight file.
+
+    Raises
+    ------
+    WrongOption
+        If the weights cannot be had or do not fit.
+    """
+
+    halo, multiple_of = 64, 32
+
+    def __init__(self, in_channels: int, out_channels: int = 3, *, weights: str = NO_WEIGHTS) -> None:
+        super().__init__()
+        from monai.networks.nets import FlexibleUNet
+
+        self.net = FlexibleUNet(in_channels, out_channels, "efficientnet-b5", pretrained=False)
+        if weights not in ("", NO_WEIGHTS):
+            load_encoder(self.net.encoder, imagenet_file() if weights == IMAGENET else Path(weights))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict logits; both axes of the image must be multiples of 32."""
+        logits: Tensor = self.net(image)
+        return logits
+
+
+def load_encoder(encoder: nn.Module, file: Path) -> None:
+    """Put released weights into an encoder; the first layer's colours are summed up for other numbers of channels.
+
+    Raises
+    ------
+    WrongOption
+        If the file cannot be read or lacks weights of the encoder.
+    """
+    released = _read(file)
+    own = encoder.state_dict()
+    names = {name: re.sub(_BLOCK, r"\1\2", name) for name in own if not name.startswith("_fc")}
+    missing = [name for name in names.values() if name not in released]
+    if missing:
+        raise WrongOption(f"'{file}' does not hold weights of EfficientNet-B5: it lacks '{missing[0]}'.", OFFLINE_HINT)
+    found = {name: released[other] for name, other in names.items()}
+    stem, channels = found[STEM], own[STEM].shape[1]
+    if stem.shape[1] != channels:
+        found[STEM] = stem.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
+    try:
+        encoder.load_state_dict(found, strict=False)
+    except RuntimeError as problem:
+        raise WrongOption(f"The weights in '{file}' have other shapes: {problem}", OFFLINE_HINT) from problem
+
+
+def imagenet_file() -> Path:
+    """Return the released weight file, downloaded at the first use and checked.
+
+    Raises
+    ------
+    WrongOption
+        If it cannot be downloaded or is not what it should be.
+    """
+    file = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS_URL.rpartition("/")[2]
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(WEIGHTS_URL, timeout=TIMEOUT_S) as source, partial.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        except (URLError, OSError) as problem:
+            raise WrongOption(f"The ImageNet weights cannot be downloaded: {problem}.", OFFLINE_HINT) from problem
+        partial.replace(file)
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not found.startswith(WEIGHTS_SHA256):
+        raise WrongOption(
+            f"'{file}' is not the released file: its hash begins with {found[:8]}, not {WEIGHTS_SHA256}.",
+            "Delete it and try again.",
+        )
+    return file
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Read a weight file; of a .pth file only tensors are accepted."""
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(file))
+        return dict(torch.load(file, map_location="cpu", weights_only=True))
+    except FileNotFoundError as problem:
+        raise WrongOption(f"There is no weight file '{file}'.", OFFLINE_HINT) from problem
+    except Exception as problem:
+        raise WrongOption(f"The weight file '{file}' cannot be read: {problem}", OFFLINE_HINT) from problem

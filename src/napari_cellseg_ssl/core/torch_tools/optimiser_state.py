@@ -1,0 +1,31 @@
+"""Optimiser state as named arrays, so that a checkpoint needs no pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+from napari_cellseg_ssl.core.images import Array
+
+
+def optimiser_arrays(optimiser: Optimizer, prefix: str = "optimiser.") -> dict[str, Array]:
+    """Copy the running averages of an optimiser; its settings are not included."""
+    return {
+        f"{prefix}{index}.{name}": np.array(torch.as_tensor(value).detach().cpu())
+        for index, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+        if value is not None
+    }
+
+
+def restore_optimiser(optimiser: Optimizer, arrays: Mapping[str, Array], prefix: str = "optimiser.") -> None:
+    """Put the running averages back."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in arrays.items():
+        if key.startswith(prefix):
+            index, name = key.removeprefix(prefix).split(".")
+            state.setdefault(int(index), {})[name] = torch.from_numpy(np.array(value))
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
