@@ -35,7 +35,7 @@ class FakeOptions:
 @dataclass(frozen=True, kw_only=True)
 class FakeSegmentOptions:
     threshold: float = option(0.5, label="Threshold", help="Higher: less foreground", min=0.0, max=1.0, step=0.05)
-    fail: str = option("", label="Fail", help="What goes wrong", choices=("", *FAILURES))
+    fail: str = option("", label="Fail", help="What goes wrong")
 
 
 class FakePredictor:

@@ -35,6 +35,10 @@ from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentR
 
 Picture = str | Path | Array | ImageStack
 STARTER = "starter:"
+MODES: dict[LabelsMode, str] = {
+    "sparse": "The labels look like sparse painting: 0 unknown, 1 background, cells from 2.",
+    "dense": "The labels look complete: 0 background, every other number a cell.",
+}
 
 
 def methods() -> tuple[MethodInfo, ...]:
@@ -186,14 +190,18 @@ def collect(
     labels_mode: LabelsMode | None = None,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...]]:
-    """Read images and pair labels with them; both may be paths, arrays, or sequences of either."""
+    """Read images and pair labels with them; both may be paths, arrays, or sequences of either.
+
+    A guessed `labels_mode` is told in a sentence.
+    """
     pictures = _as_list(images)
     if pictures and all(isinstance(p, str | Path) for p in pictures):
         files = find_files(cast(Iterable[str | Path], pictures))
         stacks = tuple(read_image(file, axes=axes, channels=channels) for file in files)
         if labels is not None and all(isinstance(p, str | Path) for p in _as_list(labels)):
-            partners: Sequence[Any] = pair_by_stem(files, find_files(_as_list(labels)))
+            partners: Sequence[Any] = pair_by_stem(files, find_files(_as_list(labels), labels=True))
         else:
             partners = _as_list(labels) if labels is not None else ()
     else:
@@ -205,6 +213,8 @@ def collect(
         raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
     arrays = [_labels(p, stack) for p, stack in zip(partners, stacks, strict=True)]
     mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
+    if labels_mode is None:
+        tell(MODES[mode])
     return stacks, tuple(None if a is None else annotate(a, mode) for a in arrays)
 
 

@@ -1,45 +1,66 @@
-"""How large the objects of an image are: as given, or estimated."""
+"""How large the objects of images are: as given, or estimated."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 
+import numpy as np
+
+from napari_cellseg_ssl.core.diameter import DiameterEstimate, estimate_diameter, estimate_set_diameter
 from napari_cellseg_ssl.core.errors import WrongOption
-from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.tasks.requests import Diameter
 
 WINDOW = 2048
 """Larger frames are judged by a central window of this many px."""
+FRAMES = 3
+"""So many frames of a stack are looked at."""
 SMALLEST = 1.0
 
 
-def resolve_diameter(image: ImageStack, wanted: Diameter) -> float:
-    """Return the diameter of an image's objects in source px.
+def resolve_diameters(images: Sequence[ImageStack], wanted: Diameter) -> tuple[list[float], str]:
+    """Find the diameter of each image's objects in source px, and say in a sentence what is used.
+
+    An image in which nothing stands out takes the median of the others.
 
     Raises
     ------
     WrongOption
         If the wanted diameter is no positive length.
     """
-    if wanted == "auto":
-        from napari_cellseg_ssl.core.diameter import estimate_diameter
+    if wanted != "auto":
+        if not SMALLEST <= wanted < float("inf"):
+            raise WrongOption(
+                f"The object diameter is {wanted:g} px.", "Give the size of a typical object, at least 1 px, or 'auto'."
+            )
+        return [float(wanted)] * len(images), f"Object diameter {wanted:.1f} px, as given."
+    estimates = [_estimate(image) for image in images]
+    seen = [one.diameter for one in estimates if one.confidence > 0]
+    typical = float(np.median(seen)) if seen else estimates[0].diameter
+    diameters = [one.diameter if one.confidence > 0 else typical for one in estimates]
+    return diameters, _sentence(diameters, estimates)
 
-        return float(estimate_diameter(_window(image)))
-    if not SMALLEST <= wanted < float("inf"):
-        raise WrongOption(
-            f"The object diameter is {wanted:g} px.", "Give the diameter of a typical object, at least 1 px, or 'auto'."
-        )
-    return float(wanted)
+
+def resolve_diameter(image: ImageStack, wanted: Diameter) -> float:
+    """Find the diameter of one image's objects; see `resolve_diameters`."""
+    return resolve_diameters([image], wanted)[0][0]
 
 
-def describe_diameters(diameters: list[float], wanted: Diameter) -> str:
-    """Say in a sentence which diameters are used."""
-    how = "estimated" if wanted == "auto" else "as given"
+def _estimate(image: ImageStack) -> DiameterEstimate:
+    n = len(image.frames)
+    chosen = sorted({round(i * (n - 1) / max(1, FRAMES - 1)) for i in range(FRAMES)})
+    windows = [_window(image.frames[i]) for i in chosen]
+    return estimate_diameter(windows[0]) if len(windows) == 1 else estimate_set_diameter(windows)
+
+
+def _window(frame: Array) -> Array:
+    """View the middle of a frame (C, *S)."""
+    starts = [max(0, (size - WINDOW) // 2) for size in frame.shape[1:]]
+    return frame[(slice(None), *(slice(start, start + WINDOW) for start in starts))]
+
+
+def _sentence(diameters: Sequence[float], estimates: Sequence[DiameterEstimate]) -> str:
+    if len(estimates) == 1:
+        return f"Object diameter {diameters[0]:.1f} px, estimated: {estimates[0].why}"
+    unsure = sum(not one.is_reliable for one in estimates)
+    doubt = f" In {unsure} of {len(estimates)} images the estimate is uncertain; give the diameter if you know it."
     low, high = min(diameters), max(diameters)
-    size = f"{low:.1f} px" if high - low < 0.1 else f"{low:.1f} to {high:.1f} px"
-    return f"Object diameter {size}, {how}."
-
-
-def _window(image: ImageStack) -> ImageStack:
-    middle = tuple(
-        slice(max(0, (size - WINDOW) // 2), max(0, (size - WINDOW) // 2) + WINDOW) for size in image.spatial_shape
-    )
-    return replace(image, frames=image.frames[(slice(None), slice(None), *middle)])
+    return f"Object diameter {low:.1f} to {high:.1f} px, estimated for each image.{doubt if unsure else ''}"

@@ -53,7 +53,8 @@ def source_axes(image: ImageStack, channels: bool = False) -> str:
 def _files(request: ExportRequest) -> Iterator[Path]:
     image, folder, stem = request.image, request.folder, request.image.name
     if request.labels is not None:
-        yield _write(label_file(folder, stem), request.labels.astype(label_dtype(request.labels)), request)
+        if request.write_labels:
+            yield _write(label_file(folder, stem), request.labels.astype(label_dtype(request.labels)), request)
         if request.roi:
             yield _write_rois(folder / f"{stem}_rois.zip", request.labels)
         if request.measure:
@@ -103,7 +104,7 @@ def _write_rois(file: Path, labels: Array) -> Path:
             for n, frame in enumerate(labels):
                 for id_, outline in _outlines(frame):
                     name = f"{n + 1:04d}-{id_:05d}" if len(labels) > 1 else f"{id_:05d}"
-                    roi = ImagejRoi.frompoints(outline[:, ::-1], name=name, t=n + 1 if len(labels) > 1 else None)
+                    roi = ImagejRoi.frompoints(outline[:, ::-1], name=name, t=n if len(labels) > 1 else None)
                     archive.writestr(f"{name}.roi", roi.tobytes())
     except OSError as problem:
         raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem

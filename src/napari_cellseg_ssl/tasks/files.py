@@ -19,8 +19,10 @@ _LABEL_SUFFIX = re.compile(r"_(labels|masks?)$")
 _CTC_LABELS = re.compile(r"man_seg_?(\d+)$")
 
 
-def find_files(paths: Iterable[str | Path]) -> list[Path]:
+def find_files(paths: Iterable[str | Path], *, labels: bool = False) -> list[Path]:
     """List image files: files as they are, folders by what can be read in them, sorted.
+
+    Label files that lie beside their image are left out, unless it is `labels` that are looked for.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
         if path.suffix.lower() in ZARR and path.is_dir():
             found.append(path)
         elif path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
+            inside = _inside(path, labels)
             if not inside:
                 raise WrongImage(f"The folder '{path}' holds no TIFF, PNG or OME-Zarr.", "Choose another folder.")
             found += inside
@@ -43,6 +45,12 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
         else:
             found.append(path)
     return found
+
+
+def _inside(folder: Path, labels: bool) -> list[Path]:
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
+    stems = {stem_of(p) for p in files}
+    return [p for p in files if labels or label_key(p) == stem_of(p) or label_key(p) not in stems]
 
 
 def stem_of(path: Path) -> str:

@@ -16,8 +16,13 @@ HINTS = {
 
 
 @contextmanager
-def guarded(job: str) -> Iterator[None]:
+def guarded(job: str, *, tidy: bool = True) -> Iterator[None]:
     """Run a job; whatever ends it, its memory is free afterwards.
+
+    Parameters
+    ----------
+    tidy : bool
+        Collect garbage also after success; False for what runs while a slider is dragged.
 
     Raises
     ------
@@ -27,6 +32,7 @@ def guarded(job: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as problem:
+        tidy = True
         if not is_out_of_memory(problem):
             raise
         forget(problem)
@@ -34,7 +40,8 @@ def guarded(job: str) -> Iterator[None]:
             f"{job} ran out of memory.", HINTS.get(job, "Close other programs, or work on a smaller image.")
         ) from None
     finally:
-        release_memory()
+        if tidy:
+            release_memory()
 
 
 def forget(problem: BaseException) -> None:

@@ -15,7 +15,7 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.tasks.blocks import Block, SeamWriter, plan_blocks
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.diameters import describe_diameters, resolve_diameter
+from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import LabelsReady, SegmentEvent
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
@@ -58,7 +58,7 @@ def predict(request: PredictRequest, control: Control | None = None) -> Iterator
 def segment(request: SegmentRequest, control: Control | None = None) -> Iterator[LabelsReady]:
     """Make instances from maps; one event, or none after a stop."""
     control = control or Control()
-    with guarded("Segmentation"):
+    with guarded("Segmentation", tidy=False):
         method = get_method(request.method_id)
         options = method.info.segment_options() if request.options is None else request.options
         if not control.should_stop():
@@ -120,9 +120,9 @@ class _Job:
         _check_fits(bundle, image, self.method.info)
         self.image = image
         wanted = bundle.object_diameter if request.object_diameter is None else request.object_diameter
-        self.diameter = resolve_diameter(image, wanted)
+        (self.diameter,), how = resolve_diameters([image], wanted)
         device = device_for(self.method.info, request.device, request.threads)
-        self.notes = (Note(describe_diameters([self.diameter], wanted)), Note(f"Device: {device.why}."))
+        self.notes = (Note(how), Note(f"Device: {device.why}."))
         self.predictor: Predictor = self.method.predictor(bundle, device.name)
         self.specs = {spec.name: spec for spec in self.method.info.maps}
         self.bundle_id = bundle.id

@@ -125,6 +125,8 @@ class ExportRequest:
         Written on the image's own grid, float32, one file per map.
     roi, measure : bool
         ImageJ ROIs as a zip file; a table of measurements as CSV, in µm where the spacing is known.
+    write_labels : bool
+        False where the label file is there already, as for images written block by block.
     metadata : {str: str}
         Written into the TIFF files' description.
     """
@@ -135,4 +137,5 @@ class ExportRequest:
     maps: PredictionMaps | None = None
     roi: bool = False
     measure: bool = False
+    write_labels: bool = True
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.diameters import describe_diameters, resolve_diameter
+from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import RunEvent
 from napari_cellseg_ssl.tasks.guard import forget, guarded, release_memory
 from napari_cellseg_ssl.tasks.pacing import thin
@@ -51,12 +51,12 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     method = get_method(request.method_id)
     resumed = load_checkpoint(request) if request.resume else None
     settings = resumed.settings if resumed else _settings(request, method.info)
-    data = _training_set(request, settings, method.info)
+    data, sizes = _training_set(request, settings, method.info)
     _check_start(request.start_from, method.info)
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
     recorder.claim_folder()
-    yield Note(describe_diameters([item.diameter for item in data.items], settings.object_diameter))
+    yield Note(sizes)
     yield Note(f"Device: {device.why}.")
     control.start_clock(resumed.seconds if resumed else 0.0)
     checkpoint = resumed.checkpoint if resumed else None
@@ -158,8 +158,8 @@ def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
     )
 
 
-def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -> TrainingSet:
-    """Pair images and annotations, refuse what cannot be trained on, then find the diameters."""
+def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple[TrainingSet, str]:
+    """Pair images and annotations, refuse what cannot be trained on, then find the diameters and say which."""
     notes = request.annotations or (None,) * len(request.images)
     if len(notes) != len(request.images):
         raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
@@ -168,8 +168,9 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
     problems = unsized.problems(info)
     if problems:
         raise problems[0]
-    items = (replace(item, diameter=resolve_diameter(item.image, settings.object_diameter)) for item in unsized.items)
-    return TrainingSet(tuple(items))
+    diameters, sizes = resolve_diameters(request.images, settings.object_diameter)
+    items = (replace(item, diameter=diameter) for item, diameter in zip(unsized.items, diameters, strict=True))
+    return TrainingSet(tuple(items)), sizes
 
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:

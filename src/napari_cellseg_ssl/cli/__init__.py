@@ -1,0 +1,40 @@
+"""The command line: `cellseg-ssl methods | train | segment | tune | score | demo`."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from napari_cellseg_ssl.cli.arguments import build_parser
+from napari_cellseg_ssl.cli.console import Console
+from napari_cellseg_ssl.core.errors import CellSegError
+
+EXIT_UNEXPECTED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns
+    -------
+    int
+        0; 2 for what a person can mend; 130 after Ctrl-C; 1 for anything else.
+    """
+    arguments = build_parser().parse_args(argv)
+    console = Console(as_json=arguments.json)
+    try:
+        with console.interruptible() as control:
+            arguments.run(arguments, console, control)
+    except CellSegError as problem:
+        console.complain(str(problem))
+        return EXIT_WRONG_INPUT
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stderr.close()
+        return EXIT_UNEXPECTED
+    except Exception as problem:  # noqa: BLE001 - the one place where unexpected errors are told to a person
+        if arguments.traceback:
+            traceback.print_exc()
+        console.complain(f"Unexpected {type(problem).__name__}: {problem}. Repeat with --traceback to see where.")
+        return EXIT_UNEXPECTED
+    return EXIT_INTERRUPTED if control.is_stopping else 0

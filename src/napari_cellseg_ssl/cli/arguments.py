@@ -1,0 +1,130 @@
+"""What can be said on the command line."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from napari_cellseg_ssl import __version__
+from napari_cellseg_ssl.cli import commands, scoring
+from napari_cellseg_ssl.cli.demo import run_demo
+from napari_cellseg_ssl.core.devices import DEVICE_NAMES
+from napari_cellseg_ssl.core.registry import METHODS
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complain in one line, like everything else here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser; it imports neither torch nor a method."""
+    parser = _Parser(prog="cellseg-ssl", description="Segment cells with few labels or none.")
+    parser.add_argument("--version", action="version", version=__version__)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_methods, _add_train, _add_segment, _add_tune, _add_score, _add_demo):
+        command = add(subparsers)
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+        command.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
+    return parser
+
+
+def diameter(text: str) -> float | str:
+    """Parse an object diameter."""
+    return text if text == "auto" else float(text)
+
+
+def channel_list(text: str) -> list[int]:
+    """Parse channels such as 0,2."""
+    return [int(part) for part in text.split(",")]
+
+
+def _add_methods(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("methods", help="list the methods")
+    command.set_defaults(run=commands.methods)
+    return command
+
+
+def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("train", help="train a method on images, with labels or without")
+    command.add_argument("method", metavar="METHOD", help=", ".join(METHODS))
+    _add_images(command)
+    _add_labels(command, required=False)
+    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
+    command.add_argument("--preset", default="", help="fast, balanced or paper")
+    _add_diameter(command, "auto")
+    command.add_argument("--time-budget", type=float, metavar="SECONDS", help="train this long")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--start-from", metavar="RUN", help="run folder, starter:NAME or none")
+    command.add_argument("--resume", action="store_true", help="go on with the interrupted training in --out")
+    _add_set(command)
+    command.set_defaults(run=commands.train)
+    return command
+
+
+def _add_segment(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("segment", help="find the cells in images with a trained model")
+    command.add_argument("model", metavar="RUN", help="run folder or starter:NAME")
+    _add_images(command)
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    command.add_argument("--maps", action="store_true", help="write the network's maps too")
+    command.add_argument("--roi", action="store_true", help="write ImageJ ROIs too")
+    command.add_argument("--measure", action="store_true", help="write a table of measurements too")
+    _add_diameter(command, None)
+    _add_set(command)
+    command.set_defaults(run=commands.segment)
+    return command
+
+
+def _add_tune(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("tune", help="search the segmentation options that fit painted cells best")
+    command.add_argument("model", metavar="RUN", help="run folder; the best options are stored in it")
+    _add_images(command)
+    _add_labels(command, required=True)
+    command.add_argument("--trials", type=int, default=50)
+    command.add_argument("--seed", type=int, default=0)
+    _add_diameter(command, None)
+    command.set_defaults(run=commands.tune)
+    return command
+
+
+def _add_score(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("score", help="compare label images with the truth")
+    command.add_argument("--pred", type=Path, required=True, metavar="DIR")
+    command.add_argument("--truth", type=Path, required=True, metavar="DIR")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write one row per image")
+    command.set_defaults(run=scoring.score)
+    return command
+
+
+def _add_demo(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("demo", help="the main job on packaged images, in a few minutes")
+    command.add_argument("--out", type=Path, default=Path("cellseg-ssl-demo"), metavar="DIR")
+    command.add_argument("--quick", action="store_true", help="train for seconds only, to see that everything runs")
+    command.set_defaults(run=run_demo)
+    return command
+
+
+def _add_images(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--images", nargs="+", required=True, metavar="PATH", help="files or folders: TIFF, PNG, Zarr")
+    command.add_argument("--axes", help="what the axes of the images are, for example TCYX")
+    command.add_argument("--channels", type=channel_list, metavar="LIST", help="channels to use, for example 0,2")
+    command.add_argument("--device", default="auto", help=", ".join(DEVICE_NAMES))
+
+
+def _add_labels(command: argparse.ArgumentParser, *, required: bool) -> None:
+    command.add_argument("--labels", nargs="+", required=required, metavar="PATH", help="named like their images")
+    command.add_argument(
+        "--labels-mode",
+        choices=("sparse", "dense"),
+        help="sparse: 0 unknown, 1 background, cells from 2; dense: 0 background; guessed when absent",
+    )
+
+
+def _add_diameter(command: argparse.ArgumentParser, default: str | None) -> None:
+    command.add_argument("--object-diameter", type=diameter, default=default, metavar="PX|auto")
+
+
+def _add_set(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="an option of the method")

@@ -1,0 +1,274 @@
+"""What each command does: paths in, a request to `tasks`, and its events told."""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_cellseg_ssl import api
+from napari_cellseg_ssl.cli.console import Console
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import CellSegError, WrongImage, WrongOption
+from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.tiff import create_tiff
+from napari_cellseg_ssl.tasks import (
+    Control,
+    ExportRequest,
+    LabelsReady,
+    PredictRequest,
+    SegmentRequest,
+    TrainRequest,
+    TuneFinished,
+    TuneRequest,
+)
+from napari_cellseg_ssl.tasks import export as export_events
+from napari_cellseg_ssl.tasks import predict as predict_events
+from napari_cellseg_ssl.tasks import segment as segment_events
+from napari_cellseg_ssl.tasks import segment_image as segment_image_events
+from napari_cellseg_ssl.tasks import train as train_events
+from napari_cellseg_ssl.tasks import tune as tune_events
+from napari_cellseg_ssl.tasks.blocks import plan_blocks
+from napari_cellseg_ssl.tasks.export import label_file, source_axes
+from napari_cellseg_ssl.tasks.files import find_files, read_image, stem_of
+
+RUNNERS_UP = 5
+
+
+def methods(arguments: argparse.Namespace, console: Console, control: Control) -> None:
+    """List the methods."""
+    records = []
+    for info in api.methods():
+        presets = ", ".join(info.presets)
+        console.say(f"{info.id:<10} {info.title}. {info.summary}")
+        console.say(f"{'':<10} labels: {info.labels}; presets: {presets}; {info.citation}")
+        records.append(
+            {
+                "id": info.id,
+                "title": info.title,
+                "summary": info.summary,
+                "citation": info.citation,
+                "labels": info.labels,
+                "spatial_ndims": list(info.spatial_ndims),
+                "presets": list(info.presets),
+                "train_options": [spec.name for spec in option_specs(info.train_options)],
+                "segment_options": [spec.name for spec in option_specs(info.segment_options)],
+            }
+        )
+    console.result({"methods": records})
+
+
+def train(arguments: argparse.Namespace, console: Console, control: Control) -> None:
+    """Train a method and write its run folder."""
+    info = get_method(arguments.method).info
+    options = with_values(info.preset(arguments.preset or None), _settings(arguments.set))
+    images, annotations = api.collect(
+        arguments.images,
+        arguments.labels,
+        labels_mode=arguments.labels_mode,
+        axes=arguments.axes,
+        channels=arguments.channels,
+        tell=console.note,
+    )
+    request = TrainRequest(
+        method_id=info.id,
+        images=images,
+        annotations=annotations,
+        options=options,
+        preset=arguments.preset,
+        object_diameter=arguments.object_diameter,
+        device=arguments.device,
+        seed=arguments.seed,
+        time_budget=arguments.time_budget,
+        start_from=None if arguments.start_from in (None, "none") else api.load_run(arguments.start_from),
+        out=arguments.out,
+        resume=arguments.resume,
+        name=arguments.out.name,
+    )
+    for event in console.follow(train_events(request, control), f"Training {info.id}"):
+        if isinstance(event, TrainFinished):
+            _tell_trained(event, arguments.out, console)
+
+
+def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
+    bundle, origin = event.bundle, event.bundle.provenance
+    console.say(f"{bundle.method_id}: {origin.steps} steps in {origin.seconds:.0f} s ({event.reason}), saved in {out}")
+    for text in origin.notes:
+        console.say(f"  {text}")
+    if origin.scores:
+        console.say("  " + ", ".join(f"{name} {value:.3f}" for name, value in origin.scores.items()))
+    if event.reason == "stopped":
+        console.note("Go on with the same command and --resume.")
+    console.result(
+        {
+            "run": str(out),
+            "method": bundle.method_id,
+            "reason": event.reason,
+            "steps": origin.steps,
+            "seconds": origin.seconds,
+            "device": origin.device,
+            "object_diameter": bundle.object_diameter,
+            "scores": dict(origin.scores),
+            "notes": list(origin.notes),
+            "segment_options": options_to_json(bundle.segment_options),
+        }
+    )
+
+
+def segment(arguments: argparse.Namespace, console: Console, control: Control) -> None:
+    """Segment images and write label files; one that cannot be used does not keep the others from being done."""
+    bundle = api.load_run(arguments.model)
+    options = with_values(bundle.segment_options, _settings(arguments.set))
+    files = find_files(arguments.images)
+    _refuse_same_names(files)
+    records: list[dict[str, Any]] = []
+    problems: list[CellSegError] = []
+    for file in files:
+        begin = time.monotonic()
+        try:
+            image = read_image(file, axes=arguments.axes, channels=arguments.channels)
+            written = _segment_file(image, bundle, options, arguments, console, control)
+        except CellSegError as problem:
+            problems.append(_about(file, problem))
+            console.complain(str(problems[-1]))
+            continue
+        if control.is_stopping:
+            break
+        seconds = round(time.monotonic() - begin, 2)
+        console.say(f"{file.name}: {written['instances']} instances, {seconds:.1f} s -> {written['files'][0]}")
+        records.append({"image": str(file), "seconds": seconds, **written})
+    console.result({"images": records, "problems": [str(problem) for problem in problems]})
+    if problems:
+        raise WrongImage(f"{len(problems)} of {len(files)} images could not be segmented; see above.")
+
+
+def _segment_file(
+    image: ImageStack,
+    bundle: ModelBundle,
+    options: Any,
+    arguments: argparse.Namespace,
+    console: Console,
+    control: Control,
+) -> dict[str, Any]:
+    request = PredictRequest(
+        bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
+    )
+    maps, into, file = None, None, label_file(arguments.out, image.name)
+    if arguments.maps:
+        for event in console.follow(predict_events(request, control), image.name):
+            maps = event.maps if isinstance(event, MapsReady) else None
+        if maps is None:
+            return {"files": [], "instances": 0}
+        events: Any = segment_events(SegmentRequest(method_id=bundle.method_id, maps=maps, options=options), control)
+    else:
+        is_large = len(plan_blocks(image.spatial_shape, 1.0)) > 1
+        if is_large:
+            axes = source_axes(image)
+            shape = image.spatial_shape if "T" not in axes else (len(image.frames), *image.spatial_shape)
+            into = create_tiff(file, shape, "uint32", axes).reshape(len(image.frames), *image.spatial_shape)
+        events = console.follow(segment_image_events(request, options, control, into), image.name)
+    labels = next((event.labels for event in events if isinstance(event, LabelsReady)), None)
+    if labels is None:
+        return {"files": [], "instances": 0}
+    export = ExportRequest(
+        folder=arguments.out,
+        image=image,
+        labels=labels,
+        maps=maps,
+        roi=arguments.roi,
+        measure=arguments.measure,
+        write_labels=into is None,
+        metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
+    )
+    files = [str(file)] if into is not None else []
+    files += [str(event.path) for event in export_events(export) if hasattr(event, "path")]
+    return {"files": files, "instances": int(sum(int(frame.max()) for frame in labels))}
+
+
+def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
+    """Search segmentation options on painted cells, and keep the best ones in the run."""
+    bundle = api.load_run(arguments.model)
+    images, annotations = api.collect(
+        arguments.images,
+        arguments.labels,
+        labels_mode=arguments.labels_mode,
+        axes=arguments.axes,
+        channels=arguments.channels,
+        tell=console.note,
+    )
+    labelled = [(image, note) for image, note in zip(images, annotations, strict=True) if note is not None]
+    maps = []
+    for image, _ in labelled:
+        request = PredictRequest(
+            bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
+        )
+        events = console.follow(predict_events(request, control), image.name)
+        maps += [event.maps for event in events if isinstance(event, MapsReady)]
+    if control.is_stopping:
+        return
+    request_ = TuneRequest(
+        method_id=bundle.method_id,
+        maps=tuple(maps),
+        annotations=tuple(note for _, note in labelled),
+        options=bundle.segment_options,
+        trials=arguments.trials,
+        seed=arguments.seed,
+    )
+    for event in console.follow(tune_events(request_, control), "Tuning"):
+        if isinstance(event, TuneFinished):
+            _tell_tuned(event, bundle, Path(arguments.model), console)
+
+
+def _tell_tuned(event: TuneFinished, bundle: ModelBundle, folder: Path, console: Console) -> None:
+    default = options_to_json(bundle.segment_options)
+    console.say(f"score {event.default_score:.3f} as it was, {event.score:.3f} with the best of {len(event.trials)}")
+    for score_, options in event.trials[:RUNNERS_UP]:
+        changed = {name: value for name, value in options_to_json(options).items() if value != default[name]}
+        console.say(f"  {score_:.3f}  " + (" ".join(f"{k}={_short(v)}" for k, v in changed.items()) or "as it was"))
+    dataclasses.replace(bundle, segment_options=event.options).save(folder)
+    console.say(f"The best options are stored in {folder}.")
+    console.result(
+        {
+            "run": str(folder),
+            "score": event.score,
+            "default_score": event.default_score,
+            "options": options_to_json(event.options),
+            "trials": [{"score": s, "options": options_to_json(o)} for s, o in event.trials],
+        }
+    )
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise WrongOption(f"'--set {pair}' has no value.", "Write --set OPTION=VALUE.")
+        values[name.strip().replace("-", "_")] = value.strip()
+    return values
+
+
+def _refuse_same_names(files: Sequence[Path]) -> None:
+    seen: dict[str, Path] = {}
+    for file in files:
+        other = seen.setdefault(stem_of(file), file)
+        if other is not file:
+            raise WrongImage(
+                f"'{other}' and '{file}' would both be written as '{stem_of(file)}_labels.tif'.",
+                "Segment them into different folders.",
+            )
+
+
+def _about(file: Path, problem: CellSegError) -> CellSegError:
+    """Name the file, where the message does not yet."""
+    if str(file) in problem.message:
+        return problem
+    return type(problem)(f"{file}: {problem.message}", problem.hint)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

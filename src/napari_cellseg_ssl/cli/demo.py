@@ -1,0 +1,139 @@
+"""The main job on the packaged images: no labels, then a few painted cells, judged by the truth."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl import samples
+from napari_cellseg_ssl.cli.comparison import Panel, save_comparison
+from napari_cellseg_ssl.cli.console import Console
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.tasks import (
+    Control,
+    ExportRequest,
+    LabelsReady,
+    PredictRequest,
+    SegmentRequest,
+    TrainRequest,
+    export,
+    predict,
+    segment,
+    train,
+)
+from napari_cellseg_ssl.tasks.files import read_image, read_labels
+
+SECONDS = {"cellulus": 75.0, "actis": 150.0}
+QUICK_SECONDS = 4.0
+SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
+CAPTIONS = {
+    "classical": "classical, no training",
+    "cellulus": "cellulus, no labels",
+    "actis": "actis, a few painted cells",
+}
+
+
+@dataclass(frozen=True)
+class _Sample:
+    image: ImageStack
+    truth: Array
+    annotation: Annotation | None
+
+
+def run_demo(arguments: argparse.Namespace, console: Console, control: Control) -> None:
+    """Train on the packaged images, segment them, and show the results beside each other."""
+    found = _load()
+    console.say("Three fluorescence images; on one of them 8 of 65 nuclei are painted. Nothing else is given.")
+    results: dict[str, dict[str, tuple[Array, ImageScores]]] = {}
+    for method_id, caption in CAPTIONS.items():
+        console.say(f"\n{caption}")
+        bundle = _train(method_id, found, arguments, console, control)
+        if bundle is None or control.is_stopping:
+            return
+        results[method_id] = _segment_all(bundle, found, arguments.out / method_id, console, control)
+        if len(results[method_id]) < len(found):
+            return
+    means = _tell_scores(results, console)
+    picture = arguments.out / "comparison.png"
+    save_comparison(picture, [_row(one, results) for one in found])
+    console.say(f"\nLabels, maps and models are in {arguments.out}; the picture is {picture}")
+    console.result({"out": str(arguments.out), "picture": str(picture), "means": means})
+
+
+def _load() -> list[_Sample]:
+    found = []
+    for name in samples.NAMES:
+        image = read_image(samples.IMAGES / f"{name}.tif")
+        painted = samples.PAINTED / f"{name}.tif"
+        note = Annotation.from_painting(read_labels(painted, image)) if painted.exists() else None
+        found.append(_Sample(image, read_labels(samples.LABELS / f"{name}.tif", image), note))
+    return found
+
+
+def _train(
+    method_id: str, found: list[_Sample], arguments: argparse.Namespace, console: Console, control: Control
+) -> ModelBundle | None:
+    budget = SECONDS.get(method_id)
+    request = TrainRequest(
+        method_id=method_id,
+        images=tuple(one.image for one in found),
+        annotations=tuple(one.annotation for one in found) if method_id == "actis" else (),
+        time_budget=min(budget, QUICK_SECONDS) if budget and arguments.quick else budget,
+        out=arguments.out / "runs" / method_id,
+        name=method_id,
+    )
+    for event in console.follow(train(request, control), "Training"):
+        if isinstance(event, TrainFinished):
+            return event.bundle
+    return None
+
+
+def _segment_all(
+    bundle: ModelBundle, found: list[_Sample], folder: Path, console: Console, control: Control
+) -> dict[str, tuple[Array, ImageScores]]:
+    done = {}
+    for one in found:
+        maps = _last(predict(PredictRequest(bundle=bundle, image=one.image), control), MapsReady)
+        if maps is None:
+            break
+        made: PredictionMaps = maps.maps
+        request = SegmentRequest(method_id=bundle.method_id, maps=made, options=bundle.segment_options)
+        labels = next(event.labels for event in segment(request) if isinstance(event, LabelsReady))
+        for _ in export(ExportRequest(folder=folder, image=one.image, labels=labels, maps=made)):
+            pass
+        done[one.image.name] = (labels, image_scores(one.truth, labels))
+    return done
+
+
+def _last(events: Any, kind: type) -> Any:
+    return next((event for event in events if isinstance(event, kind)), None)
+
+
+def _tell_scores(
+    results: dict[str, dict[str, tuple[Array, ImageScores]]], console: Console
+) -> dict[str, dict[str, float]]:
+    console.say("\nMean over the three images, against the packaged truth:")
+    console.say(" ".join([f"{'':<10}", *(f"{name:>9}" for name in SHOWN)]))
+    means = {}
+    for method_id, done in results.items():
+        means[method_id] = set_scores([scores for _, scores in done.values()])
+        console.say(" ".join([f"{method_id:<10}", *(f"{means[method_id][name]:>9.3f}" for name in SHOWN)]))
+    return means
+
+
+def _row(one: _Sample, results: dict[str, dict[str, tuple[Array, ImageScores]]]) -> list[Panel]:
+    image, name = one.image.frames[0, 0], one.image.name
+    painted = np.zeros_like(one.truth[0]) if one.annotation is None else one.annotation.cells[0]
+    first = Panel(name if one.annotation is None else f"{name}, painted cells", image, painted.astype(np.int32))
+    panels = [first]
+    for method_id, caption in CAPTIONS.items():
+        labels, scores = results[method_id][name]
+        panels.append(Panel(f"{caption}: F1 {scores.f1_50:.2f}", image, labels[0]))
+    return [*panels, Panel("truth", image, one.truth[0].astype(np.int32))]

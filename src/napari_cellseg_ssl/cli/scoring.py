@@ -1,0 +1,68 @@
+"""The command that compares label images with the truth."""
+
+import argparse
+import csv
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from napari_cellseg_ssl.cli.console import Console
+from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.tasks import Control
+from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
+
+SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
+
+
+def score(arguments: argparse.Namespace, console: Console, control: Control) -> None:
+    """Score a folder of label images, or one file, against the truth."""
+    scores: dict[str, ImageScores] = {}
+    for name, predicted, truth in _pairs(arguments.pred, arguments.truth):
+        found, true = read_labels(predicted), read_labels(truth)
+        try:
+            scores[name] = image_scores(true, found)
+        except WrongAnnotation as problem:
+            raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
+        if control.should_stop():
+            return
+    means = set_scores(list(scores.values()))
+    width = max(len(name) for name in [*scores, "mean"])
+    console.say(" ".join([f"{'image':<{width}}", *(f"{name:>9}" for name in SHOWN)]))
+    rows: dict[str, Any] = {name: asdict(one) for name, one in scores.items()}
+    for name, row in [*rows.items(), ("mean", means)]:
+        console.say(" ".join([f"{name:<{width}}", *(f"{row[key]:>9.4f}" for key in SHOWN)]))
+    if arguments.csv:
+        _write_csv(arguments.csv, rows)
+    console.result({"images": rows, "means": means})
+
+
+def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:
+    if predicted.is_file() and truth.is_file():
+        return [(stem_of(truth), predicted, truth)]
+    by_name = {stem_of(file): file for file in find_files([predicted], labels=True)}
+    pairs, missing = [], []
+    for file in find_files([truth], labels=True):
+        name = label_key(file)
+        found = by_name.get(f"{name}_labels") or by_name.get(name) or by_name.get(stem_of(file))
+        if found is None:
+            missing.append(name)
+        else:
+            pairs.append((name, found, file))
+    if missing:
+        raise WrongAnnotation(
+            f"'{predicted}' has no labels for {len(missing)} of {len(missing) + len(pairs)} images, "
+            f"for example '{missing[0]}_labels.tif'.",
+            "Segment them first, or leave them out of the truth.",
+        )
+    return pairs
+
+
+def _write_csv(file: Path, rows: dict[str, dict[str, float]]) -> None:
+    try:
+        with file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["image", *next(iter(rows.values()))])
+            writer.writeheader()
+            writer.writerows({"image": name, **row} for name, row in rows.items())
+    except OSError as problem:
+        raise WrongAnnotation(f"'{file}' cannot be written: {problem}.", "Choose another file.") from problem

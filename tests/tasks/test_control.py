@@ -1,0 +1,59 @@
+"""Stopping, pausing and pacing."""
+
+import threading
+import time
+
+from napari_cellseg_ssl.core.events import Note, Step, TrainFinished
+from napari_cellseg_ssl.tasks import Control
+from napari_cellseg_ssl.tasks.pacing import thin
+
+
+def test_a_stop_wakes_a_paused_job():
+    control = Control()
+    control.pause()
+    threading.Timer(0.1, control.stop).start()
+
+    assert control.should_stop()
+    assert control.is_stopping
+
+
+def test_resuming_twice_or_pausing_twice_changes_nothing():
+    control = Control()
+    control.start_clock()
+    control.resume()
+    control.pause()
+    control.pause()
+    time.sleep(0.05)
+    control.resume()
+    control.resume()
+
+    assert not control.is_paused
+    assert control.elapsed() < 0.04
+
+
+def test_the_clock_goes_on_from_what_was_worked_before():
+    control = Control()
+    control.start_clock(before=100.0)
+
+    assert 100.0 <= control.elapsed() < 101.0
+
+
+def test_a_job_paused_before_it_starts_has_worked_for_no_time():
+    control = Control()
+    control.pause()
+    control.start_clock()
+    time.sleep(0.03)
+
+    assert control.elapsed() == 0.0
+
+
+def test_no_more_than_ten_steps_a_second_pass_and_nothing_else_is_lost():
+    now = iter(range(1000))
+    events = [Step(i, 0.0, {}) for i in range(100)] + [Note("kept")] * 7 + [TrainFinished(None, "completed")]
+
+    passed = list(thin(iter(events), per_second=10, clock=lambda: next(now) / 100))
+
+    steps = [event.step for event in passed if isinstance(event, Step)]
+    assert len(steps) <= 11
+    assert steps[-1] == 99
+    assert sum(isinstance(event, Note) for event in passed) == 7

@@ -1,0 +1,43 @@
+"""Which object diameter a job takes."""
+
+import numpy as np
+import pytest
+
+from drawings import disks, picture
+from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.tasks.diameters import resolve_diameters
+
+
+def image(radius=7, n_frames=1, **kwargs):
+    frame = picture(disks((128, 128), radius=radius, pitch=24, **kwargs))
+    return ImageStack.from_array(frame if n_frames == 1 else np.stack([frame] * n_frames))
+
+
+def test_a_given_diameter_is_taken_for_every_image():
+    diameters, sentence = resolve_diameters([image(), image()], 12.5)
+
+    assert diameters == [12.5, 12.5]
+    assert "12.5 px, as given" in sentence
+
+
+def test_each_image_gets_its_own_estimate():
+    diameters, sentence = resolve_diameters([image(5), image(9, n_frames=5)], "auto")
+
+    assert diameters == pytest.approx([10.5, 18.5], rel=0.2)
+    assert "estimated for each image" in sentence
+
+
+def test_an_image_without_objects_takes_the_size_of_the_others():
+    empty = ImageStack.from_array(np.arange(64.0).reshape(8, 8))
+
+    diameters, sentence = resolve_diameters([image(), image(), empty], "auto")
+
+    assert diameters[2] == np.median(diameters[:2])
+    assert "1 of 3 images" in sentence
+
+
+@pytest.mark.parametrize("wanted", [0.0, -4.0, float("nan"), float("inf")])
+def test_no_other_diameter_than_a_length_is_taken(wanted):
+    with pytest.raises(WrongOption, match="diameter"):
+        resolve_diameters([image()], wanted)

@@ -1,0 +1,132 @@
+"""Results as files, as other programs read them."""
+
+import csv
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import tifffile
+from roifile import ImagejRoi
+from skimage.draw import polygon2mask
+
+from drawings import picture
+from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
+from napari_cellseg_ssl.tasks.files import read_image
+
+
+def written(request, control=None):
+    return [event.path for event in export(request, control) if isinstance(event, FileWritten)]
+
+
+@pytest.fixture
+def calibrated(cells):
+    return ImageStack.from_array(picture(cells), name="disks", spacing=(0.5, 0.25))
+
+
+def test_labels_keep_ids_and_spacing(calibrated, cells, tmp_path):
+    (file,) = written(ExportRequest(folder=tmp_path / "new", image=calibrated, labels=cells[None]))
+
+    back = read_image(file)
+    assert file.name == "disks_labels.tif"
+    assert np.array_equal(back.frames[0, 0], cells)
+    assert back.frames.dtype == np.uint16
+    assert back.spacing == pytest.approx((0.5, 0.25))
+
+
+def test_ids_above_65535_are_written_as_uint32(stack, cells, tmp_path):
+    (file,) = written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None] * 10_000))
+
+    assert tifffile.imread(file).dtype == np.uint32
+    assert tifffile.imread(file).max() == 160_000
+
+
+def test_movies_stay_movies(cells, tmp_path):
+    movie = ImageStack.from_array(np.stack([picture(cells)] * 3), name="m")
+
+    (file,) = written(ExportRequest(folder=tmp_path, image=movie, labels=np.stack([cells] * 3)))
+
+    with tifffile.TiffFile(file) as tiff:
+        assert tiff.series[0].axes == "TYX"
+
+
+def test_maps_are_written_on_the_images_grid_by_their_kind(stack, tmp_path):
+    specs = {
+        "offset": MapSpec("offset", "embedding", 2, in_pixels=True),
+        "inside": MapSpec("inside", "probability", 1),
+        "edge": MapSpec("edge", "probability", 1),
+    }
+    arrays = {name: np.ones((1, spec.channels, 128, 128), np.float32) for name, spec in specs.items()}
+    shape = stack.spatial_shape
+    maps = PredictionMaps(
+        arrays=arrays, specs=specs, scale=2.0, source_shape=shape, diameter=10.0, bundle_id="", image_name="disks"
+    )
+
+    files = written(ExportRequest(folder=tmp_path, image=stack, maps=maps))
+
+    names = ["disks_embedding.tif", "disks_probability-inside.tif", "disks_probability-edge.tif"]
+    assert [file.name for file in files] == names
+    offset = tifffile.imread(files[0])
+    assert offset.shape == (2, 64, 64)
+    assert offset.dtype == np.float32
+    assert np.allclose(offset, 0.5)
+
+
+def test_rois_fill_the_same_pixels_as_their_cells(stack, cells, tmp_path):
+    files = written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None], roi=True))
+
+    with ZipFile(files[1]) as archive:
+        rois = [ImagejRoi.frombytes(archive.read(name)) for name in archive.namelist()]
+    assert [roi.name for roi in rois] == [f"{i:05d}" for i in range(1, 17)]
+    outline = rois[5].coordinates()[:, ::-1]
+    filled = polygon2mask(cells.shape, outline - 0.5)
+    assert np.count_nonzero(filled != (cells == 6)) < 0.1 * np.count_nonzero(cells == 6)
+
+
+def test_rois_of_movies_say_their_frame_and_volumes_have_none(cells, tmp_path):
+    movie = ImageStack.from_array(np.stack([picture(cells)] * 2), name="m")
+    files = written(ExportRequest(folder=tmp_path, image=movie, labels=np.stack([cells] * 2), roi=True))
+    with ZipFile(files[1]) as archive:
+        assert ImagejRoi.frombytes(archive.read("0002-00001.roi")).t_position == 2
+
+    volume = ImageStack.from_array(np.stack([picture(cells)] * 2), axes="ZYX", name="v")
+    with pytest.raises(WrongOption, match="volumes"):
+        written(ExportRequest(folder=tmp_path, image=volume, labels=np.stack([cells] * 2)[None], roi=True))
+
+
+def test_measurements_are_in_microns_where_the_spacing_is_known(calibrated, stack, cells, tmp_path):
+    for image in (calibrated, stack):
+        files = written(ExportRequest(folder=tmp_path, image=image, labels=cells[None], measure=True))
+        rows = list(csv.DictReader(files[1].open()))
+        assert len(rows) == 16
+        assert float(rows[0]["area_px"]) == np.count_nonzero(cells == 1)
+        assert float(rows[0]["mean_intensity_0"]) == pytest.approx(200, abs=5)
+        if image is calibrated:
+            assert float(rows[0]["area_um2"]) == pytest.approx(np.count_nonzero(cells == 1) * 0.125)
+        else:
+            assert "area_um2" not in rows[0]
+
+
+def test_measurements_of_colour_and_of_nothing_are_tables_too(cells, tmp_path):
+    rgb = ImageStack.from_array(np.stack([picture(cells)] * 3, axis=-1), name="rgb")
+    files = written(ExportRequest(folder=tmp_path, image=rgb, labels=cells[None], measure=True))
+    assert "mean_intensity_2" in next(csv.reader(files[1].open()))
+
+    files = written(ExportRequest(folder=tmp_path, image=rgb, labels=np.zeros_like(cells)[None], measure=True))
+    assert len(files[1].read_text().splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(stack, cells, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(WrongImage, match="file"):
+        written(ExportRequest(folder=tmp_path / "file", image=stack, labels=cells[None]))
+
+
+def test_a_stop_ends_after_the_current_file(stack, cells, tmp_path):
+    control = Control()
+    control.stop()
+
+    assert len(written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None], measure=True), control)) == 1

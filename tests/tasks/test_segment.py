@@ -1,0 +1,180 @@
+"""Prediction and segmentation of any image, in one piece and in blocks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from drawings import disks, picture
+from fakes import FAILURES, TORCH_SAYS, FakeOptions, FakeSegmentOptions
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
+from napari_cellseg_ssl.core.events import MapsReady, TileDone, last_of
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.metrics import image_scores
+from napari_cellseg_ssl.tasks import (
+    Control,
+    LabelsReady,
+    PredictRequest,
+    SegmentRequest,
+    blocks,
+    predict,
+    segment,
+    segment_image,
+)
+
+pytestmark = pytest.mark.usefixtures("fake_method")
+
+
+@pytest.fixture
+def bundle():
+    return ModelBundle(
+        name="fake",
+        method_id="fake",
+        train_options=FakeOptions(),
+        segment_options=FakeSegmentOptions(),
+        architecture={"tag": "fake", "in_channels": 1, "spatial_ndim": 2},
+        object_diameter=10.0,
+        weights={},
+    )
+
+
+def labels_of(bundle, image, **kwargs):
+    return last_of(segment_image(PredictRequest(bundle=bundle, image=image), **kwargs), LabelsReady).labels
+
+
+def test_maps_then_labels_are_the_same_as_both_at_once(bundle, stack):
+    maps = last_of(predict(PredictRequest(bundle=bundle, image=stack)), MapsReady).maps
+    apart = last_of(segment(SegmentRequest(method_id="fake", maps=maps)), LabelsReady).labels
+
+    assert np.array_equal(apart, labels_of(bundle, stack))
+    assert apart.max() == 16
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64", "bool"])
+def test_any_type_of_number_is_segmented(bundle, cells, dtype):
+    image = ImageStack.from_array(picture(cells).astype(dtype) if dtype != "bool" else cells > 0)
+
+    assert labels_of(bundle, image).max() == 16
+
+
+def test_negative_values_are_segmented(bundle, cells):
+    image = ImageStack.from_array(picture(cells).astype(np.int32) - 1000)
+
+    assert labels_of(bundle, image).max() == 16
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (1, 300), (300, 1), (2, 2)])
+def test_tiny_images_are_segmented(bundle, shape):
+    image = ImageStack.from_array(np.arange(np.prod(shape)).reshape(shape))
+
+    assert labels_of(bundle, image).shape == (1, *shape)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3.0])
+def test_images_without_information_are_refused(bundle, value):
+    pixels = np.full((1, 1) if value == 3.0 else (8, 8), value)
+
+    with pytest.raises(WrongImage, match=r"NaN|constant"):
+        labels_of(bundle, ImageStack.from_array(pixels))
+
+
+def test_colour_given_to_a_model_of_one_channel_is_refused(bundle, cells):
+    rgb = ImageStack.from_array(np.stack([picture(cells)] * 3, axis=-1), name="he")
+
+    with pytest.raises(WrongImage, match=r"expects 1 channel.*'he' has 3"):
+        labels_of(bundle, rgb)
+
+
+def test_a_volume_given_to_a_model_of_planes_is_refused(bundle, cells):
+    with pytest.raises(WrongImage, match="3D"):
+        labels_of(bundle, ImageStack.from_array(np.stack([picture(cells)] * 3), axes="ZYX"))
+
+
+def test_every_frame_of_a_movie_is_segmented(bundle, cells):
+    movie = ImageStack.from_array(np.stack([picture(cells), picture(disks(n=5)), picture(cells)]))
+
+    assert [int(frame.max()) for frame in labels_of(bundle, movie)] == [16, 5, 16]
+
+
+def test_blocks_give_the_same_objects_as_one_piece(bundle, monkeypatch):
+    image = ImageStack.from_array(picture(disks((300, 420), radius=6, pitch=17)))
+    whole = labels_of(bundle, image)[0]
+    monkeypatch.setattr(blocks, "WHOLE", 100)
+    monkeypatch.setattr(blocks, "CORE", 97)
+
+    joined = labels_of(bundle, image)[0]
+
+    assert joined.max() == whole.max()
+    assert image_scores(whole, joined).f1_50 == 1.0
+    assert image_scores(whole, joined).seg > 0.99
+
+
+def test_block_cores_cover_every_pixel_once():
+    cover = np.zeros((5000, 4100), np.uint8)
+    for block in blocks.plan_blocks(cover.shape, 20.0):
+        cover[block.core] += 1
+
+    assert (cover == 1).all()
+
+
+def test_labels_go_into_a_given_array(bundle, stack):
+    into = np.zeros((1, 64, 64), np.uint16)
+
+    assert labels_of(bundle, stack, into=into) is into
+    assert into.max() == 16
+
+
+def test_progress_rises_to_its_end(bundle, monkeypatch):
+    monkeypatch.setattr(blocks, "WHOLE", 100)
+    monkeypatch.setattr(blocks, "CORE", 97)
+    image = ImageStack.from_array(picture(disks((300, 300))))
+
+    events = segment_image(PredictRequest(bundle=bundle, image=image))
+    fractions = [event.done / event.total for event in events if isinstance(event, TileDone)]
+
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+def test_a_stop_ends_without_labels(bundle, stack):
+    control = Control()
+    control.stop()
+    maps = last_of(predict(PredictRequest(bundle=bundle, image=stack)), MapsReady).maps
+
+    assert not [
+        e
+        for e in segment_image(PredictRequest(bundle=bundle, image=stack), control=control)
+        if isinstance(e, LabelsReady)
+    ]
+    assert not [e for e in predict(PredictRequest(bundle=bundle, image=stack), control) if isinstance(e, MapsReady)]
+    assert not list(segment(SegmentRequest(method_id="fake", maps=maps), control))
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_errors_inside_prediction_reach_the_caller(bundle, stack, failure):
+    broken = replace(bundle, train_options=FakeOptions(fail=failure, fail_at=1000))
+    expected = OutOfMemory if "memory" in failure else type(FAILURES[failure])
+
+    with pytest.raises(expected):
+        labels_of(broken, stack)
+    with pytest.raises(expected):
+        list(predict(PredictRequest(bundle=broken, image=stack)))
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_errors_inside_segmentation_reach_the_caller(bundle, stack, failure):
+    maps = last_of(predict(PredictRequest(bundle=bundle, image=stack)), MapsReady).maps
+    request = SegmentRequest(method_id="fake", maps=maps, options=FakeSegmentOptions(fail=failure))
+
+    with pytest.raises(OutOfMemory if "memory" in failure else type(FAILURES[failure])) as caught:
+        list(segment(request))
+    assert TORCH_SAYS not in str(caught.value)
+
+
+def test_maps_that_would_not_fit_are_refused_at_once(bundle):
+    huge = np.broadcast_to(np.arange(60000, dtype=np.uint8), (60000, 60000))
+    request = PredictRequest(bundle=bundle, image=ImageStack.from_array(huge, name="slide"))
+
+    with pytest.raises(OutOfMemory, match="13 GB"):
+        list(predict(request))

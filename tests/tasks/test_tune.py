@@ -1,0 +1,86 @@
+"""The search for segmentation options."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from drawings import disks, painting, picture
+from fakes import FAILURES, FakeSegmentOptions
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.tasks import Control, TrialDone, TuneFinished, TuneRequest, tune
+
+pytestmark = pytest.mark.usefixtures("fake_method")
+
+
+@pytest.fixture
+def request_(cells):
+    pixels = picture(cells).astype(np.float32)[None, None] / 255
+    maps = PredictionMaps(
+        arrays={"foreground": pixels},
+        specs={"foreground": MapSpec("foreground", "foreground", 1)},
+        scale=1.0,
+        source_shape=cells.shape,
+        diameter=10.0,
+        bundle_id="",
+        image_name="disks",
+    )
+    note = Annotation.from_painting(painting(cells))
+    options = FakeSegmentOptions(threshold=0.95)
+    return TuneRequest(method_id="fake", maps=(maps,), annotations=(note,), options=options, trials=12)
+
+
+def test_the_search_starts_with_the_default_and_finds_better(request_):
+    events = list(tune(request_))
+
+    trials = [event for event in events if isinstance(event, TrialDone)]
+    finished = events[-1]
+    assert len(trials) == 13
+    assert trials[0].options == request_.options
+    assert finished.default_score == 0.0
+    assert finished.score == 1.0
+    assert [score for score, _ in finished.trials] == sorted((t.score for t in trials), reverse=True)
+
+
+def test_among_equals_the_default_wins(request_):
+    good = replace(request_, options=FakeSegmentOptions(threshold=0.5))
+
+    assert list(tune(good))[-1].options == good.options
+
+
+def test_the_same_seed_tries_the_same(request_):
+    assert list(tune(request_)) == list(tune(request_))
+
+
+def test_a_stop_keeps_the_best_so_far(request_):
+    control = Control()
+    events = []
+    for event in tune(request_, control):
+        events.append(event)
+        control.stop()
+
+    assert isinstance(events[-1], TuneFinished)
+    assert len(events[-1].trials) == 1
+
+
+def test_without_painted_cells_there_is_nothing_to_tune_for(request_):
+    blank = Annotation.from_painting(np.zeros((64, 64), np.uint8))
+
+    with pytest.raises(WrongAnnotation, match="No cell is painted"):
+        list(tune(replace(request_, annotations=(blank,))))
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_errors_inside_the_search_reach_the_caller(request_, failure):
+    broken = replace(request_, options=FakeSegmentOptions(fail=failure))
+
+    with pytest.raises(OutOfMemory if "memory" in failure else type(FAILURES[failure])):
+        list(tune(broken))
+
+
+def test_complete_labels_are_scored_like_ordinary_ones(request_):
+    dense = Annotation.from_dense(disks())
+
+    assert list(tune(replace(request_, annotations=(dense,))))[-1].score == 1.0

@@ -1,0 +1,316 @@
+"""The command line: what it writes, prints and returns, also when the input is wrong."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from safetensors import safe_open
+
+from drawings import disks, painting, picture
+from napari_cellseg_ssl.cli import main
+from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
+from napari_cellseg_ssl.core.weights_file import load_arrays
+
+TESTS = Path(__file__).parent
+AS_FAKE = (
+    "import sys; from napari_cellseg_ssl.core import registry; registry.METHODS['fake'] = 'fakes'; "
+    "from napari_cellseg_ssl.cli import main; sys.exit(main())"
+)
+
+
+@pytest.fixture
+def folder(tmp_path, fake_method):
+    """Two images, one of them painted, and the truth."""
+    for name, n in (("a", 16), ("b", 9)):
+        cells = disks(n=n)
+        write(tmp_path / "images" / f"{name}.tif", picture(cells))
+        write(tmp_path / "truth" / f"{name}.tif", cells.astype(np.uint16))
+    write(tmp_path / "painted" / "a.tif", painting(disks()))
+    return tmp_path
+
+
+def write(file, array):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(file, array)
+    return file
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+def run_json(capsys, *words):
+    assert run(*words, "--json") == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def trained(folder, *words):
+    train = ("train", "fake", "--images", folder / "images", "--out", folder / "run", "--object-diameter", 10)
+    assert run(*train, *words) == 0
+    return folder / "run"
+
+
+def complaint(capsys, *words):
+    """Run a command that must fail with one line and no traceback, and return the line."""
+    assert run(*words) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return [line for line in err.splitlines() if line.startswith("cellseg-ssl")][-1]
+
+
+def test_train_segment_and_score_end_to_end(folder, capsys):
+    run_folder = trained(folder)
+    assert run("segment", run_folder, "--images", folder / "images", "--out", folder / "out") == 0
+    capsys.readouterr()
+
+    scores = run_json(capsys, "score", "--pred", folder / "out", "--truth", folder / "truth", "--csv", folder / "s.csv")
+
+    assert scores["means"]["f1_50"] == 1.0
+    assert set(scores["images"]) == {"a", "b"}
+    rows = list(csv.DictReader((folder / "s.csv").open()))
+    assert [row["image"] for row in rows] == ["a", "b"]
+    assert {"f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice"} <= set(rows[0])
+
+
+def test_score_prints_a_table_for_people(folder, capsys):
+    run("score", "--pred", folder / "truth", "--truth", folder / "truth")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["image", "f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice"]
+    assert lines[-1].split() == ["mean", *["1.0000"] * 6]
+
+
+def test_train_tells_what_it_did_as_json(folder, capsys):
+    words = ("--images", folder / "images", "--labels", folder / "painted", "--labels-mode", "sparse")
+
+    told = run_json(capsys, "train", "fake", *words, "--out", folder / "r", "--object-diameter", 10, "--set", "steps=7")
+
+    assert told["method"] == "fake"
+    assert told["reason"] == "completed"
+    assert told["steps"] == 7
+
+
+def test_labels_whose_mode_is_not_said_are_guessed_and_the_guess_is_told(folder, capsys):
+    trained(folder, "--labels", folder / "painted")
+
+    assert "sparse painting" in capsys.readouterr().err
+
+
+def test_methods_are_listed(folder, capsys):
+    told = run_json(capsys, "methods")
+
+    assert "fake" in [method["id"] for method in told["methods"]]
+    assert run("methods") == 0
+
+
+def test_segment_writes_maps_rois_and_measurements(folder, capsys):
+    words = ("segment", trained(folder), "--images", folder / "images" / "a.tif", "--out", folder / "out")
+    capsys.readouterr()
+
+    told = run_json(capsys, *words, "--maps", "--roi", "--measure")
+
+    names = sorted(Path(file).name for file in told["images"][0]["files"])
+    assert names == ["a_foreground.tif", "a_labels.tif", "a_measurements.csv", "a_rois.zip"]
+    assert told["images"][0]["instances"] == 16
+    assert tifffile.imread(folder / "out" / "a_labels.tif").dtype == np.uint16
+    assert tifffile.imread(folder / "out" / "a_foreground.tif").dtype == np.float32
+
+
+def test_large_images_are_written_block_by_block(folder, capsys, monkeypatch):
+    from napari_cellseg_ssl.tasks import blocks
+
+    monkeypatch.setattr(blocks, "WHOLE", 40)
+    monkeypatch.setattr(blocks, "CORE", 32)
+    write(folder / "movie" / "m.tif", np.stack([picture(disks()), picture(disks(n=4))]))
+
+    for name, shape in (("images", (64, 64)), ("movie", (2, 64, 64))):
+        assert run("segment", trained(folder), "--images", folder / name, "--out", folder / "out") == 0
+        file = sorted((folder / "out").glob("[am]_labels.tif"))[-1]
+        labels = tifffile.imread(file)
+        assert labels.shape == shape
+        assert labels.max() == 16
+
+
+def test_one_bad_image_does_not_keep_the_others_from_being_segmented(folder, capsys):
+    run_folder = trained(folder)
+    write(folder / "images" / "aa.tif", np.full((20, 20), np.nan, np.float32))
+
+    line = complaint(capsys, "segment", run_folder, "--images", folder / "images", "--out", folder / "out")
+
+    assert "1 of 3 images" in line
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a_labels.tif", "b_labels.tif"]
+
+
+def test_tune_finds_and_keeps_better_options(folder, capsys):
+    run_folder = trained(folder)
+    bundle = ModelBundle.load(run_folder)
+    capsys.readouterr()
+
+    words = ("tune", run_folder, "--images", folder / "images", "--labels", folder / "painted", "--trials", 15)
+    told = run_json(capsys, *words)
+
+    assert told["score"] >= told["default_score"]
+    assert len(told["trials"]) > 5
+    tuned = ModelBundle.load(run_folder)
+    assert tuned.segment_options.threshold == told["options"]["threshold"]
+    assert np.array_equal(tuned.weights["total"], bundle.weights["total"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train", "nothing", "--images", "IMAGES", "--out", "OUT"), "no method 'nothing'"),
+        (("train", "fake", "--images", "gone", "--out", "OUT"), "'gone' does not exist"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--set", "stepz=3"), "Unknown option 'stepz'"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--set", "steps"), "no value"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--set", "steps=many"), "cannot be 'many'"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--preset", "best"), "no preset 'best'"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--object-diameter", "0"), "diameter is 0"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--time-budget", "-5"), "time budget"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--start-from", "OUT"), "not a run folder"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--start-from", "starter:x"), "starter model"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--resume"), "no interrupted training"),
+        (("train", "fake", "--images", "IMAGES", "--out", "FILE"), "cannot be written"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--axes", "QQ"), "axes 'QQ'"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--channels", "5"), "channel 5"),
+        (("train", "fake", "--images", "IMAGES", "--out", "OUT", "--set", "fail=memory"), "out of memory"),
+        (("segment", "gone", "--images", "IMAGES", "--out", "OUT"), "not a run folder"),
+        (("score", "--pred", "PAINTED", "--truth", "TRUTH"), "no labels for 1 of 2"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
+)
+def test_wrong_input_ends_with_one_line_and_exit_code_2(folder, capsys, words, said):
+    (folder / "file").write_text("in the way")
+    places = {"IMAGES": folder / "images", "OUT": folder / "out", "FILE": folder / "file"}
+    places |= {"PAINTED": folder / "painted", "TRUTH": folder / "truth"}
+    sized = ("--object-diameter", 10) if words[0] == "train" and "--object-diameter" not in words else ()
+
+    assert said in complaint(capsys, *(places.get(word, word) for word in words), *sized)
+
+
+def test_an_incomplete_command_is_one_line_too(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["segment", "run"])
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_labels_of_another_shape_are_named(folder, capsys):
+    write(folder / "odd" / "a.tif", np.ones((30, 30), np.uint16))
+
+    line = complaint(
+        capsys, "train", "fake", "--images", folder / "images", "--labels", folder / "odd", "--out", folder / "r"
+    )
+
+    assert "a.tif" in line
+    assert "(30, 30)" in line
+
+
+def test_scoring_labels_of_another_shape_names_both_files(folder, capsys):
+    write(folder / "odd" / "a.tif", np.ones((30, 30), np.uint16))
+    write(folder / "odd" / "b.tif", np.ones((30, 30), np.uint16))
+
+    line = complaint(capsys, "score", "--pred", folder / "odd", "--truth", folder / "truth")
+
+    assert "odd" in line
+    assert "truth" in line
+
+
+def test_two_images_of_one_name_are_not_written_over_each_other(folder, capsys):
+    write(folder / "other" / "a.tif", picture(disks()))
+
+    line = complaint(
+        capsys, "segment", trained(folder), "--images", folder / "images", folder / "other", "--out", folder / "out"
+    )
+
+    assert "different folders" in line
+
+
+def test_an_unexpected_error_is_one_line_unless_a_traceback_is_wanted(folder, capsys):
+    words = ("train", "fake", "--images", folder / "images", "--out", folder / "r", "--object-diameter", 10)
+
+    assert run(*words, "--set", "fail=RuntimeError") == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(*words, "--set", "fail=KeyError", "--traceback") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["truncated weights", "truncated json", "pickle", "unknown option", "foreign"])
+def test_a_damaged_or_hostile_run_folder_is_refused(folder, capsys, kind):
+    run_folder = trained(folder)
+    weights, record = run_folder / "weights.safetensors", run_folder / "run.json"
+    if kind == "truncated weights":
+        weights.write_bytes(weights.read_bytes()[:20])
+    elif kind == "truncated json":
+        record.write_text(record.read_text()[:50])
+    elif kind == "pickle":
+        weights.write_bytes(b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94.")
+    elif kind == "unknown option":
+        record.write_text(record.read_text().replace('"steps": 20', '"stepz": 20', 1))
+    else:
+        record.write_text("[1, 2]")
+
+    assert "run" in complaint(capsys, "segment", run_folder, "--images", folder / "images", "--out", folder / "out")
+
+
+def start(folder, *words):
+    """Start a slow training in another process."""
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    command = [sys.executable, "-c", AS_FAKE, "train", "fake", "--images", folder / "images", "--out", folder / "run"]
+    command += ["--object-diameter", "10", "--set", "steps=100", "--set", "wait=0.05", *words]
+    return subprocess.Popen([str(w) for w in command], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_checkpoint(folder, process, step=5):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if (folder / "run" / CHECKPOINT_FILE).exists() and recorded_step(folder) >= step:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no checkpoint: {process.stderr.read()}")
+
+
+def recorded_step(folder):
+    return load_arrays(folder / "run" / CHECKPOINT_FILE)[1]["step"]
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint_and_ends_as_if_nothing_had_happened(folder):
+    process = start(folder)
+    wait_for_checkpoint(folder, process)
+    process.kill()
+    process.communicate()
+    kept = recorded_step(folder)
+
+    assert run("train", "fake", "--images", folder / "images", "--out", folder / "run", "--resume") == 0
+
+    resumed = ModelBundle.load(folder / "run")
+    assert resumed.provenance.steps == 100
+    assert 5 <= kept < 100
+    assert resumed.provenance.seconds >= 100 * 0.05
+    straight = ModelBundle.load(trained(folder, "--set", "steps=100"))
+    assert np.array_equal(resumed.weights["total"], straight.weights["total"])
+
+
+def test_ctrl_c_saves_what_there_is_and_can_be_resumed(folder):
+    process = start(folder)
+    wait_for_checkpoint(folder, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "--resume" in err
+    assert ModelBundle.load(folder / "run").provenance.reason == "stopped"
+    with safe_open(folder / "run" / CHECKPOINT_FILE, framework="numpy") as checkpoint:
+        assert list(checkpoint.keys()) == ["total"]
