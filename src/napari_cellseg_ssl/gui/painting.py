@@ -144,6 +144,11 @@ class Painter:
         visible = [layer for layer in self.viewer.layers if layer in fitting and layer.visible]
         return (visible or fitting or [None])[-1]
 
+    def shown_frame_number(self) -> int:
+        """Index of the shown frame among all frames of the layer."""
+        frame = self._shown_frame()
+        return int(np.ravel_multi_index(frame, self.layer.data.shape[:-2])) if frame else 0
+
     def _add_cell(self, pixels: tuple[Array, ...]) -> str:
         free = tuple(index[self.layer.data[pixels] < FIRST_CELL_ID] for index in pixels)
         if not len(free[0]):
