@@ -1,0 +1,82 @@
+"""Cellulus: cells by object-centric embeddings, learnt from the images alone.
+
+Wolf et al., "Unsupervised Learning of Object-Centric Embeddings for Cell Instance Segmentation in Microscopy Images",
+ICCV 2023 (arXiv 2310.08501).
+
+Deviations, from the paper and from the authors' code, and why:
+
+- The offset points from the pixel to the object (the code's sign), components in array axis order (the code: x, y).
+- Pairs: all pixels that lie one of some random shifts apart, instead of 10 % anchors with random partners.
+  Every pixel is used, gradients reach both ends, nothing is gathered; measured equal or better.
+- Mean over pairs instead of a sum, and no weight decay: rates then do not depend on the crop.
+- Regulariser on the offsets, as in the paper; the code's pulls absolute positions to the crop's corner.
+- 1 - exp(-s) as the penalty, as in the code; the paper's is an option.
+- Warm-up and cosine over the work done, so that a time budget ends well; the paper's steps are an option.
+- An average of the weights (decay 0.99) predicts: without labels there is no best step to pick.
+- Augmentation: orientation, gain and bias, in the paper preset also scale; the code's elastic grid costs more than
+  short runs gain.
+- Noise is a function of seed and position, so that tiles do not change it; 4 passes instead of 32 on CPUs.
+- Clustering by density peaks, hundreds of times faster than mean-shift, which is an option; pieces of
+  long objects are joined where the embedding runs on.
+- No growing before the shrinking (it promotes specks), one connected piece per object, and outlines learnt from each
+  image.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from napari_cellseg_ssl.core.events import TrainEvent
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.methods.cellulus.options import PRESETS, CellulusOptions, CellulusSegmentOptions
+from napari_cellseg_ssl.core.methods.cellulus.segmentation import foreground, segment
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+__all__ = ["INFO", "METHOD", "Cellulus", "foreground"]
+
+INFO = MethodInfo(
+    id="cellulus",
+    title="Cellulus",
+    summary="Finds cells without any labels: learns where each patch lies within its cell.",
+    citation="Wolf et al., ICCV 2023, arXiv:2310.08501",
+    labels="none",
+    spatial_ndims=(2,),
+    train_options=CellulusOptions,
+    segment_options=CellulusSegmentOptions,
+    maps=(
+        MapSpec("embedding", "embedding", 2, "Offset to the object's centre", in_pixels=True),
+        MapSpec("embedding-uncertainty", "embedding-uncertainty", 1, "Uncertainty of the embedding", in_pixels=True),
+        MapSpec("intensity", "intensity", 1, "Intensity"),
+    ),
+    presets=PRESETS,
+    starts_from=("cellulus-unet",),
+)
+
+
+class Cellulus:
+    """See the module; `Method` says what each function does."""
+
+    info = INFO
+
+    def train(self, data: "TrainingSet", options: CellulusOptions, run: Run) -> Iterator[TrainEvent]:
+        """Train on the images alone; annotations are not looked at."""
+        from napari_cellseg_ssl.core.methods.cellulus.training import train
+
+        return train(data, options, run)
+
+    def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
+        """Load a trained network."""
+        from napari_cellseg_ssl.core.methods.cellulus.embeddings import load_predictor
+
+        return load_predictor(bundle, device)
+
+    def segment(self, maps: PredictionMaps, options: Any) -> Array:
+        """Make instances from embedding, uncertainty and intensity."""
+        return segment(maps, options)
+
+
+METHOD = Cellulus()

@@ -1,0 +1,88 @@
+"""Crops to train on, drawn from several images of unequal sizes and scales."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.scaling import resize_linear
+
+TRIES = 10
+BRIGHT, BRIGHT_SHARE = 0.15, 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropFrame:
+    """One frame (C, *S) in source px, the percentile limits (C, 2) it is normalised by, and its scale.
+
+    `scale` is working px per source px.
+    """
+
+    pixels: Array
+    limits: Array
+    scale: float
+
+
+class CropSampler:
+    """Draw square (or cubic) crops at the working scale.
+
+    Only the window that is needed is normalised and rescaled, so that memory does not grow with the images. Frames
+    are drawn in proportion to their area at the working scale: every piece of sample is as likely as any other.
+
+    Parameters
+    ----------
+    frames : sequence of CropFrame
+    side : int, working px
+    intensity : Intensity
+    jitter : float
+        Crops are magnified by a factor drawn between 1 - jitter and 1 + jitter.
+    """
+
+    def __init__(self, frames: Sequence[CropFrame], *, side: int, intensity: Intensity, jitter: float = 0.0) -> None:
+        self._frames, self._side, self._intensity, self._jitter = tuple(frames), side, intensity, jitter
+        areas = np.array([frame.pixels[0].size * frame.scale ** (frame.pixels.ndim - 1) for frame in frames], float)
+        self._weights = areas / areas.sum()
+
+    def draw(self, rng: np.random.Generator, count: int) -> Array:
+        """Draw `count` crops -> (count, C, *side) float32, normalised, in one of the 8 orientations each.
+
+        A nearly empty crop is drawn again, a few times: background alone teaches nothing.
+        """
+        return np.stack([self._draw_filled(rng) for _ in range(count)])
+
+    def _draw_filled(self, rng: np.random.Generator) -> Array:
+        for _ in range(TRIES):
+            crop = self._draw_one(rng)
+            if np.mean(crop > BRIGHT) >= BRIGHT_SHARE:
+                break
+        return random_orientation(crop, rng)
+
+    def _draw_one(self, rng: np.random.Generator) -> Array:
+        frame = self._frames[rng.choice(len(self._frames), p=self._weights)]
+        magnification = frame.scale * rng.uniform(1 - self._jitter, 1 + self._jitter)
+        window = max(2, round(self._side / magnification))
+        shape = frame.pixels.shape[1:]
+        corner = [int(rng.integers(max(1, size - window + 1))) for size in shape]
+        pixels = frame.pixels[(slice(None), *(slice(at, at + window) for at in corner))]
+        missing = [(0, max(0, window - size)) for size in pixels.shape[1:]]
+        if any(after for _, after in missing):
+            pixels = np.pad(pixels, [(0, 0), *missing], mode="symmetric")
+        crop = self._intensity.normalise(pixels, frame.limits)
+        return np.stack([resize_linear(channel, (self._side,) * len(shape)) for channel in crop])
+
+
+def random_orientation(crop: Array, rng: np.random.Generator) -> Array:
+    """Mirror each spatial axis of a crop (C, *S) by chance, then exchange Y and X by chance."""
+    for axis in range(1, crop.ndim):
+        if rng.random() < 0.5:
+            crop = np.flip(crop, axis)
+    return crop.swapaxes(-1, -2) if rng.random() < 0.5 else crop
+
+
+def random_brightness(crops: Array, rng: np.random.Generator, *, gain: float = 0.2, bias: float = 0.05) -> Array:
+    """Scale and shift the intensity of each crop (B, C, *S) by up to `gain` and `bias`."""
+    shape = (len(crops), *(1,) * (crops.ndim - 1))
+    gains, biases = rng.uniform(1 - gain, 1 + gain, shape), rng.uniform(-bias, bias, shape)
+    return (crops * gains + biases).astype(np.float32)
