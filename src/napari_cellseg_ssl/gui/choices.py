@@ -1,0 +1,173 @@
+"""What the user has chosen to work on, followed while layers come, go and are painted on."""
+
+from typing import Any
+from weakref import ref
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer, Shapes
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui.layers_in import annotation
+from napari_cellseg_ssl.gui.layers_out import find_layer
+from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.gui.worker import LatestOnly
+from napari_cellseg_ssl.tasks import jobs
+from napari_cellseg_ssl.tasks.requests import Diameter
+
+CHECK_MS = 400
+"""Pause after the last stroke before the painting is looked at."""
+
+
+class Choices(QObject):
+    """Image, annotation and object size of one session."""
+
+    image_changed = Signal(object)
+    annotation_changed = Signal(object)
+    diameter_changed = Signal()
+    checked = Signal(object)
+    """Why the method cannot train on what is chosen, a tuple of sentences."""
+
+    def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = ref(viewer)
+        self.image_layer: Image | None = None
+        self.annotation_layer: Labels | None = None
+        self.labels_mode: Any = "auto"
+        self.channels: tuple[int, ...] | None = None
+        self.diameter: Diameter = "auto"
+        self.estimated: float | None = None
+        self.method_id = ""
+        self._estimates = LatestOnly(self)
+        self._estimates.done.connect(self._on_estimate)
+        self._checks = LatestOnly(self)
+        self._checks.done.connect(self.checked)
+        self._checks.failed.connect(lambda failure: self.checked.emit((failure.message,)))
+        self._check_soon = QTimer(self)
+        self._check_soon.setSingleShot(True)
+        self._check_soon.setInterval(CHECK_MS)
+        self._check_soon.timeout.connect(self._check)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def shown_diameter(self) -> float | None:
+        """Diameter in source px, as said or as estimated so far."""
+        return self.estimated if self.diameter == "auto" else self.diameter
+
+    def choose_image(self, layer: Image | None) -> None:
+        """Work on another image; None if there is none."""
+        if layer is self.image_layer:
+            return
+        self.image_layer, self.channels = layer, None
+        self.image_changed.emit(layer)
+        self._estimate()
+        self.check()
+
+    def choose_channels(self, channels: tuple[int, ...] | None) -> None:
+        """Use only some channels of the image; None = all."""
+        if channels != self.channels:
+            self.channels = channels
+            self._estimate()
+            self.check()
+
+    def choose_annotation(self, layer: Labels | None, mode: str = "auto") -> None:
+        """Learn from another labels layer, or from none."""
+        self.labels_mode = mode
+        if layer is not self.annotation_layer:
+            self._unfollow()
+            if layer is not None:
+                layer.events.labels_update.connect(self.check)
+                layer.events.paint.connect(self.check)
+            self.annotation_layer = layer
+            self.annotation_changed.emit(layer)
+        self.check()
+
+    def choose_method(self, method_id: str) -> None:
+        """Check against another method."""
+        self.method_id = method_id
+        self.check()
+
+    def choose_diameter(self, diameter: Diameter) -> None:
+        """Say how large the objects are, source px; "auto" takes what is estimated."""
+        if diameter != self.diameter:
+            self.diameter = diameter
+            self.diameter_changed.emit()
+
+    def source(self) -> ImageSource | None:
+        """Take what a job needs of the image; None if there is no image.
+
+        Raises
+        ------
+        WrongImage
+            If its axes cannot be understood.
+        """
+        return None if self.image_layer is None else image_source(self.image_layer, self.channels)
+
+    def painted(self) -> Annotation | None:
+        """Copy what is painted; None if no layer is chosen.
+
+        Raises
+        ------
+        WrongAnnotation
+            If it does not fit the image.
+        """
+        viewer, image, labels = self._viewer(), self.image_layer, self.annotation_layer
+        if viewer is None or image is None or labels is None:
+            return None
+        complete = find_layer(viewer, image, "complete-regions")
+        shapes = complete if isinstance(complete, Shapes) else None
+        return annotation(labels, shapes, self.labels_mode, image_layer=image)
+
+    def check(self, *_: object) -> None:
+        """Look soon at whether the method can train on what is chosen."""
+        self._check_soon.start()
+
+    def forget(self) -> None:
+        """Let go of all layers and of what is under way."""
+        self._estimates.cancel()
+        self._checks.cancel()
+        self._check_soon.stop()
+        self._unfollow()
+        self.image_layer = self.annotation_layer = None
+
+    def _estimate(self) -> None:
+        self.estimated = None
+        self._estimates.cancel()
+        try:
+            source = self.source()
+        except CellSegError:
+            source = None  # the check says why
+        if source is not None:
+            self._estimates.submit(lambda: jobs.estimate(source.read))
+        self.diameter_changed.emit()
+
+    def _on_estimate(self, diameter: float) -> None:
+        self.estimated = diameter
+        self.diameter_changed.emit()
+
+    def _check(self) -> None:
+        if not self.method_id:
+            return
+        info = get_method(self.method_id).info
+        try:
+            source = self.source()
+            painted = None if info.labels == "none" else self.painted()
+        except CellSegError as problem:
+            self.checked.emit((str(problem),))
+            return
+        if source is not None:
+            self._checks.submit(lambda: jobs.problems(source.read, painted, info.id))
+
+    def _on_removed(self, event: Any) -> None:
+        layer: Layer = event.value
+        if layer is self.annotation_layer:
+            self.choose_annotation(None)
+        if layer is self.image_layer:
+            self.choose_image(None)
+
+    def _unfollow(self) -> None:
+        if self.annotation_layer is not None:
+            self.annotation_layer.events.labels_update.disconnect(self.check)
+            self.annotation_layer.events.paint.disconnect(self.check)

@@ -1,0 +1,328 @@
+"""One session per viewer: what panels ask becomes requests, events of jobs become state and layers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, RUN_FILE, ModelBundle
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.core.events import MapsReady, Note
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui import results
+from napari_cellseg_ssl.gui.autosave import new_run
+from napari_cellseg_ssl.gui.choices import Choices
+from napari_cellseg_ssl.gui.layout import layout_of
+from napari_cellseg_ssl.gui.reading import visible_window
+from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
+from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TrainRequest, TuneFinished, TuneRequest, jobs
+from napari_cellseg_ssl.tasks.session import (
+    Agreement,
+    Began,
+    Checked,
+    Ended,
+    Failed,
+    ImageChosen,
+    MethodChosen,
+    PauseAsked,
+    RolledBack,
+    SessionState,
+    StopAsked,
+    advance,
+)
+
+WATCH_MS = 500
+CPU_THREADS = max(1, (os.cpu_count() or 2) - 1)
+"""One core is left to the screen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnSettings:
+    """What the panels say about a training."""
+
+    options: Any
+    preset: str = ""
+    time_budget: float | None = None
+    go_on: bool = False
+    preview: bool = True
+
+
+class Controller(QObject):
+    """The session of one viewer; made by `controller_of`."""
+
+    state_changed = Signal(object)
+    image_changed = Signal(object)
+    annotation_changed = Signal(object)
+    maps_changed = Signal(object)
+    labels_changed = Signal(object)
+    tuned = Signal(object)
+    happened = Signal(object)
+    """Every event of the running job, for panels that start jobs of their own."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = ref(viewer)
+        self.state = SessionState()
+        self.maps: PredictionMaps | None = None
+        self.device = "auto"
+        self.segment_options: Any = None
+        self.choices = Choices(viewer, self)
+        self.choices.image_changed.connect(self._on_image)
+        self.choices.annotation_changed.connect(self.annotation_changed)
+        self.choices.checked.connect(lambda reasons: self.apply(Checked(tuple(reasons))))
+        self._redraws = LatestOnly(self)
+        self._redraws.done.connect(self._on_redraw)
+        self._redraws.failed.connect(self.report)
+        self._worker: JobWorker | None = None
+        self._job_image: Image | None = None
+        self._window: PreviewWindow | None = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(WATCH_MS)
+        self._watch.timeout.connect(self._look)
+
+    @property
+    def viewer(self) -> ViewerModel | None:
+        """The viewer, as long as it is open."""
+        return self._viewer()
+
+    @property
+    def image_layer(self) -> Image | None:
+        """The chosen image."""
+        return self.choices.image_layer
+
+    @property
+    def annotation_layer(self) -> Labels | None:
+        """The chosen annotation."""
+        return self.choices.annotation_layer
+
+    @property
+    def bundle(self) -> ModelBundle | None:
+        """The current model."""
+        return self.state.bundle
+
+    def apply(self, event: object, seconds: float = 0.0) -> None:
+        """Advance the session and let the panels draw it."""
+        state = advance(self.state, event, seconds)
+        if state is not self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+    def report(self, failure: Failed) -> None:
+        """Show what went wrong outside a job."""
+        self.apply(failure)
+
+    def choose_method(self, method_id: str) -> None:
+        """Work with another method."""
+        if method_id == self.state.method_id:
+            return
+        self._drop_maps()
+        self.apply(MethodChosen(method_id, learns=method_id != jobs.REFERENCE))
+        self.choices.choose_method(method_id)
+
+    # What the buttons do
+
+    def run(self, job: Job) -> bool:
+        """Run a job in the background; False if another one is running. Its first event should be `Began`."""
+        if self._worker is not None:
+            return False
+        self._redraws.cancel()
+        self._job_image = self.image_layer
+        self.apply(Began("preparing"))
+        self._worker = JobWorker(results.drawing(job), self)
+        self._worker.happened.connect(self._on_event)
+        self._worker.start()
+        return True
+
+    def train(self, settings: LearnSettings) -> None:
+        """Train on the chosen image, then segment it."""
+        state, info = self.state, get_method(self.state.method_id).info
+        try:
+            source = self.choices.source()
+            painted = None if info.labels == "none" else self.choices.painted()
+        except CellSegError as problem:
+            self.report(describe(problem))
+            return
+        if source is None:
+            return
+        goes_on = settings.go_on and state.bundle is not None and state.bundle.method_id == info.id
+        request = TrainRequest(
+            method_id=info.id,
+            images=(),
+            annotations=(painted,),
+            options=settings.options,
+            preset=settings.preset,
+            object_diameter=self.choices.diameter,
+            device=self.device,
+            time_budget=settings.time_budget,
+            start_from=state.bundle if goes_on else None,
+            out=new_run(info.id),
+            name=f"{info.id} {source.name}",
+            threads=CPU_THREADS,
+            preview=lambda: self._window,
+        )
+        self._window = None
+        if self.run(lambda control: jobs.learn(source.read, request, control)) and settings.preview:
+            self._watch.start()
+
+    def segment(self, options: Any) -> None:
+        """Segment the chosen image with the current model."""
+        state, diameter = self.state, self.choices.diameter
+        try:
+            source = self.choices.source()
+        except CellSegError as problem:
+            self.report(describe(problem))
+            return
+        if source is None:
+            return
+        if not state.learns:
+            self.run(lambda control: jobs.apply_reference(source.read, state.method_id, diameter, options, control))
+        elif state.bundle is not None and state.bundle.method_id == state.method_id:
+            model = jobs.Model(state.bundle, None if diameter == "auto" else diameter, self.device, CPU_THREADS)
+            self.run(lambda control: jobs.apply(source.read, model, options, control))
+
+    def adjust(self, options: Any) -> None:
+        """Draw the instances again from the cached maps; the network is not run."""
+        self.segment_options = options
+        maps, method_id = self.maps, self.state.method_id
+        if maps is not None and self._worker is None:
+            self._redraws.submit(lambda: jobs.redraw(method_id, maps, options))
+
+    def tune(self, options: Any) -> None:
+        """Search thresholds against what was painted."""
+        maps = self.maps
+        if maps is None:
+            return
+        try:
+            painted = self.choices.painted()
+        except CellSegError as problem:
+            self.report(describe(problem))
+            return
+        if painted is None:
+            self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
+            return
+        request = TuneRequest(
+            method_id=self.state.method_id, maps=(maps,), annotations=(painted,), options=options
+        )
+        self.run(lambda control: jobs.search(request, control))
+
+    def save_run(self, folder: Path) -> None:
+        """Save the current model."""
+        bundle = self.state.bundle
+        if bundle is not None:
+            self.run(lambda control: jobs.save(bundle, folder, control))
+
+    def open_run(self, folder: Path) -> None:
+        """Open a saved model; an interrupted training, which has none yet, goes on."""
+        if (folder / RUN_FILE).exists() or not (folder / CHECKPOINT_FILE).exists():
+            self.run(lambda control: jobs.reopen(folder, control))
+            return
+        try:
+            source, painted = self.choices.source(), self.choices.painted()
+        except CellSegError as problem:
+            self.report(describe(problem))
+            return
+        if source is None:
+            self.report(Failed("An interrupted training needs its image.", "Open the image first, then the run."))
+            return
+        device = self.device
+        self.run(lambda control: jobs.resume(source.read, folder, painted, device, CPU_THREADS, control))
+
+    def roll_back(self) -> None:
+        """Go back to the model before the current one."""
+        self._drop_maps()
+        self.apply(RolledBack())
+
+    def stop(self) -> None:
+        """Ask the running job to end with the best it has."""
+        if self._worker is not None:
+            self._worker.control.stop()
+            self.apply(StopAsked())
+
+    def pause(self) -> None:
+        """Pause the running job, or let it go on."""
+        if self._worker is not None:
+            control = self._worker.control
+            (control.resume if control.is_paused else control.pause)()
+            self.apply(PauseAsked(control.is_paused))
+
+    def attach(self, window: QWidget) -> None:
+        """End the session when a window is gone."""
+        window.destroyed.connect(self.dispose)
+
+    def dispose(self, *_: object) -> None:
+        """Stop what runs, which keeps the best so far, and let go of everything."""
+        self._watch.stop()
+        self._redraws.cancel()
+        self.choices.forget()
+        if self._worker is not None:
+            self._worker.control.stop()
+        self._job_image = self.maps = None
+
+    # What comes back
+
+    def _on_event(self, stamped: Stamped) -> None:
+        event = stamped.event
+        if isinstance(event, Ended):
+            self._worker = None
+            self._watch.stop()
+        if isinstance(event, MapsReady | LabelsReady | Agreement) and self._job_image is not self.image_layer:
+            self.apply(Note("The image was closed while the job ran; the model is kept."))
+            return
+        self.apply(event, stamped.seconds)
+        if isinstance(event, MapsReady):
+            self.maps = event.maps
+            self.maps_changed.emit(event.maps)
+        self._show(event)
+        if isinstance(event, TuneFinished):
+            self.tuned.emit(event.options)
+        self.happened.emit(event)
+
+    def _on_redraw(self, event: LabelsReady) -> None:
+        self._job_image = self.image_layer
+        self._show(event)
+
+    def _show(self, event: object) -> None:
+        """Show a result over its image, if both the image and the viewer are still there."""
+        viewer, image = self._viewer(), self._job_image
+        if viewer is None or image is None or image not in viewer.layers:
+            return
+        notice = results.show(viewer, image, event, self.state.method_id, self.state.bundle)
+        if notice:
+            self.apply(notice)
+        if isinstance(event, LabelsReady):
+            self.labels_changed.emit(event)
+
+    def _on_image(self, layer: Image | None) -> None:
+        self._drop_maps()
+        self.apply(ImageChosen("" if layer is None else layer.name))
+        self.image_changed.emit(layer)
+
+    def _drop_maps(self) -> None:
+        self._redraws.cancel()
+        self.maps = None
+
+    def _look(self) -> None:
+        """Remember what is on the screen, for the training's next preview."""
+        viewer, image = self._viewer(), self._job_image
+        if viewer is None or image is None or image not in viewer.layers or viewer.dims.ndisplay != 2:
+            self._window = None
+            return
+        self._window = visible_window(image, layout_of(image), viewer.dims.point, self.segment_options)
+
+
+_CONTROLLERS: "WeakKeyDictionary[ViewerModel, Controller]" = WeakKeyDictionary()
+
+
+def controller_of(viewer: ViewerModel) -> Controller:
+    """Return the session of a viewer; it is made on first use and ends with the viewer."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # napari hands plugins a proxy
+    if viewer not in _CONTROLLERS:
+        _CONTROLLERS[viewer] = Controller(viewer)
+    return _CONTROLLERS[viewer]

@@ -1,0 +1,125 @@
+"""The dock widgets that napari opens; those of one viewer share one session."""
+
+from typing import Any
+
+from napari.viewer import Viewer
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.gui.controller import Controller, LearnSettings, controller_of
+from napari_cellseg_ssl.gui.panels.data import DataPanel
+from napari_cellseg_ssl.gui.panels.method import MethodPanel
+from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
+from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
+from napari_cellseg_ssl.tasks.session import SessionState, controls
+
+WIDTH = 390
+
+
+class _Dock(QWidget):
+    """Panels in a scroll area, above the strip that shows the running job."""
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.controller: Controller = controller_of(viewer)
+        self._attached = False
+        self.setMinimumWidth(WIDTH)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inside = QWidget()
+        self.panels = QVBoxLayout(inside)
+        self.panels.setContentsMargins(6, 6, 6, 6)
+        self._area.setWidget(inside)
+        layout.addWidget(self._area)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tie the session to the window that the dock now belongs to."""
+        super().showEvent(event)
+        window = self.parentWidget()
+        while window is not None and window.parentWidget() is not None:
+            window = window.parentWidget()
+        if not self._attached and window is not None:
+            self._attached = True
+            self.controller.attach(window)
+
+
+class TrainSegmentDock(_Dock):
+    """Train & segment: the four stages of the main job."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__(viewer)
+        self.method = MethodPanel(self.controller)
+        self.train = TrainPanel(self.controller)
+        self.segment = SegmentPanel(self.controller)
+        self.data = DataPanel(self.controller)
+        self.strip = JobStrip(self.controller)
+        for panel in (self.data, self.method, self.train, self.segment):
+            self.panels.addWidget(panel)
+        self.panels.addStretch(1)
+        self.layout().addWidget(self.strip)
+        self.method.method.currentIndexChanged.connect(self._suggest)
+        self.method.preset.currentIndexChanged.connect(self._suggest)
+        self.train.go_on.toggled.connect(lambda *_: self._render(self.controller.state))
+        self.train.train_clicked.connect(self._train)
+        self.controller.state_changed.connect(self._render)
+        self._suggest()
+        self._render(self.controller.state)
+
+    def _suggest(self, *_: object) -> None:
+        self.train.suggest(self.method.info.id, self.method.preset.currentIndex() <= 0)
+        self._render(self.controller.state)
+
+    def _train(self) -> None:
+        self.controller.train(
+            LearnSettings(
+                options=self.method.options(),
+                preset=self.method.preset.currentText(),
+                time_budget=self.train.time_budget,
+                go_on=self.train.go_on.isChecked(),
+                preview=self.train.preview.isChecked(),
+            )
+        )
+
+    def _render(self, state: SessionState) -> None:
+        shown = controls(state)
+        self.data.render(shown)
+        self.method.render(shown, state)
+        self.train.render(shown, state)
+        self.segment.render(shown, state)
+        self.strip.render(shown, state)
+
+
+class PaintDock(_Dock):
+    """Paint labels: cells and background, quickly."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        from napari_cellseg_ssl.gui.panels.paint import PaintPanel
+
+        super().__init__(viewer)
+        self.panels.addWidget(PaintPanel(self.controller))
+        self.panels.addStretch(1)
+
+
+class ScoreExportDock(_Dock):
+    """Score & export: how good it is, and files for elsewhere."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        from napari_cellseg_ssl.gui.panels.export import ExportPanel
+        from napari_cellseg_ssl.gui.panels.score import ScorePanel
+
+        super().__init__(viewer)
+        self.panels.addWidget(ScorePanel(self.controller))
+        self.panels.addWidget(ExportPanel(self.controller))
+        self.panels.addStretch(1)
+        self.strip = JobStrip(self.controller)
+        self.layout().addWidget(self.strip)
+        self.controller.state_changed.connect(self._render)
+        self._render(self.controller.state)
+
+    def _render(self, state: SessionState) -> None:
+        self.strip.render(controls(state), state)

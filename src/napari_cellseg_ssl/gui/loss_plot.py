@@ -1,0 +1,58 @@
+"""The live loss: one curve with a fixed number of points, drawn at most a few times a second."""
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.tasks.curve import Curve
+
+INTERVAL_MS = 500
+
+
+class LossPlot(QWidget):
+    """A plot that is made when the first point comes, so that opening the dock does not pay for it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("cellseg_loss_plot")
+        self.setToolTip("How wrong the network still is, step by step. Falling is good; flat means it has learned.")
+        self.setFixedHeight(130)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._line = None
+        self._curve = Curve()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self._draw)
+        self.setVisible(False)
+
+    def show_curve(self, curve: Curve) -> None:
+        """Take over a curve; it is drawn soon."""
+        if curve is self._curve:
+            return
+        self._curve = curve
+        if not self._timer.isActive():
+            self._timer.start()
+
+    @property
+    def n_points(self) -> int:
+        """Number of points on the screen."""
+        return 0 if self._line is None else len(self._line.getData()[0] or ())
+
+    def _draw(self) -> None:
+        if self._line is None:
+            self._build()
+        self._line.setData(self._curve.steps, self._curve.values)
+        self.setVisible(bool(self._curve.steps))
+
+    def _build(self) -> None:
+        import pyqtgraph as pg
+
+        plot = pg.PlotWidget(background=None)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setLabel("left", "loss")
+        plot.setTitle(None)
+        self._line = plot.plot(pen=pg.mkPen("#35b5ff", width=2))
+        self.layout().addWidget(plot)

@@ -1,0 +1,119 @@
+"""Stage 1: which image, and how large its objects are."""
+
+from napari.layers import Image, Layer
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QSizePolicy, QWidget
+
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.size_circle import SizeCircle
+from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.tasks.session import Controls
+
+
+def is_image(layer: Layer) -> bool:
+    """Whether a layer is an image of the user's, not a map that the plugin made."""
+    return isinstance(layer, Image) and "kind" not in layer.metadata.get(KEY, {})
+
+
+class DataPanel(Stage):
+    """Choose the image, its channels and the size of its objects."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__("1  Image", parent)
+        self._controller, choices = controller, controller.choices
+        self._circle = SizeCircle(controller, self)
+        self._build_image()
+        self._build_diameter()
+        self._circle.measured.connect(self._on_measured)
+        choices.image_changed.connect(self._on_image)
+        choices.diameter_changed.connect(self._show_diameter)
+        self.image.chosen.connect(choices.choose_image)
+        if controller.image_layer is not None:
+            self.image.choose(controller.image_layer)
+        choices.choose_image(self.image.layer)
+        self._on_image(controller.image_layer)
+        self._show_diameter()
+
+    def render(self, controls: Controls) -> None:
+        """Show what may be chosen."""
+        for widget in (self.image, self._diameter_box, self.channels):
+            widget.setEnabled(controls.can_choose)
+
+    def _build_image(self) -> None:
+        self.image = LayerCombo(self._controller.viewer, is_image)
+        self.image.setObjectName("cellseg_image")
+        self.image.setToolTip("The image in which cells are to be found.")
+        self.image.setPlaceholderText("no image open")
+        self._described = note()
+        self.channels = QLineEdit()
+        self.channels.setObjectName("cellseg_channels")
+        self.channels.setPlaceholderText("all")
+        self.channels.setToolTip("Channels to use, counted from 0 and separated by commas; empty = all.")
+        self.channels.editingFinished.connect(self._on_channels)
+        self.form.addRow("Image", self.image)
+        self.form.addRow("", self._described)
+        self.form.addRow("Channels", self.channels)
+
+    def _build_diameter(self) -> None:
+        self.auto = QCheckBox("estimate")
+        self.auto.setObjectName("cellseg_diameter_auto")
+        self.auto.setToolTip("Estimate the diameter of the objects from the image.")
+        self.auto.setChecked(True)
+        self.auto.toggled.connect(self._on_diameter)
+        self.diameter = QDoubleSpinBox()
+        self.diameter.setObjectName("cellseg_diameter")
+        self.diameter.setToolTip("Diameter of a typical object. The yellow circle shows it: drag its corners.")
+        self.diameter.setRange(1, 10_000)
+        self.diameter.setDecimals(1)
+        self.diameter.setSuffix(" px")
+        self.diameter.setSpecialValueText("…")
+        self.diameter.setKeyboardTracking(False)
+        self.diameter.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.diameter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.diameter.valueChanged.connect(self._on_diameter_typed)
+        line = button(
+            "Line", "cellseg_diameter_line", "Draw a line across a typical cell.", self._circle.draw_line
+        )
+        self._diameter_box = row(self.diameter, self.auto, line)
+        self.form.addRow("Object size", self._diameter_box)
+
+    def _on_image(self, layer: Image | None) -> None:
+        self.image.choose(layer)
+        try:
+            source = self._controller.choices.source()
+        except CellSegError as problem:
+            self._described.setText(str(problem))
+            return
+        self._described.setText("" if source is None else source.describe())
+        self.form.setRowVisible(self._described, source is not None)
+        self.form.setRowVisible(self.channels, source is not None and source.n_channels > 1)
+        with QSignalBlocker(self.channels):
+            self.channels.clear()
+
+    def _on_channels(self) -> None:
+        words = self.channels.text().replace(",", " ").split()
+        numbers = [int(word) for word in words if word.isdigit()]
+        self._controller.choices.choose_channels(tuple(numbers) if numbers else None)
+
+    def _on_diameter(self, *_: object) -> None:
+        self._controller.choices.choose_diameter("auto" if self.auto.isChecked() else self.diameter.value())
+        self._show_diameter()
+
+    def _on_diameter_typed(self, value: float) -> None:
+        with QSignalBlocker(self.auto):
+            self.auto.setChecked(False)
+        self._on_diameter()
+
+    def _on_measured(self, diameter: float) -> None:
+        self.diameter.setValue(diameter)
+
+    def _show_diameter(self) -> None:
+        choices = self._controller.choices
+        with QSignalBlocker(self.auto), QSignalBlocker(self.diameter):
+            self.auto.setChecked(choices.diameter == "auto")
+            self.diameter.setValue(choices.shown_diameter or self.diameter.minimum())
+        if choices.shown_diameter is not None:
+            self._circle.show(choices.shown_diameter)

@@ -1,0 +1,120 @@
+"""Stage 2: which method, how thoroughly, and where it runs."""
+
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.core.devices import DEVICE_NAMES
+from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.registry import get_method, method_infos
+from napari_cellseg_ssl.gui.config_form import ConfigForm
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.stage import Stage, button, discard, note
+from napari_cellseg_ssl.tasks.jobs import REFERENCE
+from napari_cellseg_ssl.tasks.session import Controls, SessionState
+
+PRESET_TIPS = {
+    "fast": "Enough for most images on a laptop.",
+    "balanced": "Slower and better; comfortable with a GPU.",
+    "paper": "The published settings; meant for a GPU.",
+}
+
+
+class MethodPanel(Stage):
+    """Choose method, preset and device; all options are one click away."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__("2  Method", parent)
+        self._controller = controller
+        self.method = _combo("cellseg_method", "How cells are found.")
+        for info in method_infos():
+            if info.role == "segment":
+                self.method.addItem(info.title, info.id)
+        self._summary = note()
+        self.preset = _combo("cellseg_preset", "Ready-made settings.")
+        self.device = _combo("cellseg_device", "Where the network runs. 'auto' takes a GPU if there is one.")
+        self.device.addItems(list(DEVICE_NAMES))
+        self.form.addRow("Method", self.method)
+        self.form.addRow(self._summary)
+        self.form.addRow("Preset", self.preset)
+        self.form.addRow("Device", self.device)
+        self._build_options()
+        self.method.currentIndexChanged.connect(self._on_method)
+        self.preset.currentTextChanged.connect(self._on_preset)
+        self.device.currentTextChanged.connect(self._on_device)
+        self._form: ConfigForm | None = None
+        if controller.state.method_id:
+            self.method.setCurrentIndex(self.method.findData(controller.state.method_id))
+        self._on_method()
+
+    @property
+    def info(self) -> MethodInfo:
+        """The chosen method."""
+        return get_method(str(self.method.currentData())).info
+
+    def options(self) -> Any:
+        """Training options as shown."""
+        return self.info.preset(self.preset.currentText()) if self._form is None else self._form.value()
+
+    def render(self, controls: Controls, state: SessionState) -> None:
+        """Show what may be chosen, and the method that an opened run brought along."""
+        for widget in (self.method, self.preset, self.device, self._options):
+            widget.setEnabled(controls.can_choose)
+        if state.method_id and state.method_id != self.method.currentData():
+            self.method.setCurrentIndex(self.method.findData(state.method_id))
+
+    def _build_options(self) -> None:
+        self._toggle = QToolButton()
+        self._toggle.setText("Advanced options ▸")
+        self._toggle.setObjectName("cellseg_advanced")
+        self._toggle.setToolTip("Every setting of the method.")
+        self._toggle.setCheckable(True)
+        self._toggle.toggled.connect(self._on_toggle)
+        self._options = QWidget()
+        self._options.setVisible(False)
+        layout = QVBoxLayout(self._options)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self._restore = button(
+            "Restore defaults", "cellseg_restore", "Take the settings of the preset again.", self._on_preset
+        )
+        layout.addWidget(self._restore)
+        self.form.addRow(self._toggle)
+        self.form.addRow(self._options)
+
+    def _on_method(self, *_: object) -> None:
+        info = self.info
+        self._summary.setText(f"{info.summary}" + (f"<br><i>{info.citation}</i>" if info.citation else ""))
+        with QSignalBlocker(self.preset):
+            self.preset.clear()
+            self.preset.addItems(list(info.presets))
+        if self._form is not None:
+            discard(self._form)
+        self._form = ConfigForm(info.train_options)
+        self._options.layout().insertWidget(0, self._form)
+        self._on_preset()
+        learns = info.id != REFERENCE
+        for widget in (self.preset, self.device, self._toggle):
+            self.form.setRowVisible(widget, learns)
+        self.form.setRowVisible(self._options, learns and self._toggle.isChecked())
+        self._controller.choose_method(info.id)
+
+    def _on_preset(self, *_: object) -> None:
+        name = self.preset.currentText()
+        self.preset.setToolTip(PRESET_TIPS.get(name, "Ready-made settings."))
+        if self._form is not None:
+            self._form.set_value(self.info.preset(name))
+
+    def _on_device(self, name: str) -> None:
+        self._controller.device = name
+
+    def _on_toggle(self, is_open: bool) -> None:
+        self._toggle.setText("Advanced options ▾" if is_open else "Advanced options ▸")
+        self.form.setRowVisible(self._options, is_open)
+
+
+def _combo(name: str, tip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setObjectName(name)
+    combo.setToolTip(tip)
+    return combo

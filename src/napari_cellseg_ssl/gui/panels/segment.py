@@ -1,0 +1,122 @@
+"""Stage 4: from maps to instances, with sliders; and keeping the model."""
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui.autosave import runs_folder
+from napari_cellseg_ssl.gui.config_form import ConfigForm
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.stage import Stage, button, discard, note, row
+from napari_cellseg_ssl.tasks import TuneFinished
+from napari_cellseg_ssl.tasks.session import Controls, SessionState
+
+RUNNERS_UP = 3
+
+
+class SegmentPanel(Stage):
+    """Segment, adjust, tune, save and open."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__("4  Segment", parent)
+        self._controller = controller
+        self._method_id = ""
+        self._bundle: Any = None
+        self._sliders: ConfigForm | None = None
+        self.segment = button(
+            "Segment", "cellseg_segment", "Find the cells of the chosen image with the current model.", self._segment
+        )
+        self._holder = QWidget()
+        holder = QVBoxLayout(self._holder)
+        holder.setContentsMargins(0, 0, 0, 0)
+        self.tune = button(
+            "Tune to painting", "cellseg_tune", "Search the values that fit the painted cells best.", self._tune
+        )
+        self.reset = button("Reset", "cellseg_reset", "Take the model's own values again.", self._reset)
+        self._found = note()
+        self._found.setVisible(False)
+        self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
+        self.open = button(
+            "Open run …", "cellseg_open_run", "Open a saved model, or go on with an interrupted training.", self._open
+        )
+        self.roll_back = button(
+            "Previous model", "cellseg_roll_back", "Go back to the model before this one.", controller.roll_back
+        )
+        self.form.addRow(self.segment)
+        self.form.addRow(self._holder)
+        self.form.addRow(row(self.tune, self.reset))
+        self.form.addRow(self._found)
+        self.form.addRow(row(self.open, self.save, self.roll_back))
+        controller.tuned.connect(self._on_tuned)
+        controller.happened.connect(self._on_event)
+
+    def options(self) -> Any:
+        """Segmentation options as shown."""
+        return None if self._sliders is None else self._sliders.value()
+
+    def render(self, controls: Controls, state: SessionState) -> None:
+        """Show what may be pressed, and the values that a new model brings."""
+        self.segment.setEnabled(controls.can_segment)
+        self.tune.setEnabled(controls.can_tune)
+        self._holder.setEnabled(controls.can_adjust)
+        self.reset.setEnabled(controls.can_adjust)
+        self.save.setEnabled(controls.can_save)
+        self.open.setEnabled(controls.can_open)
+        self.roll_back.setEnabled(controls.can_roll_back)
+        if state.method_id and state.method_id != self._method_id:
+            self._rebuild(state.method_id)
+        if state.bundle is not self._bundle:
+            self._bundle = state.bundle
+            self._show(self._defaults())
+
+    def _rebuild(self, method_id: str) -> None:
+        self._method_id = method_id
+        if self._sliders is not None:
+            discard(self._sliders)
+        self._sliders = ConfigForm(get_method(method_id).info.segment_options, sliders=True)
+        self._sliders.changed.connect(self._controller.adjust)
+        self._holder.layout().addWidget(self._sliders)
+        self._show(self._defaults())
+
+    def _defaults(self) -> Any:
+        bundle = self._controller.bundle
+        if bundle is not None and bundle.method_id == self._method_id:
+            return bundle.segment_options
+        return get_method(self._method_id).info.segment_options()
+
+    def _show(self, options: Any) -> None:
+        if self._sliders is not None:
+            self._sliders.set_value(options)
+            self._controller.segment_options = options
+
+    def _segment(self) -> None:
+        self._controller.segment(self.options())
+
+    def _tune(self) -> None:
+        self._controller.tune(self.options())
+
+    def _reset(self) -> None:
+        self._show(self._defaults())
+        self._controller.adjust(self.options())
+
+    def _on_tuned(self, options: Any) -> None:
+        self._show(options)
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, TuneFinished):
+            others = ", ".join(f"{score:.2f}" for score, _ in event.trials[1 : 1 + RUNNERS_UP])
+            self._found.setText(f"Best of {len(event.trials)}: {event.score:.2f}. Runners-up: {others or 'none'}.")
+            self._found.setVisible(True)
+
+    def _save(self) -> None:
+        folder = QFileDialog.getSaveFileName(self, "Save the model in a new folder", "run")[0]
+        if folder:
+            self._controller.save_run(Path(folder))
+
+    def _open(self) -> None:
+        start = runs_folder()
+        folder = QFileDialog.getExistingDirectory(self, "Open a run folder", str(start if start.exists() else ""))
+        if folder:
+            self._controller.open_run(Path(folder))

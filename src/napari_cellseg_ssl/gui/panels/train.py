@@ -1,0 +1,160 @@
+"""Stage 3: learn, and the strip below all stages that shows what is going on."""
+
+from napari.layers import Labels, Layer
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
+from napari_cellseg_ssl.gui.loss_plot import LossPlot
+from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.tasks.session import Controls, SessionState
+
+MADE_BY_US = ("instances", "pseudo-labels")
+"""Kinds of labels that nobody painted."""
+SECONDS_WITHOUT_LABELS, SECONDS_WITH_LABELS = 45, 180
+RANGE = 1000
+MODES = {"auto": "guessed", "sparse": "painted: 0 unknown, 1 background", "dense": "complete: 0 background"}
+
+
+def is_annotation(layer: Layer) -> bool:
+    """Whether a layer may hold painted cells."""
+    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind") not in MADE_BY_US
+
+
+class TrainPanel(Stage):
+    """Choose the painted cells and the time, and learn."""
+
+    train_clicked = Signal()
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__("3  Learn", parent)
+        self._controller = controller
+        self._build_annotation()
+        self._build_budget()
+        self._reasons = note()
+        self._reasons.setObjectName("cellseg_reasons")
+        self.train = button("Train", "cellseg_train", "Learn, then segment the image.", self.train_clicked.emit)
+        self.plot = LossPlot()
+        self.form.addRow(self.train)
+        self.form.addRow(self._reasons)
+        self.form.addRow(self.plot)
+        self.annotation.chosen.connect(self._on_annotation)
+        self._mode.currentIndexChanged.connect(self._on_annotation)
+        controller.annotation_changed.connect(self.annotation.choose)
+        if controller.annotation_layer is not None:
+            self.annotation.choose(controller.annotation_layer)
+        self._on_annotation()
+
+    @property
+    def time_budget(self) -> float | None:
+        """Seconds, or None for as many steps as the options say."""
+        return float(self._seconds.value()) if self._limited.isChecked() else None
+
+    def suggest(self, method_id: str, is_first_preset: bool) -> None:
+        """Fit the stage to a method: labels where it wants them, and a time that is usually enough."""
+        needs = get_method(method_id).info.labels != "none"
+        for widget in (self.annotation, self._mode):
+            self.form.setRowVisible(widget, needs)
+        self.form.setRowVisible(self._why, needs and bool(self._why.text()))
+        self._seconds.setValue(SECONDS_WITH_LABELS if needs else SECONDS_WITHOUT_LABELS)
+        self._limited.setChecked(is_first_preset)
+
+    def render(self, controls: Controls, state: SessionState) -> None:
+        """Show whether training can start, or why not, and the curve."""
+        self.train.setEnabled(controls.can_train)
+        for widget in (self.annotation, self._mode, self._seconds, self._limited):
+            widget.setEnabled(controls.can_choose)
+        fits = state.bundle is not None and state.bundle.method_id == state.method_id
+        self.go_on.setVisible(fits and state.learns)
+        self.train.setText("Train on" if fits and self.go_on.isChecked() else "Train")
+        self._reasons.setText("\n".join(controls.reasons))
+        self._reasons.setVisible(bool(controls.reasons) and not controls.is_busy)
+        for widget in (self._budget, self.preview):
+            self.form.setRowVisible(widget, state.learns)
+        self.train.setVisible(state.learns)
+        self.plot.show_curve(state.curve)
+
+    def _build_annotation(self) -> None:
+        self.annotation = LayerCombo(self._controller.viewer, is_annotation, none="none yet: use Paint labels")
+        self.annotation.setObjectName("cellseg_annotation")
+        self.annotation.setToolTip("The labels layer in which some cells and some background are painted.")
+        self._mode = QComboBox()
+        self._mode.setObjectName("cellseg_labels_mode")
+        self._mode.setToolTip("What 0 means in these labels.")
+        for mode, text in MODES.items():
+            self._mode.addItem(text, mode)
+        self._why = note()
+        self.form.addRow("Painted cells", self.annotation)
+        self.form.addRow("Labels are", self._mode)
+        self.form.addRow("", self._why)
+
+    def _build_budget(self) -> None:
+        self._limited = QCheckBox("stop after")
+        self._limited.setObjectName("cellseg_limit_time")
+        self._limited.setToolTip("Learn for this long; otherwise for as many steps as the options say.")
+        self._seconds = QSpinBox()
+        self._seconds.setObjectName("cellseg_time_budget")
+        self._seconds.setToolTip("How long to learn. Longer is better, with less and less gain.")
+        self._seconds.setRange(1, 7 * 24 * 3600)
+        self._seconds.setSuffix(" s")
+        self._limited.toggled.connect(self._seconds.setVisible)
+        self._budget = row(self._limited, self._seconds)
+        self.preview = QCheckBox("show what it sees while it learns")
+        self.preview.setObjectName("cellseg_preview")
+        self.preview.setToolTip("Every few seconds, the visible part of the image as the network sees it now.")
+        self.preview.setChecked(True)
+        self.go_on = QCheckBox("go on from the current model")
+        self.go_on.setObjectName("cellseg_go_on")
+        self.go_on.setToolTip("Start from the current model instead of from nothing.")
+        self.go_on.setVisible(False)
+        self.form.addRow("Time", self._budget)
+        self.form.addRow(self.preview)
+        self.form.addRow(self.go_on)
+
+    def _on_annotation(self, *_: object) -> None:
+        layer, mode = self.annotation.layer, str(self._mode.currentData())
+        why = guess_labels_mode(layer).why if layer is not None and mode == "auto" else ""
+        self._why.setText(why)
+        self.form.setRowVisible(self._why, bool(why))
+        self._controller.choices.choose_annotation(layer, mode)
+
+
+class JobStrip(QWidget):
+    """Progress, status, pause and stop of whatever runs; always in sight."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.progress = QProgressBar()
+        self.progress.setObjectName("cellseg_progress")
+        self.progress.setToolTip("How much of the job is done, and how long the rest will take.")
+        self.progress.setRange(0, RANGE)
+        self.progress.setTextVisible(True)
+        self.progress.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.status = note()
+        self.status.setObjectName("cellseg_status")
+        self.status.setMinimumHeight(34)
+        self.pause = button("Pause", "cellseg_pause", "Wait, and go on later.", controller.pause)
+        self.stop = button("Stop", "cellseg_stop", "End the job; the best so far is kept.", controller.stop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 2, 8, 6)
+        for widget in (self.progress, self.status, row(self.pause, self.stop)):
+            layout.addWidget(widget)
+
+    def render(self, controls: Controls, state: SessionState) -> None:
+        """Show the progress and the last words."""
+        self.stop.setEnabled(controls.can_stop)
+        self.pause.setEnabled(controls.can_pause)
+        self.pause.setText(controls.pause_text)
+        is_unknown = controls.is_busy and controls.progress is None
+        with QSignalBlocker(self.progress):
+            self.progress.setRange(0, 0 if is_unknown else RANGE)
+            self.progress.setValue(round(RANGE * (controls.progress or 0.0)))
+            self.progress.setFormat(controls.progress_text)
+        if self.status.text() != controls.status:
+            self.status.setText(controls.status)
+            self.status.setStyleSheet("color: #ff6b6b;" if controls.is_problem else "")
+        self.status.setToolTip(state.failure.details if state.failure else state.device)

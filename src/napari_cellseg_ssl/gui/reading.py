@@ -1,0 +1,102 @@
+"""What a job needs of an image layer, taken in the GUI thread in no time and read in the job's own thread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+from napari_cellseg_ssl.core.errors import OutOfMemory
+from napari_cellseg_ssl.core.images import CHANNEL_AXES, SAMPLE_AXES, ImageStack
+from napari_cellseg_ssl.gui.layers_in import spacing_um
+from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
+from napari_cellseg_ssl.tasks import PreviewWindow
+
+LONGEST_PREVIEW = 512
+"""Side of the largest window that is previewed, px."""
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The pixels of an image layer, perhaps lazy, and what their axes mean."""
+
+    array: Any
+    layout: Layout
+    name: str
+    spacing: tuple[float, ...]
+    channels: tuple[int, ...] | None = None
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the layer, before any choice."""
+        return self.layout.shape[self.layout.axes.index("C")] if CHANNEL_AXES in self.layout.axes else 1
+
+    def read(self) -> ImageStack:
+        """Load the pixels.
+
+        Raises
+        ------
+        WrongImage, OutOfMemory
+            If they cannot be used, or do not fit into memory.
+        """
+        try:
+            array = np.asarray(self.array)
+        except MemoryError as problem:
+            raise OutOfMemory(
+                f"Image '{self.name}' of shape {self.layout.shape} does not fit into memory.", "Use a part of it."
+            ) from problem
+        return ImageStack.from_array(
+            array, self.layout.axes, name=self.name, spacing=self.spacing, channels=self.channels
+        )
+
+    def describe(self) -> str:
+        """Say in a line how the image is understood."""
+        sizes = dict(zip(self.layout.axes, self.layout.shape, strict=True))
+        parts = [f"{sizes['X']} × {sizes['Y']} px"]
+        frames = int(np.prod([sizes[a] for a in self.layout.axes if a in SAMPLE_AXES]))
+        parts += [f"{frames} frames"] if frames > 1 else []
+        parts += [f"{self.n_channels} channels"] if self.n_channels > 1 else ["1 channel"]
+        return ", ".join(parts)
+
+
+def image_source(layer: Image, channels: Sequence[int] | None = None) -> ImageSource:
+    """Take what a job needs of an image layer.
+
+    Raises
+    ------
+    WrongImage
+        If the axes of the layer cannot be understood.
+    """
+    layout = layout_of(layer)
+    return ImageSource(
+        array=level_zero(layer),
+        layout=layout,
+        name=layer.name,
+        spacing=spacing_um(layer, layout),
+        channels=None if channels is None else tuple(channels),
+    )
+
+
+def visible_window(layer: Image, layout: Layout, point: Sequence[float], options: Any) -> PreviewWindow | None:
+    """Find the part of an image that is on the screen, at most `LONGEST_PREVIEW` px wide; None if nothing is.
+
+    Parameters
+    ----------
+    point : world coordinates of the displayed slice, as `viewer.dims.point`
+    """
+    if getattr(layer, "multiscale", False):
+        return None
+    sizes = dict(zip(layout.axes, layout.shape, strict=True))
+    position = np.rint(layer.world_to_data(tuple(point)[-layer.ndim :])).astype(int)
+    samples = [(a, i) for i, a in enumerate(layout.axes) if a in SAMPLE_AXES]
+    index = [int(np.clip(position[i], 0, sizes[a] - 1)) for a, i in samples]
+    frame = int(np.ravel_multi_index(index, [sizes[a] for a, _ in samples])) if samples else 0
+    region = []
+    for letter in "YX":
+        axis = layout.axes.index(letter)
+        low, high = (int(corner[axis]) for corner in layer.corner_pixels)
+        low, high = max(0, low), min(sizes[letter], high + 1)
+        spare = max(0, high - low - LONGEST_PREVIEW) // 2
+        region.append(slice(low + spare, high - spare))
+    return PreviewWindow(0, frame, tuple(region), options) if all(s.stop - s.start > 1 for s in region) else None

@@ -1,0 +1,75 @@
+"""From a job's results to layers. Pictures of maps are drawn in the job's thread, layers only in the GUI's."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.events import MapsReady, Note
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.options import options_to_json
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
+from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.worker import Job
+from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
+from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
+
+
+@dataclass(frozen=True)
+class MapsDrawn:
+    """Pictures of maps, ready to be layers."""
+
+    maps: PredictionMaps
+    pictures: Mapping[str, Picture]
+
+
+def drawing(job: Job) -> Job:
+    """Let a job draw its maps as soon as it has them."""
+
+    def run(control: Control) -> Iterator[object]:
+        events = job(control)
+        try:
+            for event in events:
+                yield event
+                if isinstance(event, MapsReady):
+                    yield MapsDrawn(event.maps, draw_maps(event.maps))
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    return run
+
+
+def show(
+    viewer: ViewerModel, image: Image, event: object, method_id: str, bundle: ModelBundle | None
+) -> Note | None:
+    """Show a result as layers over its image; return what the user should know about it, if anything."""
+    bundle_id = "" if bundle is None else bundle.id
+    match event:
+        case MapsDrawn(maps, pictures):
+            show_maps(viewer, image, maps, get_method(method_id).info, pictures=pictures)
+            _hide_preview(viewer, image)
+        case ReferenceReady(labels):
+            show_labels(viewer, image, labels, method=REFERENCE)
+        case LabelsReady(labels, options):
+            before = find_layer(viewer, image, "instances", method_id)
+            layer = show_labels(
+                viewer, image, labels, method=method_id, bundle=bundle_id, settings=options_to_json(options)
+            )
+            if before is not None and layer is not before:
+                return Note(f"'{before.name}' was edited, so the new cells are in '{layer.name}'.")
+        case Preview(_, window, maps, labels):
+            show_preview(viewer, image, maps, labels, frame=window.frame, region=window.region, method=method_id)
+    return None
+
+
+def _hide_preview(viewer: ViewerModel, image: Image) -> None:
+    """The whole result is there, so the window that was watched need not cover it."""
+    preview: Any = find_layer(viewer, image, "preview")
+    if preview is not None:
+        preview.visible = False

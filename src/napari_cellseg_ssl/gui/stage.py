@@ -1,0 +1,52 @@
+"""The numbered boxes that a user follows from top to bottom, and what they are made of."""
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+
+class Stage(QGroupBox):
+    """One step of the main job: a titled box with a form in it."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent)
+        self.form = QFormLayout(self)
+        self.form.setContentsMargins(8, 6, 8, 6)
+        self.form.setVerticalSpacing(5)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+
+
+def button(text: str, name: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
+    """Make a push button with its object name and tooltip."""
+    made = QPushButton(text)
+    if name:
+        made.setObjectName(name)
+    made.setToolTip(tip)
+    made.clicked.connect(lambda *_: clicked())
+    return made
+
+
+def note(text: str = "") -> QLabel:
+    """Make a small explaining line that wraps."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Put widgets side by side."""
+    box = QWidget()
+    layout = QHBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box
+
+
+def discard(widget: QWidget) -> None:
+    """Take a widget out of its layout at once, not only when Qt gets round to deleting it."""
+    widget.setParent(None)
+    widget.deleteLater()

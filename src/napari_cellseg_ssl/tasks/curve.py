@@ -1,0 +1,52 @@
+"""A live curve that never has more than a fixed number of points."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+POINTS = 256
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Losses over steps; when it is full, neighbours are averaged, so it stays even over its whole length.
+
+    Parameters
+    ----------
+    steps, values : tuple of float
+    every : int
+        Recorded steps per point.
+    pending : tuple of (step, value)
+        Waiting to become the next point.
+    """
+
+    steps: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    every: int = 1
+    pending: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def last(self) -> float:
+        """Newest point."""
+        return self.values[-1]
+
+    def with_point(self, step: int, losses: Mapping[str, float]) -> "Curve":
+        """Add a step; of several losses the one called "loss" or "total" counts, else the first."""
+        if not losses:
+            return self
+        value = losses.get("loss", losses.get("total", next(iter(losses.values()))))
+        pending = (*self.pending, (float(step), float(value)))
+        if len(pending) < self.every:
+            return Curve(self.steps, self.values, self.every, pending)
+        steps = (*self.steps, _mean([s for s, _ in pending]))
+        values = (*self.values, _mean([v for _, v in pending]))
+        if len(steps) < POINTS:
+            return Curve(steps, values, self.every)
+        return Curve(_halved(steps), _halved(values), 2 * self.every)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _halved(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple((a + b) / 2 for a, b in zip(values[::2], values[1::2], strict=True))

@@ -1,0 +1,232 @@
+"""The chains of use cases behind the buttons of the docks: each is one stream of events for one worker."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
+from napari_cellseg_ssl.core.errors import OutOfMemory
+from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.matching import match_pairs, overlap
+from napari_cellseg_ssl.core.metrics import pooled_f1
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.core.weights_file import load_arrays
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.diameters import resolve_diameter
+from napari_cellseg_ssl.tasks.events import LabelsReady, TuneFinished
+from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
+from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest, TuneRequest
+from napari_cellseg_ssl.tasks.run import train
+from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, MethodChosen
+from napari_cellseg_ssl.tasks.tune import tune
+
+REFERENCE = "classical"
+"""The method that needs no training, whose result stands beside every learned one."""
+
+ReadImage = Callable[[], ImageStack]
+"""Reads the image in the worker: it may be lazy."""
+
+
+@dataclass(frozen=True)
+class ReferenceReady:
+    """The classical instances of an image, (N, *S)."""
+
+    labels: Array
+    diameter: float
+
+
+@dataclass(frozen=True)
+class DiameterFound:
+    """Estimated diameter of the objects of an image, source px."""
+
+    diameter: float
+
+
+def estimate(read: ReadImage) -> float:
+    """Estimate the object diameter of an image, source px."""
+    return resolve_diameter(read(), "auto")
+
+
+def problems(read: ReadImage, annotation: Annotation | None, method_id: str) -> tuple[str, ...]:
+    """Say why a method cannot train on an image; empty = it can."""
+    item = TrainingItem(image=read(), annotation=annotation, diameter=1.0)
+    return tuple(str(problem) for problem in TrainingSet((item,)).problems(get_method(method_id).info))
+
+
+def learn(read: ReadImage, request: TrainRequest, control: Control) -> Iterator[object]:
+    """Show the classical result, train, then segment the image with what was learned.
+
+    Parameters
+    ----------
+    request : TrainRequest
+        Without images: the one that is read is trained on.
+    """
+    yield Began("preparing")
+    image = read()
+    reference = yield from _reference(image, request.object_diameter, control)
+    yield Began("training", can_pause=True)
+    bundle = None
+    for event in train(replace(request, images=(image,)), control):
+        yield event
+        if isinstance(event, TrainFinished):
+            bundle = event.bundle
+    if bundle is not None and not control.should_stop():
+        model = Model(bundle, None, request.device, request.threads)
+        yield from _recognise(model.on(image), bundle.segment_options, reference, control)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model and how to run it; `diameter` None takes what the model says."""
+
+    bundle: ModelBundle
+    diameter: Diameter | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+    def on(self, image: ImageStack) -> PredictRequest:
+        """Ask for the maps of an image."""
+        return PredictRequest(
+            bundle=self.bundle,
+            image=image,
+            object_diameter=self.diameter,
+            device=self.device,
+            threads=self.threads,
+        )
+
+
+def apply(read: ReadImage, model: Model, options: Any, control: Control) -> Iterator[object]:
+    """Segment an image with a model, the classical result beside it."""
+    yield Began("preparing")
+    image = read()
+    reference = yield from _reference(image, model.diameter or model.bundle.object_diameter, control)
+    yield from _recognise(model.on(image), options, reference, control)
+
+
+def resume(
+    read: ReadImage,
+    folder: Path,
+    annotation: Annotation | None,
+    device: str,
+    threads: int | None,
+    control: Control,
+) -> Iterator[object]:
+    """Go on with an interrupted training, by the settings recorded in its folder."""
+    yield Began("opening")
+    method_id = str(load_arrays(folder / CHECKPOINT_FILE)[1].get("method"))
+    needs_labels = get_method(method_id).info.labels != "none"
+    request = TrainRequest(
+        method_id=method_id,
+        images=(),
+        annotations=(annotation if needs_labels else None,),
+        device=device,
+        threads=threads,
+        out=folder,
+        resume=True,
+    )
+    yield MethodChosen(method_id, learns=method_id != REFERENCE)
+    yield from learn(read, request, control)
+
+
+def apply_reference(
+    read: ReadImage, method_id: str, diameter: Diameter, options: Any, control: Control
+) -> Iterator[object]:
+    """Segment with a method that learns nothing; its model is made on the way."""
+    yield Began("preparing")
+    image = read()
+    finished = last_of(
+        train(TrainRequest(method_id=method_id, images=(image,), object_diameter=diameter), control), TrainFinished
+    )
+    yield finished
+    yield from _recognise(PredictRequest(bundle=finished.bundle, image=image), options, None, control)
+
+
+def redraw(method_id: str, maps: PredictionMaps, options: Any) -> LabelsReady:
+    """Make instances again from cached maps: no network, no image."""
+    return last_of(segment(SegmentRequest(method_id=method_id, maps=maps, options=options)), LabelsReady)
+
+
+def search(request: TuneRequest, control: Control) -> Iterator[object]:
+    """Search thresholds on the painted cells, then draw the instances with the best ones."""
+    yield Began("tuning")
+    for event in tune(request, control):
+        yield event
+        if isinstance(event, TuneFinished):
+            yield redraw(request.method_id, request.maps[0], event.options)
+
+
+def save(bundle: ModelBundle, folder: Path, _control: Control) -> Iterator[object]:
+    """Write a run folder."""
+    yield Began("saving")
+    bundle.save(folder)
+    yield Note(f"Saved the model in {folder}.")
+
+
+def reopen(folder: Path, _control: Control) -> Iterator[object]:
+    """Read a run folder."""
+    yield Began("opening")
+    yield BundleOpened(ModelBundle.load(folder), folder.name)
+
+
+def agreement(labels: Array, reference: Array) -> Agreement:
+    """Compare two sets of instances of the same frames, (N, *S), at IoU 0.5."""
+    pairs = zip(reference, labels, strict=True)
+    matches = [match_pairs(overlap(one, other), 0.5) for one, other in pairs]
+    return Agreement(pooled_f1(matches), sum(m.n_prediction for m in matches), sum(m.n_truth for m in matches))
+
+
+def _reference(image: ImageStack, diameter: Diameter, control: Control) -> Iterator[object]:
+    """Yield and return the classical instances; None after a stop."""
+    size = resolve_diameter(image, diameter)
+    yield DiameterFound(size)
+    request = TrainRequest(method_id=REFERENCE, images=(image,), object_diameter=size)
+    bundle = last_of(train(request), TrainFinished).bundle
+    for event in segment_image(PredictRequest(bundle=bundle, image=image), control=control):
+        if isinstance(event, LabelsReady):
+            yield ReferenceReady(event.labels, size)
+            return event.labels
+    return None
+
+
+def _recognise(
+    request: PredictRequest, options: Any, reference: Array | None, control: Control
+) -> Iterator[object]:
+    """Predict, segment and compare; without maps, block by block, where they would not fit into memory."""
+    yield Began("predicting", can_pause=True)
+    labels = None
+    try:
+        for event in _predict_and_segment(request, options, control):
+            yield event
+            labels = event.labels if isinstance(event, LabelsReady) else labels
+    except OutOfMemory as problem:
+        yield Note(f"{problem.message} Its maps are not kept, so the sliders need a new Segment.")
+        for event in segment_image(request, options, control):
+            yield event
+            labels = event.labels if isinstance(event, LabelsReady) else labels
+    if labels is None:
+        return
+    if reference is not None:
+        yield agreement(labels, reference)
+    else:
+        yield Note(f"{_count(labels)} cells.")
+
+
+def _predict_and_segment(request: PredictRequest, options: Any, control: Control) -> Iterator[object]:
+    maps = None
+    for event in predict(request, control):
+        yield event
+        maps = event.maps if isinstance(event, MapsReady) else maps
+    if maps is not None:
+        yield Began("segmenting")
+        yield from segment(SegmentRequest(method_id=request.bundle.method_id, maps=maps, options=options), control)
+
+
+def _count(labels: Array) -> int:
+    return sum(int(np.count_nonzero(np.unique(frame))) for frame in labels)

@@ -1,0 +1,343 @@
+"""What the screen must show, as a pure function of what has happened: no Qt, no napari, no torch.
+
+`advance` folds events into a `SessionState`; `controls` says from a state which buttons may be pressed and what the
+user reads. The docks only send events in and draw controls.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
+from napari_cellseg_ssl.tasks.curve import Curve
+from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, TrialDone, TuneFinished
+
+Activity = Literal[
+    "idle", "preparing", "training", "predicting", "segmenting", "tuning", "exporting", "saving", "opening"
+]
+
+DOING: Mapping[str, str] = {
+    "idle": "Ready",
+    "preparing": "Preparing",
+    "training": "Learning",
+    "predicting": "Looking at the image",
+    "segmenting": "Drawing the cells",
+    "tuning": "Searching thresholds",
+    "exporting": "Exporting",
+    "saving": "Saving the run",
+    "opening": "Opening the run",
+}
+MOST_EARLIER = 5
+"""Models kept for rolling back."""
+
+
+@dataclass(frozen=True)
+class ImageChosen:
+    """Another image, by its name; "" = none. Its maps and labels have to be made anew."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class MethodChosen:
+    """Another method; `learns` is False where there is nothing to train."""
+
+    method_id: str
+    learns: bool = True
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What keeps the chosen method from training on the chosen layers; empty = nothing."""
+
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Began:
+    """A job, or its next part, begins."""
+
+    activity: Activity
+    can_pause: bool = False
+
+
+@dataclass(frozen=True)
+class PauseAsked:
+    """The user pauses the job, or lets it go on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class StopAsked:
+    """The user wants the job to end."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job ended with an error: the fact, the act that mends it, and the traceback where it is a defect."""
+
+    message: str
+    hint: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The job is over, however it went; always the last event of a job."""
+
+
+@dataclass(frozen=True)
+class BundleOpened:
+    """A saved model was read."""
+
+    bundle: ModelBundle
+    folder: str
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """The user wants the model before the current one."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the new instances and the classical ones agree."""
+
+    f1: float
+    n_cells: int
+    n_reference: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionState:
+    """The whole truth behind the docks of one viewer.
+
+    Parameters
+    ----------
+    reasons : tuple of str
+        Why training cannot start.
+    fraction : float, optional
+        Share of the current part of the job; None where it is not known.
+    seconds : float
+        Active seconds when that share was reached.
+    start : (seconds, fraction)
+        Where the current part was first heard of; what is left is reckoned from there.
+    message, agreement : str
+        The last things worth reading.
+    earlier : tuple of ModelBundle
+        Models that were replaced, oldest first.
+    """
+
+    activity: Activity = "idle"
+    can_pause: bool = False
+    paused: bool = False
+    stopping: bool = False
+    image: str = ""
+    method_id: str = ""
+    learns: bool = True
+    reasons: tuple[str, ...] = ()
+    bundle: ModelBundle | None = None
+    earlier: tuple[ModelBundle, ...] = ()
+    has_maps: bool = False
+    has_labels: bool = False
+    fraction: float | None = None
+    seconds: float = 0.0
+    start: tuple[float, float] = (0.0, 0.0)
+    phase: str = ""
+    device: str = ""
+    score: str = ""
+    curve: Curve = Curve()
+    message: str = ""
+    agreement: str = ""
+    failure: Failed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """What may be pressed and what is read."""
+
+    can_choose: bool
+    can_train: bool
+    can_stop: bool
+    can_pause: bool
+    pause_text: str
+    can_segment: bool
+    can_adjust: bool
+    can_tune: bool
+    can_save: bool
+    can_open: bool
+    can_roll_back: bool
+    is_busy: bool
+    progress: float | None
+    progress_text: str
+    status: str
+    is_problem: bool
+    reasons: tuple[str, ...]
+
+
+def advance(state: SessionState, event: object, seconds: float = 0.0) -> SessionState:
+    """Return the state after an event; events that mean nothing here change nothing.
+
+    Parameters
+    ----------
+    seconds : float
+        Active seconds since the job began, pauses not counted.
+    """
+    match event:
+        case ImageChosen(name):
+            return replace(state, image=name, has_maps=False, has_labels=False, agreement="")
+        case MethodChosen(method_id, learns):
+            return replace(state, method_id=method_id, learns=learns, failure=None)
+        case Checked(reasons):
+            return replace(state, reasons=reasons)
+        case RolledBack() if state.earlier and state.activity == "idle":
+            return _with_bundle(replace(state, earlier=state.earlier[:-1]), state.earlier[-1], "Went back to")
+        case BundleOpened(bundle, folder):
+            return _with_bundle(_remembering(state), bundle, f"Opened {folder}:")
+        case Failed():
+            return replace(state, failure=event)
+        case Note(text):
+            return replace(state, message=text)
+    return state if state.activity == "idle" and not isinstance(event, Began) else _advance_job(state, event, seconds)
+
+
+def _advance_job(state: SessionState, event: object, seconds: float) -> SessionState:
+    match event:
+        case Began(activity, can_pause):
+            return _begin(state, activity, can_pause)
+        case PauseAsked(paused):
+            return replace(state, paused=paused and state.can_pause)
+        case StopAsked():
+            return replace(state, stopping=True, paused=False)
+        case Ended():
+            return replace(state, activity="idle", can_pause=False, paused=False, stopping=False, fraction=None)
+    return _advance_progress(state, event, seconds)
+
+
+def _begin(state: SessionState, activity: Activity, can_pause: bool) -> SessionState:
+    was_idle = state.activity == "idle"
+    state = replace(state, activity=activity, can_pause=can_pause, fraction=None, phase="")
+    if was_idle:
+        state = replace(state, failure=None, message="", agreement="", stopping=False, paused=False)
+    return replace(state, curve=Curve(), score="") if activity == "training" else state
+
+
+def _advance_progress(state: SessionState, event: object, seconds: float) -> SessionState:
+    match event:
+        case Started(_, device):
+            return replace(state, device=device)
+        case Step(step, fraction, losses, _, phase):
+            state = _moved(state, fraction, seconds)
+            return replace(state, phase=phase, curve=state.curve.with_point(step, losses))
+        case Validated(_, scores, _):
+            return replace(state, score=_scores(scores))
+        case TileDone(done, total) | TrialDone(done, total):
+            return _moved(state, done / max(1, total), seconds)
+        case TrainFinished(bundle, reason):
+            words = {"stopped": "Stopped; the best so far is", "plateau": "It stopped getting better:"}
+            return _with_bundle(_remembering(state), bundle, words.get(reason, "Learned"))
+        case MapsReady():
+            return replace(state, has_maps=True)
+        case LabelsReady():
+            return replace(state, has_labels=True)
+        case Agreement(f1, n_cells, n_reference):
+            text = f"{n_cells} cells; the classical result has {n_reference}, and they agree with F1 {f1:.2f}."
+            return replace(state, agreement=text, message="")
+        case TuneFinished(_, score, default_score):
+            return replace(state, message=f"Best score {score:.2f} on the painted cells; it was {default_score:.2f}.")
+        case FileWritten(path):
+            return replace(state, message=f"Wrote {path.name}.")
+    return state
+
+
+def _moved(state: SessionState, fraction: float, seconds: float) -> SessionState:
+    start = (seconds, fraction) if state.fraction is None else state.start
+    return replace(state, fraction=fraction, seconds=seconds, start=start)
+
+
+def _remembering(state: SessionState) -> SessionState:
+    if state.bundle is None:
+        return state
+    return replace(state, earlier=(*state.earlier, state.bundle)[-MOST_EARLIER:])
+
+
+def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> SessionState:
+    return replace(
+        state, bundle=bundle, has_maps=False, has_labels=False, agreement="", message=f"{words} model '{bundle.name}'."
+    )
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+
+
+def controls(state: SessionState) -> Controls:
+    """Say what the screen shows in a state."""
+    idle = state.activity == "idle"
+    fits = state.bundle is not None and state.bundle.method_id == state.method_id
+    ready = idle and bool(state.image)
+    return Controls(
+        can_choose=idle,
+        can_train=ready and state.learns and not state.reasons,
+        can_stop=not idle and not state.stopping,
+        can_pause=state.can_pause and not state.stopping,
+        pause_text="Resume" if state.paused else "Pause",
+        can_segment=ready and (fits or not state.learns),
+        can_adjust=state.has_maps and (idle or state.activity == "segmenting"),
+        can_tune=ready and state.has_maps,
+        can_save=idle and state.bundle is not None,
+        can_open=idle,
+        can_roll_back=idle and bool(state.earlier),
+        is_busy=not idle,
+        progress=state.fraction,
+        progress_text=_progress_text(state),
+        status=_status(state),
+        is_problem=state.failure is not None,
+        reasons=_reasons(state),
+    )
+
+
+def _reasons(state: SessionState) -> tuple[str, ...]:
+    if not state.image:
+        return ("Open an image first: drag it into the window, or File > Open Sample > Cell segmentation.",)
+    if not state.learns:
+        return ("This method learns nothing: go on to step 4.",)
+    return state.reasons
+
+
+def _status(state: SessionState) -> str:
+    if state.failure is not None:
+        return f"{state.failure.message} {state.failure.hint}".strip()
+    if state.activity == "idle":
+        return " ".join(part for part in (state.message, state.agreement) if part) or "Ready."
+    if state.stopping:
+        return "Stopping; the best so far is kept …"
+    doing = DOING[state.activity]
+    if state.paused:
+        return f"{doing}: paused."
+    details = [state.phase, f"loss {state.curve.last:.3g}" if state.curve.values else "", state.score]
+    found = " · ".join(part for part in details if part) if state.activity == "training" else ""
+    return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
+
+
+def _progress_text(state: SessionState) -> str:
+    if state.activity == "idle":
+        return ""
+    if state.fraction is None:
+        return f"{DOING[state.activity]} …"
+    percent = f"{100 * min(1.0, state.fraction):.0f} %"
+    passed, done = state.seconds - state.start[0], state.fraction - state.start[1]
+    if state.paused or passed < 1 or done < 0.02:
+        return percent
+    left = passed * (1 - state.fraction) / done
+    return f"{percent} · {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as a person says it: 45 s, 3 min, 1 h 20 min."""
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
