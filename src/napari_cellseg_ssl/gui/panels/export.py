@@ -1,0 +1,217 @@
+"""The panel that writes results to files."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.layer_choice import LayerChoice
+from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layout import level_zero
+from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
+from napari_cellseg_ssl.tasks.session import Began, Ended, Failed
+
+FORBIDDEN_IN_NAMES = '<>:"/\\|?*'
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measurements of the exported labels, one row per instance and frame."""
+
+    table: dict[str, Array]
+
+
+class ExportPanel(QWidget):
+    """Choose what to write and where; the writing is a job of the controller."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._measured_layer: Labels | None = None
+        self._written: list[Path] | None = None
+        self._build()
+        self._suggest()
+        controller.labels_changed.connect(self._suggest)
+        controller.happened.connect(self._on_event)
+
+    def _build(self) -> None:
+        box = QVBoxLayout(self)
+        form = QFormLayout()
+        self.labels = LayerChoice(self._controller.viewer, Labels, "no labels yet")
+        self.labels.setObjectName("cellseg_export_labels")
+        form.addRow("Labels", self.labels)
+        self.folder = QLineEdit(str(Path.home()))
+        self.folder.setObjectName("cellseg_export_folder")
+        browse = QPushButton("…")
+        browse.setMaximumWidth(32)
+        browse.clicked.connect(lambda _checked=False: self._browse())
+        row = QHBoxLayout()
+        row.addWidget(self.folder)
+        row.addWidget(browse)
+        form.addRow("Folder", row)
+        box.addLayout(form)
+        self.maps = self._tick("Maps (float32 TIFF)", "cellseg_export_maps", "What the network predicted.")
+        self.roi = self._tick("ImageJ ROIs (zip)", "cellseg_export_roi", "One outline per cell, for the ROI manager.")
+        self.table = self._tick(
+            "Measurements (CSV)",
+            "cellseg_export_measure",
+            "Area, shape and intensity of every cell, in µm where the pixel size is known; also the layer's features.",
+        )
+        self.table.setChecked(True)
+        for tick in (self.table, self.roi, self.maps):
+            box.addWidget(tick)
+        self.button = QPushButton("Export")
+        self.button.setObjectName("cellseg_export")
+        self.button.setToolTip("Write a label TIFF, 16 or 32 bit as the ids need, and what is ticked.")
+        self.button.clicked.connect(lambda _checked=False: self.export())
+        box.addWidget(self.button)
+        self.message = QLabel("")
+        self.message.setObjectName("cellseg_export_message")
+        self.message.setWordWrap(True)
+        box.addWidget(self.message)
+
+    def _tick(self, text: str, name: str, tip: str) -> QCheckBox:
+        tick = QCheckBox(text)
+        tick.setObjectName(name)
+        tick.setToolTip(tip)
+        return tick
+
+    def export(self) -> None:
+        """Start writing."""
+        image, labels = self._controller.image_layer, self.labels.layer
+        if image is None or labels is None:
+            self.message.setText("Choose an image and labels first.")
+            return
+        try:
+            source = image_source(image)
+            frames = _frames(labels, source)
+        except CellSegError as problem:
+            self.message.setText(str(problem))
+            return
+        request = partial(
+            ExportRequest,
+            folder=Path(self.folder.text()).expanduser(),
+            labels=frames,
+            maps=self._controller.maps if self.maps.isChecked() else None,
+            roi=self.roi.isChecked(),
+            measure=self.table.isChecked(),
+            metadata=_origin(labels),
+        )
+        if self._controller.run(lambda control: write_results(source, request, control)):
+            self._measured_layer, self._written = labels, []
+            self.message.setText("Writing …")
+        else:
+            self.message.setText("Another job is running: wait for it, or stop it.")
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the results", self.folder.text())
+        if folder:
+            self.folder.setText(folder)
+
+    def _suggest(self, *_: Any) -> None:
+        viewer = self._controller.viewer
+        if viewer is None or (self.labels.layer is not None and _is_result(self.labels.layer)):
+            return
+        made = [layer for layer in viewer.layers if isinstance(layer, Labels) and _is_result(layer)]
+        self.labels.choose((made or [None])[-1])
+
+    def _on_event(self, event: object) -> None:
+        """Follow the export, and no other job."""
+        if self._written is None:
+            return
+        match event:
+            case FileWritten(path):
+                self._written.append(path)
+            case Measured(table):
+                _set_features(self._measured_layer, table)
+            case Failed(message, hint):
+                self.message.setText(f"{message} {hint}".strip())
+                self._written = None
+            case Ended():
+                names = ", ".join(path.name for path in self._written)
+                self.message.setText(f"Wrote {names} in {self.folder.text()}." if names else "Nothing was written.")
+                self._written = None
+
+
+def write_results(
+    source: ImageSource, complete_request: Callable[..., ExportRequest], control: Control
+) -> Iterator[object]:
+    """Read the image, write the files, and measure for the features table; a job for the controller.
+
+    Parameters
+    ----------
+    complete_request : (image=ImageStack) -> ExportRequest
+        The image may be lazy, so it is read here.
+
+    Raises
+    ------
+    WrongAnnotation
+        If the folder cannot be made.
+    """
+    yield Began("exporting")
+    image = source.read()
+    image = replace(image, name="".join("_" if c in FORBIDDEN_IN_NAMES else c for c in image.name))
+    request = complete_request(image=image)
+    try:
+        request.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise WrongAnnotation(
+            f"The folder '{request.folder}' cannot be made: {problem.strerror}.", "Choose another folder."
+        ) from problem
+    yield from export(request, control)
+    if request.measure and request.labels is not None and not control.should_stop():
+        from napari_cellseg_ssl.core.measurements import measure
+
+        yield Measured(measure(image, request.labels))
+
+
+def _frames(labels: Labels, source: ImageSource) -> Array:
+    """Copy labels as (N, *S) of the image.
+
+    Raises
+    ------
+    WrongAnnotation
+        If they are of another shape.
+    """
+    layout = source.layout
+    array = np.array(level_zero(labels))
+    if array.size != np.prod(layout.derived_shape) or array.shape[-2:] != layout.derived_shape[-2:]:
+        raise WrongAnnotation(
+            f"Labels '{labels.name}' have the shape {array.shape}, image '{source.name}' {layout.derived_shape}.",
+            "Choose the labels that belong to the image of the first step.",
+        )
+    return layout.gather(array.reshape(layout.derived_shape))
+
+
+def _is_result(layer: Labels) -> bool:
+    return bool(layer.metadata.get(KEY, {}).get("kind") == "instances")
+
+
+def _origin(layer: Labels) -> dict[str, str]:
+    tag = layer.metadata.get(KEY, {})
+    return {name: str(tag[name]) for name in ("method", "bundle", "version") if tag.get(name)}
+
+
+def _set_features(layer: Labels | None, table: dict[str, Array]) -> None:
+    """Make measurements the layer's features; napari wants the id of a label in a column "index"."""
+    if layer is not None:
+        layer.features = {"index": table["label"], **table}
