@@ -214,6 +214,7 @@ def _optimise(learner: _Learner, options: CellulusOptions, run: Run) -> Generato
     snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
     while (done := run.fraction(learner.step, options.steps)) < 1.0:
         if run.should_stop():
+            yield Checkpoint(learner.step, learner.arrays(), learner.state())
             return "stopped"
         rate = _rate(options, learner.step, done)
         losses = learner.learn(rate)
