@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 
 from napari_cellseg_ssl import __version__
 
@@ -55,6 +55,11 @@ def belongs_to(layer: Layer, image_layer: Layer) -> bool:
 def is_unedited(layer: Layer) -> bool:
     """Whether the pixels of a layer are still those that the plugin wrote."""
     return bool(layer.metadata.get(KEY, {}).get("checksum") == checksum_of(layer.data))
+
+
+def is_labels(layer: Layer) -> bool:
+    """Whether a layer holds labels, whoever made it."""
+    return isinstance(layer, Labels)
 
 
 def new_name(viewer: ViewerModel, image_layer: Layer, kind: str, method: str = "") -> str:

@@ -23,8 +23,8 @@ from qtpy.QtWidgets import (
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layer_choice import LayerChoice
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
@@ -56,7 +56,7 @@ class ExportPanel(QWidget):
     def _build(self) -> None:
         box = QVBoxLayout(self)
         form = QFormLayout()
-        self.labels = LayerChoice(self._controller.viewer, Labels, "no labels yet")
+        self.labels = LayerCombo(self._controller.viewer, is_labels)
         self.labels.setObjectName("cellseg_export_labels")
         form.addRow("Labels", self.labels)
         self.folder = QLineEdit(str(Path.home()))

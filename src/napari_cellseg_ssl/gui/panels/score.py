@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layer_choice import LayerChoice
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
 from napari_cellseg_ssl.gui.layers_in import annotation, guess_labels_mode
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.scoring import ScoreLine, as_text, score_lines
@@ -48,10 +48,10 @@ class ScorePanel(QWidget):
         box = QVBoxLayout(self)
         form = QFormLayout()
         viewer = self._controller.viewer
-        self.truth = LayerChoice(viewer, Labels, "no labels yet")
+        self.truth = LayerCombo(viewer, is_labels)
         self.truth.setObjectName("cellseg_score_truth")
         self.truth.setToolTip("What is right: a complete label image, or painted cells.")
-        self.prediction = LayerChoice(viewer, Labels, "no labels yet")
+        self.prediction = LayerCombo(viewer, is_labels)
         self.prediction.setObjectName("cellseg_score_prediction")
         self.prediction.setToolTip("What is to be judged.")
         self.mode = QComboBox()
