@@ -59,9 +59,12 @@ class ClassThresholds:
             self.values[index] = found if old.isnan() else self.momentum * old + (1 - self.momentum) * found
 
     def confident(self, probabilities: Tensor) -> Tensor:
-        """Mark pixels whose winning class is more probable than that class's threshold -> (B, *S) bool."""
+        """Mark pixels whose winning class is more probable than that class's threshold -> (B, *S) bool.
+
+        A class without a threshold yet is believed.
+        """
         scores, classes = probabilities.max(1)
-        return scores > self.values.nan_to_num(1.0).to(scores.device)[classes]
+        return scores > self.values.nan_to_num(0.0).to(scores.device)[classes]
 
 
 def pseudo_classes(probabilities: Tensor, thresholds: ClassThresholds) -> Tensor:

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.images import Array
 def optimiser_arrays(optimiser: Optimizer, prefix: str = "optimiser.") -> dict[str, Array]:
     """Copy the running averages of an optimiser; its settings are not included."""
     return {
-        f"{prefix}{index}.{name}": np.array(torch.as_tensor(value).detach().cpu())
+        f"{prefix}{index}.{name}": torch.as_tensor(value).detach().cpu().numpy().copy()
         for index, state in optimiser.state_dict()["state"].items()
         for name, value in state.items()
         if value is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.actis.diameters import steady_diameters
 from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
@@ -57,7 +58,8 @@ def load_frames(data: TrainingSet, intensity: Intensity, diameter: float, seed: 
     Images are visited in random order, those with labels first, until `MOST_PIXELS` are loaded.
     """
     rng = np.random.default_rng(seed)
-    items = [data.items[i] for i in rng.permutation(len(data.items))]
+    items = [replace(item, diameter=size) for item, size in zip(data.items, steady_diameters(data), strict=True)]
+    items = [items[i] for i in rng.permutation(len(items))]
     items.sort(key=lambda item: item.annotation is None)
     frames: list[Frame] = []
     size = 0

@@ -158,6 +158,13 @@ class Learner:
         self.thresholds.update(probabilities, known == UNKNOWN)
         return torch.where(known == UNKNOWN, pseudo_classes(probabilities, self.thresholds), known)
 
+    def observe(self, probabilities: Sequence[Array]) -> None:
+        """Set the confidence thresholds of a model that was not refined, from probabilities (3, Y, X)."""
+        import torch
+
+        for one in probabilities:
+            self.thresholds.update(torch.from_numpy(one)[None])
+
     def _move_teacher(self, done: float) -> None:
         from napari_cellseg_ssl.core.torch_tools.teacher import decay_for, follow
 

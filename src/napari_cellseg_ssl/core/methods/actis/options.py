@@ -67,7 +67,7 @@ class ActisOptions:
         4.0, label="Boundary weight", help="Weight of boundary pixels in the loss", min=0.1, max=20.0, advanced=True
     )
     balance_classes: bool = option(
-        True, label="Balance classes", help="Give classes of which less is painted more weight", advanced=True
+        False, label="Balance classes", help="Give classes of which less is painted more weight", advanced=True
     )
     pseudo_weight: float = option(
         1.0, label="Pseudo-label weight", help="Weight of the unpainted pixels' loss", min=0.0, max=10.0

@@ -46,14 +46,14 @@ class Sampler:
         grounds = [(i, ground) for i, frame in enumerate(frames) if len(ground := _background(frame))]
         self._cells, self._cell_weights = cells, _shares([len(centres) ** 0.5 for _, centres in cells])
         self._grounds = grounds
-        self._areas = _shares([frame.known.size for frame in frames])
+        self._areas = _shares([frame.known.size**0.5 for frame in frames])
 
     def labelled(self, rng: np.random.Generator, count: int) -> Batch:
         """Draw crops around painted cells and painted background, deformed by chance."""
         return self._batch([self._labelled_one(rng) for _ in range(count)])
 
     def anywhere(self, rng: np.random.Generator, count: int) -> Batch:
-        """Draw crops from all frames in proportion to their area, in one of eight orientations.
+        """Draw crops from all frames in proportion to their width, in one of eight orientations.
 
         Nearly empty ones are drawn again a few times.
         """

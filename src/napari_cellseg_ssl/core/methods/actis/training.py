@@ -140,6 +140,7 @@ def _optimise(setup: _Setup, history: list[dict[str, float]]) -> Generator[Train
     validated = int(setup.done() * VALIDATIONS)
     while (done := setup.done()) < 1.0:
         if run.should_stop():
+            yield Checkpoint(learner.step, learner.arrays(), learner.state())
             return "stopped"
         if done >= setup.refine_from and not learner.is_refining:
             learner.begin_refinement()
@@ -203,7 +204,11 @@ def _finish(
     scores = {name: _score(setup, net) for name, net in candidates.items()} if setup.judged else {}
     chosen = judging.best_candidate(scores) if scores else next(iter(candidates))
     net = candidates[chosen]
-    segment_options, tuned = _tuned(setup, net)
+    painted = [judge(frame) for frame in setup.frames if frame.has_labels]
+    probabilities = _probabilities(setup, net, painted)
+    if not setup.learner.is_refining:
+        setup.learner.observe(probabilities)
+    segment_options, tuned = _tuned(setup, probabilities, painted)
     after = advice.after(chosen, scores, segment_options, tuned, setup.learner)
     for text in after:
         yield Note(text)
@@ -249,12 +254,11 @@ def _candidates(setup: _Setup) -> dict[str, nn.Module]:
     return {"teacher": learner.teacher, "student": learner.student.eval(), "baseline": baseline.eval()}
 
 
-def _tuned(setup: _Setup, net: nn.Module) -> tuple[ActisSegmentOptions, judging.Score | None]:
+def _tuned(
+    setup: _Setup, probabilities: Sequence[Array], painted: Sequence[Judged]
+) -> tuple[ActisSegmentOptions, judging.Score | None]:
     """Search thresholds on all known pixels, those learned from included: the held-out cells alone are few."""
     if not setup.judged:
         return ActisSegmentOptions(), None
-    judged = [judge(frame) for frame in setup.frames if frame.has_labels]
-    seed, foreground, score = judging.search_thresholds(
-        _probabilities(setup, net, judged), judged, setup.options.working_diameter
-    )
+    seed, foreground, score = judging.search_thresholds(probabilities, painted, setup.options.working_diameter)
     return replace(ActisSegmentOptions(), seed_threshold=seed, foreground_threshold=foreground), score

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge
+from napari_cellseg_ssl.core.methods.actis.judging import (
+    FOREGROUND_GRID,
+    SEED_GRID,
+    Score,
+    best_candidate,
+    instances,
+    score,
+    search_thresholds,
+)
+
+DIAMETER = 12.0
+
+
+def grid_of_cells(rows, columns, ids_from=1):
+    """Separate square cells of 10 px, 10 px apart."""
+    cells = np.zeros((20 * rows + 10, 20 * columns + 10), np.int32)
+    for k in range(rows * columns):
+        y, x = 10 + 20 * (k // columns), 10 + 20 * (k % columns)
+        cells[y : y + 10, x : x + 10] = ids_from + k
+    return cells
+
+
+def frame_of(cells, known=None, dense=True):
+    known = np.ones(cells.shape, bool) if known is None else known
+    return Frame(pixels=(cells > 0).astype(np.float32)[None], cells=cells, known=known, is_dense=dense)
+
+
+def sure(cells, certainty=0.9):
+    """Class probabilities (3, Y, X) that a good network would give."""
+    inside = np.where(cells > 0, certainty, 1 - certainty).astype(np.float32)
+    return np.stack([1 - inside, 0.9 * inside, 0.1 * inside])
+
+
+def two_cells_with_a_bridge():
+    p = np.zeros((3, 30, 50), np.float32)
+    p[0] = 1
+    p[:, 5:25, 5:20] = p[:, 5:25, 30:45] = np.array([0.05, 0.9, 0.05])[:, None, None]
+    p[:, 12:18, 20:30] = np.array([0.1, 0.3, 0.6])[:, None, None]
+    return p
+
+
+def test_two_cells_joined_by_a_bridge_come_apart():
+    labels = instances(two_cells_with_a_bridge(), DIAMETER)
+
+    assert labels.max() == 2
+    assert labels[15, 10] != labels[15, 40]
+    assert labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("thresholds", [{"seed": 1.0}, {"foreground": 1.0}])
+def test_a_threshold_that_nothing_passes_gives_no_objects(thresholds):
+    assert not instances(two_cells_with_a_bridge(), DIAMETER, **thresholds).any()
+
+
+def test_raising_the_foreground_threshold_never_adds_pixels():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet((1, 1, 1), (40, 40)).transpose(2, 0, 1).astype(np.float32)
+    areas = [int((instances(p, 2.0, foreground=f, min_size=0) > 0).sum()) for f in (0.3, 0.5, 0.7, 0.9)]
+
+    assert areas == sorted(areas, reverse=True)
+
+
+def test_small_objects_go_by_the_typical_size():
+    p = two_cells_with_a_bridge()
+    assert instances(p, 20.0, min_size=0.1).max() == 2
+    assert instances(p, 200.0, min_size=0.1).max() == 0
+
+
+def test_a_perfect_prediction_scores_one_and_an_empty_one_zero():
+    judged = judge(frame_of(grid_of_cells(2, 3)))
+
+    assert score([sure(judged.cells)], [judged], DIAMETER).f1 == 1
+    assert score([sure(0 * judged.cells)], [judged], DIAMETER).f1 == 0
+
+
+def test_predictions_where_nothing_is_known_cost_nothing():
+    cells = grid_of_cells(2, 3)
+    known = np.zeros(cells.shape, bool)
+    known[:30, :30] = True
+    judged = Judged(pixels=cells[None].astype(np.float32), cells=np.where(known, cells, 0), known=known)
+
+    assert score([sure(cells)], [judged], DIAMETER).f1 == 1
+
+
+@pytest.mark.parametrize(("n_frames", "dense"), [(1, False), (3, False), (6, True)])
+def test_what_is_held_out_is_not_learned_from(n_frames, dense):
+    frames = [frame_of(grid_of_cells(3, 4), dense=dense) for _ in range(n_frames)]
+
+    learning, judged = hold_out(frames, seed=0)
+
+    n_learned = sum(len(frame.cell_ids) for frame in learning)
+    n_held = sum(one.n_cells for one in judged)
+    assert n_learned + n_held == 12 * n_frames
+    assert n_held == pytest.approx(0.2 * 12 * n_frames, abs=3)
+    assert all(not frame.cells[~frame.known].any() for frame in learning)
+
+
+def test_a_held_out_cell_takes_its_surroundings_along():
+    frame = frame_of(grid_of_cells(3, 4), dense=False)
+
+    (learning,), (judged,) = hold_out([frame], seed=1)
+
+    held = frame.known & ~learning.known
+    for id_ in np.unique(judged.cells[judged.cells > 0]):
+        y, x = np.argwhere(frame.cells == id_).min(0)
+        assert held[y - 5 : y + 15, x - 5 : x + 15].all()
+
+
+def test_the_split_repeats_with_its_seed():
+    frames = [frame_of(grid_of_cells(3, 4), dense=False) for _ in range(3)]
+    once, again, other = (hold_out(frames, seed=seed)[0] for seed in (5, 5, 6))
+
+    assert all(np.array_equal(a.known, b.known) for a, b in zip(once, again, strict=True))
+    assert any(not np.array_equal(a.known, b.known) for a, b in zip(once, other, strict=True))
+
+
+def test_three_cells_are_all_learned_from():
+    frame = frame_of(grid_of_cells(1, 3))
+
+    learning, judged = hold_out([frame], seed=0)
+
+    assert judged == ()
+    assert np.array_equal(learning[0].known, frame.known)
+
+
+def test_the_best_network_wins_and_half_a_cell_is_no_difference():
+    good, bad = (Score(f1=f1, iou=0.5, cross_entropy=0.1, n_cells=20) for f1 in (0.9, 0.8))
+    assert best_candidate({"teacher": bad, "student": bad, "baseline": good}) == "baseline"
+
+    close = Score(f1=0.89, iou=0.7, cross_entropy=0.1, n_cells=20)
+    assert best_candidate({"teacher": close, "baseline": good}) == "teacher"
+
+
+def test_equal_scores_are_decided_by_cross_entropy_then_by_order():
+    first, surer = (Score(f1=0.9, iou=0.5, cross_entropy=ce, n_cells=3) for ce in (0.2, 0.1))
+    assert best_candidate({"teacher": first, "baseline": surer}) == "baseline"
+    assert best_candidate({"teacher": first, "baseline": first}) == "teacher"
+
+
+def test_the_search_finds_thresholds_that_separate_what_the_defaults_join():
+    judged = judge(frame_of(grid_of_cells(2, 3)))
+    halo = 1 - 0.75 * (1 - sure(judged.cells, 0.98)[0])
+    p = np.stack([np.minimum(halo, 0.45), 1 - halo, np.maximum(0.0, halo - np.minimum(halo, 0.45))]).astype(np.float32)
+
+    seed, foreground, found = search_thresholds([p], [judged], DIAMETER)
+
+    assert score([p], [judged], DIAMETER).f1 < found.f1 == 1
+    assert seed in SEED_GRID
+    assert foreground in FOREGROUND_GRID

@@ -1,0 +1,316 @@
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption, WrongRun
+from napari_cellseg_ssl.core.events import (
+    Checkpoint,
+    MapsReady,
+    Note,
+    Snapshot,
+    Step,
+    TrainFinished,
+    Validated,
+    last_of,
+)
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.methods.actis import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.actis.learner import Learner
+from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
+from napari_cellseg_ssl.core.metrics import match_instances
+from napari_cellseg_ssl.core.options import options_from_json, options_to_json
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+
+TINY = ActisOptions(steps=6, width=4, depth=2, crop=32, batch=2, refine_batch=1, unlabelled_batch=1, refine_share=0.5)
+DIAMETER = 24.0
+
+
+def blobs(seed, side=128, n=14):
+    """Bright noisy ellipses on a dark ground, some touching, and their labels."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    labels = np.zeros((side, side), np.int32)
+    image = np.zeros((side, side))
+    for k in range(1, n + 1):
+        cy, cx = rng.uniform(5, side - 5, 2)
+        inside = ((y - cy) / rng.uniform(9, 14)) ** 2 + ((x - cx) / rng.uniform(9, 14)) ** 2 < 1
+        if (labels[inside] > 0).mean() < 0.1:
+            image[inside & (labels == 0)] = rng.uniform(0.5, 1)
+            labels[inside & (labels == 0)] = k
+    return (image + rng.normal(0, 0.08, image.shape)).astype(np.float32), labels
+
+
+def painted(labels, n_cells, background=True):
+    """Paint the first cells and rings of background around them."""
+    from scipy.ndimage import distance_transform_edt
+
+    ids = np.unique(labels[labels > 0])[:n_cells]
+    painting = np.where(np.isin(labels, ids), labels + 1, 0)
+    ring = (distance_transform_edt(painting == 0) < 5) & (labels == 0)
+    return Annotation.from_painting(np.where(ring, 1, painting) if background else painting)
+
+
+def item(seed, n_cells=None, background=True, **shape):
+    image, labels = blobs(seed, **shape)
+    note = None if n_cells is None else painted(labels, n_cells, background)
+    return TrainingItem(image=ImageStack.from_array(image, name=f"blobs {seed}"), annotation=note, diameter=DIAMETER)
+
+
+def train(*items, options=TINY, **run):
+    return list(METHOD.train(TrainingSet(items), options, Run(**run)))
+
+
+def bundle_of(events):
+    return last_of(events, TrainFinished).bundle
+
+
+def notes_of(events):
+    return " ".join(event.text for event in events if isinstance(event, Note))
+
+
+def segmented(bundle, image, diameter=DIAMETER):
+    stack = ImageStack.from_array(image)
+    predictor = METHOD.predictor(bundle, "cpu")
+    specs = {spec.name: spec for spec in INFO.maps}
+    events = predict_tiled(stack, predictor, diameter=diameter, specs=specs, intensity=bundle.intensity)
+    maps = last_of(events, MapsReady).maps
+    return maps, METHOD.segment(maps, bundle.segment_options)
+
+
+def same_weights(a, b):
+    return all(np.array_equal(a.weights[name], b.weights[name]) for name in a.weights)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not():
+    one, again, other = (bundle_of(train(item(0, 4), item(1), seed=seed)) for seed in (3, 3, 4))
+
+    assert same_weights(one, again)
+    assert not same_weights(one, other)
+
+
+def test_exactly_the_steps_asked_for_are_made_in_two_phases():
+    steps = [event for event in train(item(0, 5), item(1)) if isinstance(event, Step)]
+
+    assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6]
+    assert [event.phase for event in steps] == ["baseline"] * 3 + ["refinement"] * 3
+    assert "pseudo" in steps[-1].losses
+
+
+def test_unpainted_pixels_do_not_pull_on_the_weights():
+    clean = item(0, 5)
+    note = clean.annotation
+    scribbled = replace(clean, annotation=replace(note, cells=np.where(note.known, note.cells, 7)))
+
+    assert same_weights(bundle_of(train(clean)), bundle_of(train(scribbled)))
+
+
+def test_a_run_without_refinement_returns_the_baseline():
+    events = train(item(0, 5), options=replace(TINY, refine_share=0.0))
+
+    assert bundle_of(events).architecture["returned"] == "baseline"
+    assert all(event.phase == "baseline" for event in events if isinstance(event, Step))
+
+
+def test_one_image_with_three_cells_trains_and_keeps_the_default_thresholds():
+    events = train(item(0, 3))
+    bundle = bundle_of(events)
+
+    assert bundle.segment_options == INFO.segment_options()
+    assert "defaults" in notes_of(events)
+    assert not any(isinstance(event, Validated) for event in events)
+    assert segmented(bundle, blobs(0)[0])[1].shape == (1, 128, 128)
+
+
+def test_a_painting_without_background_or_with_one_cell_trains_and_says_what_is_missing():
+    assert "No background" in notes_of(train(item(0, 5, background=False)))
+    assert "Only 1 annotated" in notes_of(train(item(0, 1)))
+
+
+def test_images_of_different_sizes_and_without_cells_are_welcome():
+    empty = TrainingItem(
+        image=ImageStack.from_array(np.random.default_rng(0).normal(0, 1, (40, 70)).astype(np.float32)),
+        annotation=Annotation.from_dense(np.zeros((40, 70), np.int32)),
+        diameter=DIAMETER,
+    )
+
+    bundle = bundle_of(train(item(0, 5), empty, item(2, side=20, n=1)))
+
+    assert all(np.isfinite(array).all() for array in bundle.weights.values())
+
+
+def test_a_set_without_cells_is_refused():
+    with pytest.raises(WrongAnnotation, match="No cell"):
+        train(item(0))
+
+
+def test_two_channels_are_learned_together():
+    image, labels = blobs(0)
+    stack = ImageStack.from_array(np.stack([image, 1 - image]), "CYX")
+    events = train(TrainingItem(image=stack, annotation=painted(labels, 5), diameter=DIAMETER))
+
+    assert bundle_of(events).architecture["in_channels"] == 2
+
+
+def test_a_stop_is_obeyed_at_once_and_gives_the_best_so_far():
+    events = METHOD.train(TrainingSet((item(0, 5),)), TINY, Run(should_stop=lambda: True))
+    finished = last_of(events, TrainFinished)
+
+    assert finished.reason == "stopped"
+    assert finished.bundle.provenance.steps == 0
+
+
+def test_a_time_budget_ends_the_training():
+    clock = iter(np.arange(0, 100, 0.5))
+    events = train(item(0, 5), options=replace(TINY, steps=10**6), time_budget=10.0, elapsed=lambda: next(clock))
+
+    steps = [event for event in events if isinstance(event, Step)]
+    assert {event.phase for event in steps} == {"baseline", "refinement"}
+    assert last_of(events, TrainFinished).reason == "completed"
+
+
+@pytest.mark.parametrize("at", [2, 5])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    whole = train(item(0, 5), item(1))
+    saved = next(event for event in whole if isinstance(event, Checkpoint) and event.step == at)
+
+    resumed = train(item(0, 5), item(1), resume=saved)
+
+    assert next(event for event in resumed if isinstance(event, Step)).step == at + 1
+    assert same_weights(bundle_of(whole), bundle_of(resumed))
+
+
+def test_training_goes_on_from_an_earlier_model():
+    parent = bundle_of(train(item(0, 5)))
+    child = bundle_of(train(item(0, 5), start_from=parent, options=replace(TINY, steps=1, rate=1e-6)))
+
+    assert child.provenance.parent == parent.id
+    for name, array in parent.weights.items():
+        if name.endswith("weight"):
+            np.testing.assert_allclose(child.weights[name], array, atol=1e-4)
+
+
+def test_a_model_of_other_channels_is_no_start():
+    parent = bundle_of(train(item(0, 5)))
+    other = replace(parent, architecture={**parent.architecture, "in_channels": 3})
+
+    with pytest.raises(WrongRun, match="in_channels"):
+        train(item(0, 5), start_from=other)
+
+
+def test_wrong_pseudo_labels_cannot_spoil_what_is_returned(monkeypatch):
+    """The teacher calls everything boundary: the baseline must come back, and be named."""
+    import torch
+
+    def everything_is_boundary(self, batch):
+        return torch.full_like(batch.classes, 2)
+
+    options = replace(TINY, steps=160, width=8, crop=64, batch=4, refine_share=0.5, pseudo_weight=10.0)
+    monkeypatch.setattr(Learner, "pseudo_labels", everything_is_boundary)
+    events = train(item(0, 12), item(1, 12), options=options)
+
+    bundle = bundle_of(events)
+    assert bundle.architecture["returned"] == "baseline"
+    assert "did not help" in notes_of(events)
+    assert bundle.provenance.scores["baseline_f1"] > bundle.provenance.scores["student_f1"]
+
+
+def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    events = METHOD.train(TrainingSet((item(0, 5),)), TINY, Run())
+    for event in events:
+        if isinstance(event, Snapshot):
+            maps = event.predictor(np.zeros((1, 1, 16, 16), np.float32), np.zeros((1, 2), int))
+            assert maps["probability"].shape == (1, 3, 16, 16)
+        if isinstance(event, TrainFinished):
+            watched = event.bundle
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 1e9)
+
+    assert same_weights(watched, bundle_of(train(item(0, 5))))
+
+
+def test_a_model_survives_its_folder(tmp_path):
+    bundle = bundle_of(train(item(0, 5)))
+    bundle.save(tmp_path / "run")
+    loaded = ModelBundle.load(tmp_path / "run")
+
+    assert loaded.id == bundle.id
+    image = blobs(3)[0]
+    assert np.array_equal(segmented(loaded, image)[1], segmented(bundle, image)[1])
+
+
+def test_maps_are_as_announced():
+    maps, labels = segmented(bundle_of(train(item(0, 5))), blobs(0)[0])
+
+    np.testing.assert_allclose(maps.arrays["probability"].sum(1), 1, atol=1e-5)
+    assert set(np.unique(maps.arrays["confidence"])) <= {0.0, 1.0}
+    assert set(np.unique(maps.arrays["pseudo_labels"])) <= {0.0, 1.0, 2.0}
+    assert labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_tiles_leave_no_seams(depth):
+    bundle = bundle_of(train(item(0, 5), options=replace(TINY, depth=depth, crop=64)))
+    predictor = METHOD.predictor(bundle, "cpu")
+    specs = {spec.name: spec for spec in INFO.maps}
+    stack = ImageStack.from_array(blobs(1, side=150)[0])
+    whole, tiled = (
+        last_of(
+            predict_tiled(stack, predictor, diameter=DIAMETER, specs=specs, intensity=bundle.intensity, tile=tile),
+            MapsReady,
+        ).maps.arrays["probability"]
+        for tile in (512, 64)
+    )
+
+    np.testing.assert_allclose(whole, tiled, atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])
+def test_presets_are_valid_and_survive_json(preset):
+    options = INFO.preset(preset)
+    assert options_from_json(ActisOptions, options_to_json(options)) == options
+
+
+def test_the_papers_schedule_runs_on_a_small_network():
+    paper = replace(
+        INFO.preset("paper"), encoder="small", encoder_weights="none", steps=6, width=4, crop=32, teacher_every=2
+    )
+    events = train(item(0, 5), item(1), options=paper)
+
+    assert last_of(events, TrainFinished).reason == "completed"
+
+
+def test_an_option_out_of_range_is_refused():
+    with pytest.raises(WrongOption):
+        options_from_json(ActisOptions, {"masked": 2.0})
+
+
+@pytest.mark.learns
+def test_a_few_painted_nuclei_are_enough_to_beat_an_untrained_network_by_far():
+    samples = files("napari_cellseg_ssl.samples")
+
+    def read(folder, name):
+        return tifffile.imread(str(samples / folder / f"{name}.tif"))
+
+    painting = Annotation.from_painting(read("painted", "nuclei_3"))
+    images = {name: ImageStack.from_array(read("images", name), name=name) for name in ("nuclei_1", "nuclei_3")}
+    data = (
+        TrainingItem(image=images["nuclei_3"], annotation=painting, diameter=16.7),
+        TrainingItem(image=images["nuclei_1"], annotation=None, diameter=12.7),
+    )
+    trained = bundle_of(train(*data, options=replace(ActisOptions(), steps=160, unlabelled_batch=2)))
+    untrained = bundle_of(train(*data, options=ActisOptions(), should_stop=lambda: True))
+
+    def f1(bundle):
+        labels = segmented(bundle, read("images", "nuclei_1"), diameter=12.7)[1][0]
+        return match_instances(read("labels", "nuclei_1"), labels).f1
+
+    assert f1(trained) > 0.75 > 0.3 > f1(untrained)
