@@ -37,7 +37,7 @@ def test_the_search_starts_with_the_default_and_finds_better(request_):
 
     trials = [event for event in events if isinstance(event, TrialDone)]
     finished = events[-1]
-    assert len(trials) == 13
+    assert 5 < len(trials) <= 13
     assert trials[0].options == request_.options
     assert finished.default_score == 0.0
     assert finished.score == 1.0

@@ -24,7 +24,8 @@ from napari_cellseg_ssl.tasks.recorder import Recorder, Settings, load_checkpoin
 from napari_cellseg_ssl.tasks.requests import TrainRequest
 
 PACKAGES = ("napari-cellseg-ssl", "numpy", "scikit-image", "torch")
-BATCH_OPTIONS = ("batch_size", "batch")
+BATCH_ENDINGS = ("batch", "batch_size")
+"""How methods name the options that decide how much memory a step takes."""
 
 
 def train(request: TrainRequest, control: Control | None = None) -> Iterator[RunEvent]:
@@ -81,7 +82,8 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
         release_memory()
         settings, checkpoint = replace(settings, options=smaller), recorder.checkpoint or checkpoint
         recorder.settings = settings
-        yield Note(f"Not enough memory; going on with a batch of {_batch(smaller)}.")
+        sizes = ", ".join(str(size) for size in _batches(smaller).values())
+        yield Note(f"Not enough memory; going on with a batch of {sizes}.")
 
 
 def _attempt(
@@ -185,16 +187,13 @@ def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
 
 
 def _half_batch(options: Any) -> Any | None:
-    """Return options with half the batch, or None where there is nothing to halve."""
-    batch = _batch(options)
-    if batch < 2:
-        return None
-    name = next(f.name for f in fields(options) if f.name in BATCH_OPTIONS)
-    return replace(options, **{name: batch // 2})
+    """Return options with half of every batch, or None where there is nothing to halve."""
+    smaller = {name: size // 2 for name, size in _batches(options).items() if size > 1}
+    return replace(options, **smaller) if smaller else None
 
 
-def _batch(options: Any) -> int:
-    return next((int(getattr(options, f.name)) for f in fields(options) if f.name in BATCH_OPTIONS), 1)
+def _batches(options: Any) -> dict[str, int]:
+    return {f.name: int(getattr(options, f.name)) for f in fields(options) if f.name.endswith(BATCH_ENDINGS)}
 
 
 def _versions() -> dict[str, str]:

@@ -18,8 +18,8 @@ from napari_cellseg_ssl.tasks.events import TrialDone, TuneEvent, TuneFinished
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import TuneRequest
 
-GRID = 21
-"""Values tried per continuous option, when its step does not say how many."""
+NEAR_SHARE, NEAR_SPREAD = 0.7, 0.35
+"""Share of the numbers drawn around the current value, and how far around: the sigma of its logarithm."""
 
 
 def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneEvent]:
@@ -39,7 +39,7 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
         if not any(note.n_cells for note in request.annotations):
             raise WrongAnnotation("No cell is painted, so there is no score to tune for.", "Paint some cells first.")
         method = get_method(request.method_id)
-        candidates = [request.options, *_candidates(request)]
+        candidates = list(dict.fromkeys([request.options, *_candidates(request)]))
         trials: list[tuple[float, Any]] = []
         for options in candidates:
             if trials and control.should_stop():
@@ -53,29 +53,31 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
 
 
 def _candidates(request: TuneRequest) -> Iterator[Any]:
-    from sklearn.model_selection import ParameterSampler
-
-    space = {spec.name: _values(spec) for spec in option_specs(type(request.options))}
-    space = {name: values for name, values in space.items() if len(values) > 1}
-    if not space or request.trials < 1:
-        return
-    size = float(np.prod([len(values) for values in space.values()]))
-    n = int(min(request.trials, size))
-    for values in ParameterSampler(space, n, random_state=request.seed):
+    """Change each option with even odds, numbers mostly to something near: good values are rarely far away."""
+    rng = np.random.default_rng(request.seed)
+    specs = [spec for spec in option_specs(type(request.options)) if _is_tunable(spec)]
+    for _ in range(request.trials if specs else 0):
+        changed = [spec for spec in specs if rng.random() < 0.5] or [specs[rng.integers(len(specs))]]
+        values = {spec.name: _draw(spec, getattr(request.options, spec.name), rng) for spec in changed}
         yield replace(request.options, **values)
 
 
-def _values(spec: OptionSpec) -> list[Any]:
-    """List what to try for an option; options without a range keep their value."""
+def _is_tunable(spec: OptionSpec) -> bool:
+    has_values = spec.type is bool or len(spec.choices) > 1 or (spec.min is not None and spec.max is not None)
+    return has_values and not spec.advanced
+
+
+def _draw(spec: OptionSpec, current: Any, rng: np.random.Generator) -> Any:
     if spec.type is bool:
-        return [False, True]
+        return bool(rng.integers(2))
     if spec.choices:
-        return list(spec.choices)
-    if spec.min is None or spec.max is None:
-        return []
-    steps = GRID if not spec.step else int(min(GRID, (spec.max - spec.min) / spec.step + 1))
-    values = np.linspace(spec.min, spec.max, max(2, steps))
-    return sorted({spec.type(round(float(value), 6)) for value in values})
+        return spec.choices[rng.integers(len(spec.choices))]
+    low, high = float(spec.min or 0.0), float(spec.max or 0.0)
+    is_near = current > 0 and rng.random() < NEAR_SHARE
+    value = current * np.exp(rng.normal(0.0, NEAR_SPREAD)) if is_near else rng.uniform(low, high)
+    if spec.step:
+        value = low + round((value - low) / spec.step) * spec.step
+    return spec.type(round(float(min(high, max(low, value))), 6))
 
 
 def _score(method: Method, request: TuneRequest, options: Any) -> float:

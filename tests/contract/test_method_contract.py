@@ -1,0 +1,274 @@
+"""The same questions to every registered method. A new method passes them, or says in its module why it cannot."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from drawings import disks, painting, picture
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.core.events import Checkpoint, MapsReady, Started, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.options import option_specs, options_from_json, options_to_json, with_values
+from napari_cellseg_ssl.core.registry import METHODS, get_method
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+
+SMALL = {
+    "steps": 2, "width": 4, "last_width": 4, "depth": 1, "crop": 64,
+    "batch": 2, "refine_batch": 1, "unlabelled_batch": 1, "passes": 2,
+}  # fmt: skip
+DIAMETER = 11.0
+
+
+def small_options(method, **values):
+    names = {spec.name for spec in option_specs(method.info.train_options)}
+    wanted = {name: value for name, value in (SMALL | values).items() if name in names}
+    return with_values(method.info.preset(), wanted)
+
+
+def data_for(channels=1, shapes=((64, 64),), labelled=True):
+    items = []
+    for n, shape in enumerate(shapes):
+        cells = disks(shape)
+        frame = np.stack([picture(cells, seed=10 * n + c) for c in range(channels)])
+        note = Annotation.from_painting(painting(cells, n_cells=8)) if labelled else None
+        stack = ImageStack.from_array(frame, axes="CYX", name=f"image {n}")
+        items.append(TrainingItem(image=stack, annotation=note, diameter=DIAMETER))
+    return TrainingSet(tuple(items))
+
+
+def trained(method, data, *, options=None, **run):
+    return last_of(method.train(data, options or small_options(method), Run(**run)), TrainFinished).bundle
+
+
+def maps_of(method, bundle, image, **kwargs):
+    events = predict_tiled(
+        image,
+        method.predictor(bundle, "cpu"),
+        diameter=kwargs.pop("diameter", DIAMETER),
+        specs={spec.name: spec for spec in method.info.maps},
+        intensity=bundle.intensity,
+        **kwargs,
+    )
+    return last_of(events, MapsReady).maps
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def method(request):
+    return get_method(request.param)
+
+
+@pytest.fixture(scope="module")
+def bundle(method):
+    return trained(method, data_for())
+
+
+@pytest.fixture(scope="module")
+def maps(method, bundle):
+    return maps_of(method, bundle, data_for().items[0].image)
+
+
+@pytest.mark.parametrize("method_id", METHODS)
+def test_describing_it_loads_no_torch(method_id):
+    code = (
+        f"import sys; from napari_cellseg_ssl.core.registry import get_method; get_method('{method_id}').info; "
+        "sys.exit(bool({'torch', 'sklearn', 'monai'} & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_it_describes_itself(method):
+    info = method.info
+
+    assert info.id in METHODS
+    assert info.title
+    assert info.summary.endswith(".")
+    assert info.presets
+    for spec in (*option_specs(info.train_options), *option_specs(info.segment_options)):
+        assert spec.label, spec.name
+        assert spec.help, spec.name
+
+
+def test_options_survive_json(method):
+    for preset in method.info.presets:
+        options = method.info.preset(preset)
+        assert options_from_json(method.info.train_options, options_to_json(options)) == options
+    options = method.info.segment_options()
+    assert options_from_json(method.info.segment_options, options_to_json(options)) == options
+
+
+def test_training_begins_with_started_and_ends_with_a_model(method):
+    events = list(method.train(data_for(), small_options(method), Run()))
+
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], TrainFinished)
+    assert events[-1].reason == "completed"
+    assert events[-1].bundle.method_id == method.info.id
+    steps = [event for event in events if isinstance(event, Step)]
+    assert all(np.isfinite(list(step.losses.values())).all() for step in steps)
+    assert len(steps) == getattr(small_options(method), "steps", 1)
+
+
+def test_the_same_seed_gives_the_same_weights(method, bundle):
+    again = trained(method, data_for())
+
+    assert again.id == bundle.id
+    for name, array in bundle.weights.items():
+        assert np.array_equal(again.weights[name], array, equal_nan=True), name
+
+
+def test_another_seed_gives_other_weights(method, bundle):
+    if bundle.weights:
+        assert trained(method, data_for(), seed=1).id != bundle.id
+
+
+def test_a_stop_is_obeyed_within_a_step_and_still_gives_a_model(method):
+    asked = iter([False, True])
+    options = small_options(method, steps=1000)
+    events = list(method.train(data_for(), options, Run(should_stop=lambda: next(asked, True))))
+
+    assert sum(isinstance(event, Step) for event in events) <= 2
+    assert isinstance(events[-1], TrainFinished)
+    if method.info.uses_torch:
+        assert events[-1].reason == "stopped"
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been_stopped(method):
+    if not method.info.uses_torch:
+        pytest.skip("learns nothing")
+    options, calls = small_options(method, steps=4), iter([False, False])
+    stopped = method.train(data_for(), options, Run(should_stop=lambda: next(calls, True)))
+    checkpoint = last_of(stopped, Checkpoint)
+
+    resumed = trained(method, data_for(), options=options, resume=checkpoint)
+    straight = trained(method, data_for(), options=options)
+
+    assert checkpoint.step == 2
+    assert resumed.provenance.steps == straight.provenance.steps == 4
+    for name, array in straight.weights.items():
+        assert np.allclose(resumed.weights[name], array, atol=1e-6, equal_nan=True), name
+
+
+def test_a_model_survives_its_folder_bit_by_bit(bundle, tmp_path):
+    bundle.save(tmp_path)
+    back = ModelBundle.load(tmp_path)
+
+    assert back.id == bundle.id
+    assert back.train_options == bundle.train_options
+    assert back.segment_options == bundle.segment_options
+    assert dict(back.architecture) == dict(bundle.architecture)
+    for name, array in bundle.weights.items():
+        assert back.weights[name].dtype == array.dtype
+        assert np.array_equal(back.weights[name], array, equal_nan=True)
+
+
+def test_a_reopened_model_predicts_the_same(method, bundle, maps, tmp_path):
+    bundle.save(tmp_path)
+    again = maps_of(method, ModelBundle.load(tmp_path), data_for().items[0].image)
+
+    for name, array in maps.arrays.items():
+        assert np.array_equal(again.arrays[name], array), name
+
+
+def test_prediction_gives_exactly_the_announced_maps(method, maps):
+    assert set(maps.arrays) == {spec.name for spec in method.info.maps}
+    for spec in method.info.maps:
+        array = maps.arrays[spec.name]
+        assert array.shape[:2] == (1, spec.channels)
+        assert array.dtype == np.float32
+        assert np.isfinite(array).all()
+        assert maps.to_source(spec.name).shape == (1, spec.channels, 64, 64)
+
+
+def test_tiles_do_not_show(method, bundle):
+    image = data_for(shapes=((150, 131),)).items[0].image
+    diameter = method.predictor(bundle, "cpu").working_diameter or DIAMETER
+
+    whole = maps_of(method, bundle, image, diameter=diameter)
+    tiled = maps_of(method, bundle, image, diameter=diameter, tile=64)
+
+    for spec in method.info.maps:
+        if spec.kind == "pseudo-labels":  # classes: a tie may fall to either side
+            assert np.mean(tiled.arrays[spec.name] != whole.arrays[spec.name]) < 0.01
+        else:
+            assert np.allclose(tiled.arrays[spec.name], whole.arrays[spec.name], atol=1e-4), spec.name
+
+
+def test_segmentation_needs_maps_only_and_leaves_them_alone(method, bundle, maps, monkeypatch):
+    before = {name: array.copy() for name, array in maps.arrays.items()}
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of torch would now fail
+
+    labels = method.segment(maps, bundle.segment_options)
+    again = method.segment(maps, bundle.segment_options)
+
+    assert labels.dtype == np.int32
+    assert labels.shape == (1, 64, 64)
+    assert labels.min() >= 0
+    assert np.array_equal(labels, again)
+    for name, array in maps.arrays.items():
+        assert np.array_equal(array, before[name]), name
+
+
+def test_segmentation_of_nothing_is_nothing_or_something_but_no_error(method, bundle, maps):
+    empty = replace(maps, arrays={name: np.zeros_like(array) for name, array in maps.arrays.items()})
+
+    assert method.segment(empty, bundle.segment_options).shape == (1, 64, 64)
+
+
+def test_every_frame_is_segmented(method, bundle):
+    frames = np.stack([picture(disks()), picture(disks(n=3)), picture(disks(n=7))])
+    movie = ImageStack.from_array(frames)
+
+    labels = method.segment(maps_of(method, bundle, movie), bundle.segment_options)
+
+    assert labels.shape == (3, 64, 64)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 300), (33, 70)])
+def test_images_of_any_size_are_predicted_and_segmented(method, bundle, shape):
+    image = ImageStack.from_array(np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8))
+
+    assert method.segment(maps_of(method, bundle, image), bundle.segment_options).shape == (1, *shape)
+
+
+def test_colour_images_are_learned_from(method):
+    colour = trained(method, data_for(channels=3))
+
+    maps = maps_of(method, colour, data_for(channels=3).items[0].image)
+    assert method.segment(maps, colour.segment_options).shape == (1, 64, 64)
+
+
+def test_images_of_different_sizes_are_learned_from(method):
+    data = data_for(shapes=((64, 64), (40, 130), (97, 51)))
+
+    assert trained(method, data).method_id == method.info.id
+
+
+def test_missing_labels_are_said_clearly(method):
+    data = data_for(labelled=False)
+    problems = data.problems(method.info)
+
+    if method.info.labels == "required":
+        assert "paint" in str(problems[0]).lower()
+        with pytest.raises(CellSegError, match=r"[Pp]aint"):
+            trained(method, data)
+    else:
+        assert not problems
+        assert trained(method, data).method_id == method.info.id
+
+
+def test_images_are_not_changed_by_training(method):
+    data = data_for()
+    before = data.items[0].image.frames.copy()
+    data.items[0].image.frames.flags.writeable = False
+
+    trained(method, data)
+
+    assert np.array_equal(data.items[0].image.frames, before)
