@@ -210,15 +210,29 @@ def _candidates(frame: Array, span: float, largest: float) -> Iterator[Array]:
     for heights in (rising, 1 - rising):
         # Squared, so that levels crowd towards the background, where the outlines of dim objects are.
         for level in (np.arange(1, LEVELS + 1) / (LEVELS + 1)) ** 2:
-            yield _closed_regions(heights > level, steepness, largest)
+            yield closed_regions(heights > level, steepness, smallest=SMALLEST, largest=largest)
 
 
-def _closed_regions(mask: Array, steepness: Array, largest: float) -> Array:
-    """Measure the components of a mask that are round enough and do not touch the frame."""
+def closed_regions(mask: Array, steepness: Array, *, smallest: float, largest: float) -> Array:
+    """Measure the components of a mask that are round enough and do not touch the frame.
+
+    Parameters
+    ----------
+    mask : (*S) bool
+    steepness : (*S) float
+        Of the image; a component's is the mean along its outline.
+    smallest, largest : float, px
+        Range of equivalent diameters.
+
+    Returns
+    -------
+    (n, 2) float
+        Diameter in px and weight: high for round components with steep outlines.
+    """
     components, n = ndimage.label(mask)
     sizes = np.bincount(components.ravel(), minlength=n + 1)
     diameters = _equivalent_diameter(sizes, mask.ndim)
-    valid = (diameters >= SMALLEST) & (diameters <= largest)
+    valid = (diameters >= smallest) & (diameters <= largest)
     valid[0] = False
     for axis in range(mask.ndim):
         for edge in (0, -1):
