@@ -79,6 +79,14 @@ def fill_holes(labels: Array) -> Array:
     holes, n_holes = ndimage.label(labels == 0)
     if n_holes == 0:
         return labels.copy()
+    is_open = np.zeros(n_holes + 1, dtype=bool)
+    for axis in range(labels.ndim):
+        for edge in (0, -1):
+            is_open[np.take(holes, edge, axis=axis)] = True
+    is_open[0] = True
+    if is_open.all():
+        return labels.copy()
+    holes = np.where(is_open[holes], 0, holes)
     lowest = np.full(n_holes + 1, np.iinfo(np.int64).max)
     highest = np.zeros(n_holes + 1, dtype=np.int64)
     for first, second in neighbour_pairs(labels.ndim):
@@ -87,9 +95,6 @@ def fill_holes(labels: Array) -> Array:
             hole, cell = holes[here][touching], labels[there][touching]
             np.minimum.at(lowest, hole, cell)
             np.maximum.at(highest, hole, cell)
-    for axis in range(labels.ndim):
-        for edge in (0, -1):
-            highest[np.take(holes, edge, axis=axis)] = 0  # open to the outside
     filling = np.where(lowest == highest, highest, 0).astype(labels.dtype)
     filling[0] = 0
     return np.where(holes > 0, filling[holes], labels)

@@ -7,6 +7,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed as flood
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
 
 
 def label_components(foreground: Array) -> Array:
@@ -95,8 +96,31 @@ def seeded_watershed(
     seeds, n_seeds = ndimage.label(mask & (interior > seed_threshold))
     if n_seeds == 0:
         return np.zeros(interior.shape, dtype=np.int32)
-    grown: Array = flood(-interior, seeds, mask=mask)
+    components, n_components = ndimage.label(mask)
+    component_of_seed = np.zeros(n_seeds + 1, dtype=np.int64)
+    component_of_seed[seeds.ravel()] = components.ravel()
+    n_inside = np.bincount(component_of_seed[1:], minlength=n_components + 1)
+    only_seed = np.zeros(n_components + 1, dtype=np.int32)
+    only_seed[component_of_seed[1:]] = np.arange(1, n_seeds + 1)
+    only_seed[n_inside > 1] = 0
+    grown: Array = only_seed[components]
+    contested = (n_inside > 1)[components]
+    if contested.any():
+        # Seeds are large; only their rims take part in the flood.
+        cores = contested & _within_equals(seeds)
+        rims = flood(-interior, np.where(contested & ~cores, seeds, 0), mask=contested & ~cores)
+        grown = np.where(contested, np.where(cores, seeds, rims), grown)
     return grown.astype(np.int32, copy=False)
+
+
+def _within_equals(labels: Array) -> Array:
+    """Mark pixels of an object whose neighbours through faces all belong to it too."""
+    within = labels > 0
+    for first, second in neighbour_pairs(labels.ndim):
+        differ = labels[first] != labels[second]
+        within[first] &= ~differ
+        within[second] &= ~differ
+    return within
 
 
 def _flood_divided(components: Array, seeds: Array, n_seeds: int, surface: Array) -> Array:
