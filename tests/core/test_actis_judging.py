@@ -30,7 +30,7 @@ def frame_of(cells, known=None, dense=True):
     return Frame(pixels=(cells > 0).astype(np.float32)[None], cells=cells, known=known, is_dense=dense)
 
 
-def sure(cells, certainty=0.9):
+def sure(cells, certainty=0.98):
     """Class probabilities (3, Y, X) that a good network would give."""
     inside = np.where(cells > 0, certainty, 1 - certainty).astype(np.float32)
     return np.stack([1 - inside, 0.9 * inside, 0.1 * inside])

@@ -66,6 +66,12 @@ def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tup
     return tuple(_without(frame, regions.get(i)) for i, frame in enumerate(frames)), judged
 
 
+def within_area(judged: Sequence[Judged], pixels: int) -> tuple[Judged, ...]:
+    """Take the first few, up to so many pixels together but at least one: judging must not take long."""
+    areas = np.cumsum([one.known.size for one in judged])
+    return tuple(one for one, area in zip(judged, areas, strict=True) if area <= pixels) or tuple(judged[:1])
+
+
 def judge(frame: Frame, known: Array | None = None) -> Judged:
     """Cut out the surroundings of known pixels, those of the whole frame by default."""
     known = frame.known if known is None else known

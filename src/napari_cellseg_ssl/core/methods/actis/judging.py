@@ -9,14 +9,15 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import BACKGROUND, INTERIOR, UNKNOWN, three_classes
-from napari_cellseg_ssl.core.instances.clean_up import clean_up
+from napari_cellseg_ssl.core.instances.clean_up import fill_holes, relabel_sequential, remove_small
 from napari_cellseg_ssl.core.instances.watershed import seeded_watershed
 from napari_cellseg_ssl.core.methods.actis.held_out import Judged
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
-SEED_THRESHOLD, FOREGROUND_THRESHOLD, MIN_SIZE = 0.7, 0.5, 0.1
-SEED_GRID = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+SEED_THRESHOLD, FOREGROUND_THRESHOLD, MIN_SIZE = 0.8, 0.7, 0.1
+SEED_GRID = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+QUICK_SEED_GRID, QUICK_FOREGROUND_GRID = (0.8, 0.95), (0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,8 @@ def instances(
         seed_threshold=seed,
         foreground_threshold=foreground,
     )
-    return clean_up(labels, min_size=min_size * np.pi / 4 * diameter**2)
+    # The watershed gives whole pieces, so that part of a clean-up is not needed.
+    return relabel_sequential(remove_small(fill_holes(labels), min_size * np.pi / 4 * diameter**2))
 
 
 def score(probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, **thresholds: float) -> Score:
@@ -98,12 +100,12 @@ def best_candidate(scores: Mapping[str, Score]) -> str:
 
 
 def search_thresholds(
-    probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float
+    probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, *, quick: bool = False
 ) -> tuple[float, float, Score]:
     """Find seed and foreground thresholds on a joint grid.
 
     Each pair is rated by the mean of itself and its neighbours on the grid: with few cells a single peak is chance,
-    a plateau is not. Ties go to the pair next to the defaults.
+    a plateau is not. Ties go to the pair next to the defaults. `quick` tries six pairs only.
 
     Returns
     -------
@@ -111,12 +113,13 @@ def search_thresholds(
     score : Score
         With these thresholds.
     """
-    table = [[score(probabilities, judged, diameter, seed=s, foreground=f) for f in FOREGROUND_GRID] for s in SEED_GRID]
+    seeds, foregrounds = (QUICK_SEED_GRID, QUICK_FOREGROUND_GRID) if quick else (SEED_GRID, FOREGROUND_GRID)
+    table = [[score(probabilities, judged, diameter, seed=s, foreground=f) for f in foregrounds] for s in seeds]
     rated = _smooth(np.array([[one.f1 + 0.5 * one.iou for one in row] for row in table]))
-    s, f = np.meshgrid(SEED_GRID, FOREGROUND_GRID, indexing="ij")
+    s, f = np.meshgrid(seeds, foregrounds, indexing="ij")
     rated -= 1e-3 * (abs(s - SEED_THRESHOLD) + abs(f - FOREGROUND_THRESHOLD))
     i, j = np.unravel_index(int(rated.argmax()), rated.shape)
-    return SEED_GRID[i], FOREGROUND_GRID[j], table[i][j]
+    return seeds[i], foregrounds[j], table[i][j]
 
 
 def _smooth(table: Array) -> Array:

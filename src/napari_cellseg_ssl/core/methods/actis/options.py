@@ -64,7 +64,7 @@ class ActisOptions:
         0.01, label="Refinement rate", help="Learning rate of sgd", min=1e-6, max=1.0, advanced=True
     )
     boundary_weight: float = option(
-        4.0, label="Boundary weight", help="Weight of boundary pixels in the loss", min=0.1, max=20.0, advanced=True
+        2.0, label="Boundary weight", help="Weight of boundary pixels in the loss", min=0.1, max=20.0, advanced=True
     )
     balance_classes: bool = option(
         False, label="Balance classes", help="Give classes of which less is painted more weight", advanced=True
@@ -120,7 +120,7 @@ class ActisSegmentOptions:
     """How to make instances from class probabilities."""
 
     seed_threshold: float = option(
-        0.7,
+        0.8,
         label="Seeds",
         help="Higher: more and smaller seeds, touching cells come apart",
         min=0.0,
@@ -128,7 +128,7 @@ class ActisSegmentOptions:
         step=0.01,
     )
     foreground_threshold: float = option(
-        0.5, label="Foreground", help="Higher: smaller cells", min=0.0, max=1.0, step=0.01
+        0.7, label="Foreground", help="Higher: smaller cells", min=0.0, max=1.0, step=0.01
     )
     min_size: float = option(
         0.1, label="Smallest object", help="As a share of a typical cell's area", min=0.0, max=2.0, step=0.01
@@ -152,7 +152,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "weight_decay": 1e-3,
         "refine_optimiser": "sgd",
         "refine_rate": 0.01,
-        "balance_classes": False,
+        "boundary_weight": 4.0,
         "masked": 0.2,
         "teacher_views": 8,
         "teacher_every": 100,

@@ -33,7 +33,7 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.methods.actis import advice, judging, networks
 from napari_cellseg_ssl.core.methods.actis.frames import Frame, load_frames
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge
+from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge, within_area
 from napari_cellseg_ssl.core.methods.actis.learner import BASELINE, Learner, class_weights
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
@@ -49,7 +49,8 @@ SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
 VALIDATIONS = 20
 TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
-STEPS_PER_ROW = 10
+JUDGED_PIXELS, QUICKLY_JUDGED_PIXELS = 1_000_000, 250_000
+"""What is looked at to choose and tune, and when somebody waits for the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +91,8 @@ def train(data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainE
     notes = advice.before(setup.frames, setup.judged)
     for text in notes:
         yield Note(text)
-    history: list[dict[str, float]] = []
-    reason = yield from _optimise(setup, history)
-    yield from _finish(setup, data, history, notes, reason)
+    reason = yield from _optimise(setup)
+    yield from _finish(setup, notes, reason)
 
 
 def _prepare(data: TrainingSet, options: ActisOptions, run: Run) -> _Setup:
@@ -117,7 +117,7 @@ def _prepare(data: TrainingSet, options: ActisOptions, run: Run) -> _Setup:
         architecture=described,
         intensity=intensity,
         frames=frames,
-        judged=judged,
+        judged=within_area(judged, JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options.crop),
     )
@@ -133,10 +133,11 @@ def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any
     networks.load_weights(net, parent.weights)
 
 
-def _optimise(setup: _Setup, history: list[dict[str, float]]) -> Generator[TrainEvent, None, Reason]:
+def _optimise(setup: _Setup) -> Generator[TrainEvent, None, Reason]:
     """Make steps until the work is done or somebody stops it; returns the reason for the end."""
     learner, run = setup.learner, setup.run
     snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
+    best = 0.0
     validated = int(setup.done() * VALIDATIONS)
     while (done := setup.done()) < 1.0:
         if run.should_stop():
@@ -147,14 +148,12 @@ def _optimise(setup: _Setup, history: list[dict[str, float]]) -> Generator[Train
             yield Note("Baseline trained; now learning from unpainted pixels too.")
         rate, refined = _rate(setup, done)
         losses = learner.learn(setup.sampler, rate, done, refined)
-        if learner.step % STEPS_PER_ROW == 0:
-            history.append({"step": learner.step, **losses, "rate": rate})
         yield Step(learner.step, done, losses, rate, "refinement" if learner.is_refining else "baseline")
         if setup.judged and int(done * VALIDATIONS) > validated:
             validated = int(done * VALIDATIONS)
             found = _score(setup, learner.teacher)
-            history.append({"step": learner.step, "held_out_f1": found.f1, "held_out_iou": found.iou})
-            yield Validated(learner.step, {"f1": found.f1, "iou": found.iou}, _is_best(history))
+            yield Validated(learner.step, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
+            best = max(best, found.f1)
         if snapshot.is_due():
             yield Snapshot(learner.step, _predictor(setup, learner.teacher))
         if checkpoint.is_due():
@@ -171,11 +170,6 @@ def _rate(setup: _Setup, done: float) -> tuple[float, float]:
     if setup.learner.is_refining:
         return learning_rate(options.refine_rate, setup.learner.step, refined), refined
     return learning_rate(options.rate, setup.learner.step, done / max(1e-9, start)), refined
-
-
-def _is_best(history: Sequence[Mapping[str, float]]) -> bool:
-    scores = [row["held_out_f1"] for row in history if "held_out_f1" in row]
-    return scores[-1] >= max(scores)
 
 
 def _predictor(setup: _Setup, net: nn.Module) -> networks.ActisPredictor:
@@ -196,19 +190,21 @@ def _score(setup: _Setup, net: nn.Module) -> judging.Score:
     return judging.score(probabilities, setup.judged, setup.options.working_diameter)
 
 
-def _finish(
-    setup: _Setup, data: TrainingSet, history: list[dict[str, float]], notes: Sequence[str], reason: Reason
-) -> Iterator[TrainEvent]:
+def _finish(setup: _Setup, notes: Sequence[str], reason: Reason) -> Iterator[TrainEvent]:
     """Choose among baseline, student and teacher, then the thresholds; make the bundle."""
     candidates = _candidates(setup)
     scores = {name: _score(setup, net) for name, net in candidates.items()} if setup.judged else {}
     chosen = judging.best_candidate(scores) if scores else next(iter(candidates))
     net = candidates[chosen]
-    painted = [judge(frame) for frame in setup.frames if frame.has_labels]
+    is_quick = reason == "stopped"
+    painted = within_area(
+        [judge(frame) for frame in setup.frames if frame.has_labels],
+        QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS,
+    )
     probabilities = _probabilities(setup, net, painted)
     if not setup.learner.is_refining:
         setup.learner.observe(probabilities)
-    segment_options, tuned = _tuned(setup, probabilities, painted)
+    segment_options, tuned = _tuned(setup, probabilities, painted, is_quick)
     after = advice.after(chosen, scores, segment_options, tuned, setup.learner)
     for text in after:
         yield Note(text)
@@ -238,7 +234,6 @@ def _finish(
                 scores=numbers,
                 notes=(*notes, *after),
             ),
-            history=tuple(history),
         ),
         reason,
     )
@@ -255,10 +250,12 @@ def _candidates(setup: _Setup) -> dict[str, nn.Module]:
 
 
 def _tuned(
-    setup: _Setup, probabilities: Sequence[Array], painted: Sequence[Judged]
+    setup: _Setup, probabilities: Sequence[Array], painted: Sequence[Judged], is_quick: bool
 ) -> tuple[ActisSegmentOptions, judging.Score | None]:
     """Search thresholds on all known pixels, those learned from included: the held-out cells alone are few."""
     if not setup.judged:
         return ActisSegmentOptions(), None
-    seed, foreground, score = judging.search_thresholds(probabilities, painted, setup.options.working_diameter)
+    seed, foreground, score = judging.search_thresholds(
+        probabilities, painted, setup.options.working_diameter, quick=is_quick
+    )
     return replace(ActisSegmentOptions(), seed_threshold=seed, foreground_threshold=foreground), score
