@@ -1,0 +1,161 @@
+"""ACTIS from simulated annotation of a labelled set, scored on the images that nobody annotated.
+
+    python benchmarks/actis.py DATA [--protocol tiles|paint|rings] [--set NAME] [--budget SECONDS] [--seeds N ...]
+                               [--preset NAME] [--option NAME=VALUE ...] [--compare-continued] [--cpu-clock] [--json]
+
+tiles: ten complete 128 x 128 tiles, the other tiles unlabelled. paint: four images with five cells and three strokes
+of background each, the others unlabelled. rings: the same with rings of background around the cells. Diameters are
+estimated, for each training image and for each image to segment; `--true-diameter` takes those of the truth.
+`--compare-continued` also gives the supervised baseline the whole time. One thread.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from datasets import find_sets
+from painting import Painted, sparse, tiles
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.diameter import diameter_of_cells
+from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.methods.actis import INFO, METHOD
+from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
+from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
+from napari_cellseg_ssl.core.metrics import image_scores, set_scores
+from napari_cellseg_ssl.core.options import with_values
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.tasks.diameters import resolve_diameters
+
+FALLBACK = 24.0
+
+
+def read_set(data: Path, name: str) -> list[Painted]:
+    (found,) = (one for one in find_sets(data, names=(name,)) if one.name == name)
+    return [
+        Painted(name=item.name, source=item.name, pixels=item.read_image(), truth=item.read_labels()) for item in found
+    ]
+
+
+def annotate(images: list[Painted], protocol: str, seed: int) -> list[Painted]:
+    return tiles(images, seed=seed) if protocol == "tiles" else sparse(images, seed=seed, rings=protocol == "rings")
+
+
+def stack(image: Painted) -> ImageStack:
+    return ImageStack.from_array(image.pixels, "CYX", name=image.name)
+
+
+def diameters(images: list[Painted], of_truth: bool) -> list[float]:
+    if of_truth:
+        return [diameter_of_cells(image.truth) or FALLBACK for image in images]
+    return resolve_diameters([stack(image) for image in images], "auto")[0]
+
+
+def training_set(painted: list[Painted], of_truth: bool) -> TrainingSet:
+    return TrainingSet(
+        tuple(
+            TrainingItem(
+                image=stack(image),
+                annotation=None if image.painting is None else Annotation.from_painting(image.painting),
+                diameter=diameter,
+            )
+            for image, diameter in zip(painted, diameters(painted, of_truth), strict=True)
+        )
+    )
+
+
+def train(
+    data: TrainingSet, seed: int, arguments: argparse.Namespace, **options: object
+) -> tuple[ModelBundle, list[str]]:
+    chosen = with_values(INFO.preset(arguments.preset), {**dict(o.split("=") for o in arguments.option), **options})
+    clock = time.process_time if arguments.cpu_clock else time.perf_counter
+    start = clock()
+    run = Run(seed=seed, time_budget=arguments.budget, elapsed=lambda: clock() - start)
+    events = list(_kept(METHOD.train(data, chosen, run)))
+    return last_of(events, TrainFinished).bundle, [event.text for event in events if isinstance(event, Note)]
+
+
+def _kept(events: Iterator[object]) -> Iterator[object]:
+    return (event for event in events if isinstance(event, Note | TrainFinished))
+
+
+def test(bundle: ModelBundle, images: list[Painted], sizes: list[float]) -> dict[str, float]:
+    predictor = METHOD.predictor(bundle, "cpu")
+    specs = {spec.name: spec for spec in INFO.maps}
+    scores = []
+    for image, diameter in zip(images, sizes, strict=True):
+        predicted = predict_tiled(stack(image), predictor, diameter=diameter, specs=specs, intensity=bundle.intensity)
+        labels = METHOD.segment(last_of(predicted, MapsReady).maps, bundle.segment_options)
+        scores.append(image_scores(image.truth, labels[0]))
+    return {name: round(value, 4) for name, value in set_scores(scores).items()}
+
+
+def test_classical(images: list[Painted], sizes: list[float]) -> float:
+    scores = [
+        image_scores(
+            image.truth,
+            segment_frame(Intensity().normalise(image.pixels).mean(axis=0), diameter, ClassicalSegmentOptions()),
+        )
+        for image, diameter in zip(images, sizes, strict=True)
+    ]
+    return round(set_scores(scores)["f1_50"], 4)
+
+
+def measure(images: list[Painted], seed: int, arguments: argparse.Namespace) -> dict[str, object]:
+    painted = annotate(images, arguments.protocol, seed)
+    annotated = {image.source for image in painted if image.painting is not None}
+    unseen = [image for image in images if image.name not in annotated]
+    sizes = diameters(unseen, arguments.true_diameter)
+    data = training_set(painted, arguments.true_diameter)
+    bundle, notes = train(data, seed, arguments)
+    row: dict[str, object] = {"set": arguments.set, "protocol": arguments.protocol, "seed": seed}
+    row |= {"budget_s": arguments.budget, "steps": bundle.provenance.steps, "cells": data.n_cells}
+    row |= {"returned": bundle.architecture["returned"], "held_out": dict(bundle.provenance.scores), "notes": notes}
+    row |= test(bundle, unseen, sizes)
+    row["classical_f1"] = test_classical(unseen, sizes)
+    if arguments.compare_continued:
+        continued, _ = train(data, seed, arguments, refine_share=0.0)
+        row["continued_f1"] = test(continued, unseen, sizes)["f1_50"]
+    return row
+
+
+def main() -> None:
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--protocol", choices=("tiles", "paint", "rings"), default="tiles")
+    parser.add_argument("--set", default="dsb2018_fluo")
+    parser.add_argument("--budget", type=float, default=900.0)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--true-diameter", action="store_true")
+    parser.add_argument("--compare-continued", action="store_true")
+    parser.add_argument("--cpu-clock", action="store_true", help="count the process's own seconds, on a busy machine")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    images = read_set(arguments.data, arguments.set)
+    rows = []
+    for seed in arguments.seeds:
+        rows.append(measure(images, seed, arguments))
+        if not arguments.json:
+            shown = ("seed", "steps", "returned", "f1_50", "seg", "continued_f1", "classical_f1")
+            print(" ".join(f"{name} {rows[-1][name]}" for name in shown if name in rows[-1]), flush=True)
+    if arguments.json:
+        print(json.dumps(rows))
+    else:
+        print(f"median f1_50 {statistics.median(float(str(row['f1_50'])) for row in rows):.3f}")
+
+
+if __name__ == "__main__":
+    main()
