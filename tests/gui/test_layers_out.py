@@ -9,7 +9,7 @@ from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.layer_tags import KEY
 from napari_cellseg_ssl.gui.layers_in import image_stack
-from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layers_out import find_layer, remove_preview, show_labels, show_maps, show_preview
 
 SHAPES = {
     "2D": ((24, 30), {}),
@@ -180,16 +180,46 @@ def test_a_duplicate_made_by_the_user_is_left_alone():
     np.testing.assert_array_equal(copy.data, _frames_of(image)[0])
 
 
-def test_methods_have_layers_of_their_own():
+def test_methods_have_layers_of_their_own_and_the_newest_is_seen():
     viewer, image = _viewer_with((24, 30))
     cellulus = show_labels(viewer, image, _frames_of(image), method="cellulus")
-    classical = show_labels(viewer, image, _frames_of(image), method="classical")
+    actis = show_labels(viewer, image, _frames_of(image), method="actis")
 
-    assert classical is not cellulus
-    assert classical.name == "cells · instances (classical)"
-    assert classical.contour == 1, "the reference is drawn as outlines, to be compared"
+    assert (cellulus.name, actis.name) == ("cells · instances", "cells · instances (actis)")
+    assert (cellulus.visible, actis.visible) == (False, True)
     assert find_layer(viewer, image, "instances", "cellulus") is cellulus
-    assert find_layer(viewer, image, "instances") is classical
+    assert find_layer(viewer, image, "instances") is actis
+
+    cellulus.visible = True
+    show_labels(viewer, image, _frames_of(image), method="actis")
+    assert cellulus.visible, "what the user shows again stays shown"
+
+
+def test_the_reference_is_outlined_below_the_result_and_leaves_it_the_name():
+    viewer, image = _viewer_with((24, 30))
+    reference = show_labels(viewer, image, _frames_of(image), method="classical", is_reference=True)
+    result = show_labels(viewer, image, _frames_of(image), method="cellulus")
+    chosen = show_labels(viewer, image, _frames_of(image), method="classical")
+
+    assert (reference.name, result.name) == ("cells · instances (classical)", "cells · instances")
+    assert (reference.contour, result.contour) == (1, 0)
+    assert reference.visible
+    assert chosen is not reference
+    assert viewer.layers.index(reference) < viewer.layers.index(result)
+    assert show_labels(viewer, image, _frames_of(image) * 0, method="classical", is_reference=True) is reference
+
+
+def test_the_preview_goes_when_there_is_a_result_and_there_is_never_more_than_one():
+    viewer, image = _viewer_with((24, 30))
+    labels = np.ones((1, 24, 30), np.int32)
+    window = {"frame": 0, "region": (slice(0, 24), slice(0, 30))}
+    first = show_preview(viewer, image, _maps(1, (24, 30), (24, 30), 1.0), labels, method="cellulus", **window)
+    second = show_preview(viewer, image, _maps(1, (24, 30), (24, 30), 1.0), labels, method="actis", **window)
+    assert second is first
+
+    remove_preview(viewer, image)
+
+    assert list(viewer.layers) == [image]
 
 
 def test_two_images_of_the_same_name_keep_their_layers_apart():
@@ -318,12 +348,13 @@ def test_an_embedding_shows_direction_as_hue_and_length_as_brightness():
     viewer, image = _viewer_with((24, 30))
     maps = _maps(1, (24, 30), (24, 30), 1.0)
     offsets = np.zeros((1, 2, 24, 30), np.float32)
-    offsets[0, 1, :, 10:20] = 2.0
-    offsets[0, 1, :, 20:] = 4.0
+    offsets[0, 1, :, 20:25] = 2.0
+    offsets[0, 1, :, 25:] = 4.0
+    offsets += 7.0  # shared by all: it means nothing
     maps = PredictionMaps(**{**vars(maps), "arrays": {**maps.arrays, "offset": offsets}})
 
     colours = show_maps(viewer, image, maps, INFO)[0].data
 
     assert colours[0, 0].tolist() == [0, 0, 0]
-    assert colours[0, 25].tolist() == [255, 0, 0], "to the right, by half a diameter"
-    assert colours[0, 15].tolist() == [127, 0, 0]
+    assert colours[0, 28].tolist() == [255, 0, 0], "to the right, by half a diameter"
+    assert colours[0, 22].tolist() == [127, 0, 0]

@@ -180,10 +180,13 @@ def test_keys_act_on_the_frame_under_the_cursor():
 
 def test_keys_act_on_the_instances_that_are_seen():
     painter = _painter()
-    other = show_labels(painter.viewer, painter.image_layer, _proposed()[None] * 0 + 1, method="classical")
-    assert painter.proposals() is other
-    other.visible = False
-    assert painter.proposals() is not other
+    first = painter.proposals()
+    show_labels(painter.viewer, painter.image_layer, _proposed()[None], method="classical", is_reference=True)
+    assert painter.proposals() is first, "outlines are there to compare, not to take"
+    second = show_labels(painter.viewer, painter.image_layer, _proposed()[None], method="actis")
+    assert painter.proposals() is second
+    first.visible, second.visible = True, False
+    assert painter.proposals() is first
 
 
 def test_an_empty_annotation_is_used_again_and_a_painted_one_is_not():

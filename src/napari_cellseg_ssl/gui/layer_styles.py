@@ -137,7 +137,13 @@ def class_colours() -> Any:
 
 
 def _direction_wheel(offsets: Array, longest: float) -> Array:
-    """Hue = direction in the plane, brightness = length: offsets (N, D, *S) px -> (N, *S, 3) uint8."""
+    """Hue = direction in the plane, brightness = length: offsets (N, D, *S) px -> (N, *S, 3) uint8.
+
+    Offsets are learned from differences only, so all may share a constant: what counts is how they differ from the
+    usual one.
+    """
+    space = tuple(range(2, offsets.ndim))
+    offsets = offsets - np.median(offsets, axis=space, keepdims=True)
     down, right = offsets[:, -2], offsets[:, -1]
     length = np.sqrt((offsets**2).sum(axis=1))
     brightness = np.clip(length / max(longest, 1e-6), 0, 1)

@@ -15,6 +15,8 @@ from napari.layers import Labels, Layer
 from napari_cellseg_ssl import __version__
 
 KEY = "cellseg_ssl"
+REFERENCE = "reference"
+"""Name, in its record, of a result that is there to be compared with."""
 
 
 def find_layer(
@@ -27,11 +29,11 @@ def find_layer(
     method : str, optional
         Only of this method.
     name : str, optional
-        Name of the map, where a method has several of one kind.
+        Name of the map, where a method has several of one kind; `REFERENCE` for reference instances; "" for neither.
     """
     for layer in reversed(layers_of(viewer, image_layer)):
         tag = layer.metadata[KEY]
-        if tag["kind"] == kind and method in (None, tag["method"]) and name in (None, tag.get("map")):
+        if tag["kind"] == kind and method in (None, tag["method"]) and name in (None, tag.get("name", "")):
             return layer
     return None
 
@@ -62,12 +64,17 @@ def is_labels(layer: Layer) -> bool:
     return isinstance(layer, Labels)
 
 
-def new_name(viewer: ViewerModel, image_layer: Layer, kind: str, method: str = "") -> str:
-    """Name a new layer `<image> · <kind>`; with the method, then with a number, where that name is taken."""
+def new_name(
+    viewer: ViewerModel, image_layer: Layer, kind: str, method: str = "", *, is_reference: bool = False
+) -> str:
+    """Name a new layer `<image> · <kind>`; with the method, then with a number, where that name is taken.
+
+    A reference is never called just that: it is not what the user asked for.
+    """
     taken = {layer.name for layer in viewer.layers}
     plain = f"{image_layer.name} · {kind}"
-    other = [layer for layer in layers_of(viewer, image_layer) if layer.name == plain]
-    if method and other and other[0].metadata[KEY]["method"] != method:
+    others = [layer for layer in layers_of(viewer, image_layer) if layer.name == plain]
+    if is_reference or (method and others and others[0].metadata[KEY]["method"] != method):
         plain = f"{plain} ({method})"
     if plain not in taken:
         return plain
@@ -82,7 +89,7 @@ def tag_of(
     settings: Mapping[str, Any] | None = None,
     name: str = "",
 ) -> dict[str, Any]:
-    """Say what a layer shows and what made it; `name` is that of the map."""
+    """Say what a layer shows and what made it; `name` tells layers of one kind and method apart."""
     tag = {
         "kind": kind,
         "method": method,
@@ -91,7 +98,7 @@ def tag_of(
         "settings": dict(settings or {}),
         "version": __version__,
     }
-    return {**tag, "map": name} if name else tag
+    return {**tag, "name": name} if name else tag
 
 
 def checksum_of(pixels: Any) -> int:

@@ -19,6 +19,7 @@ from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.layer_styles import HIDDEN_KINDS, Picture, draw_map, draw_maps, outline
 from napari_cellseg_ssl.gui.layer_tags import (
     KEY,
+    REFERENCE,
     belongs_to,
     checksum_of,
     find_layer,
@@ -29,12 +30,10 @@ from napari_cellseg_ssl.gui.layer_tags import (
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
-ORDER = ("preview", "instances", "annotation", "complete-regions")
-"""Kinds from below to above; all others lie below them, directly on the image."""
-REFERENCE_METHOD = "classical"
-"""Its instances are drawn as outlines, so that they can be compared with any others."""
+ORDER = ("preview", "reference", "instances", "annotation", "complete-regions")
+"""Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
 
-__all__ = ["add_layer", "find_layer", "layers_of", "show_labels", "show_maps", "show_preview"]
+__all__ = ["add_layer", "find_layer", "layers_of", "remove_preview", "show_labels", "show_maps", "show_preview"]
 
 
 def show_maps(
@@ -73,13 +72,23 @@ def show_labels(
     method: str,
     bundle: str = "",
     settings: Mapping[str, Any] | None = None,
+    is_reference: bool = False,
     volumetric: bool = False,
 ) -> Labels:
-    """Show labels, (N, *S), in the layer of this image, kind and method; in a new one if that was edited."""
+    """Show labels, (N, *S), in the layer of this image, kind and method; in a new one if that was edited.
+
+    A reference is drawn as outlines, so that it can be compared with what lies below. A new layer of instances
+    hides those of other methods: filled cells of two methods at once cannot be read.
+    """
     layout = layout_of(image_layer, volumetric=volumetric)
-    contour = 1 if method == REFERENCE_METHOD else 0
-    picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=contour)
-    return _write(viewer, image_layer, layout, picture, tag_of(image_layer, kind, method, bundle, settings))
+    picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=int(is_reference))
+    tag = tag_of(image_layer, kind, method, bundle, settings, REFERENCE if is_reference else "")
+    before = [layer for layer in layers_of(viewer, image_layer) if layer.metadata[KEY]["kind"] == kind]
+    shown: Labels = _write(viewer, image_layer, layout, picture, tag)
+    if kind == "instances" and not is_reference and shown not in before:
+        for layer in before:
+            layer.visible = bool(layer.visible and layer.metadata[KEY].get("name") == REFERENCE)
+    return shown
 
 
 def show_preview(
@@ -112,8 +121,19 @@ def show_preview(
     layout = layout_of(image_layer, volumetric=volumetric)
     window = _window_layout(layout, labels.shape[1:])
     tag = tag_of(image_layer, "preview", method)
+    before = find_layer(viewer, image_layer, "preview")
+    if before is not None and before.metadata[KEY]["method"] != method:
+        before.metadata[KEY]["method"] = method  # one preview is enough: it shows what is being learned now
     transform = _moved(transform_of(image_layer, layout), _offset(layout, frame, region))
     return _write(viewer, image_layer, window, Picture(pixels, "image", look), tag, transform)
+
+
+def remove_preview(viewer: ViewerModel, image_layer: Layer) -> None:
+    """Take the preview away once there is a whole result; a preview that somebody edited stays."""
+    preview = find_layer(viewer, image_layer, "preview")
+    if preview is not None and is_unedited(preview):
+        with _selection_kept(viewer):
+            viewer.layers.remove(preview)
 
 
 def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mapping[str, Any]) -> Layer:
@@ -122,7 +142,7 @@ def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mappin
     ids = {"image_id": str(image_layer.unique_id), "layer_id": str(layer.unique_id)}
     layer.metadata[KEY] = {**tag, **ids, "number": max(numbers, default=0) + 1}
     with _selection_kept(viewer):
-        viewer.layers.insert(_position(viewer, image_layer, tag["kind"]), layer)
+        viewer.layers.insert(_position(viewer, image_layer, tag), layer)
     return layer
 
 
@@ -137,7 +157,7 @@ def _write(
     """Replace the pixels of the layer that has this tag, if they are ours; else add a layer."""
     pixels = _placed(layout, picture)
     transform = transform or transform_of(image_layer, layout)
-    layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("map"))
+    layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("name", ""))
     checksum = checksum_of(pixels)
     if layer is not None and layer.ndim == pixels.ndim - picture.is_rgb and is_unedited(layer):
         layer.data = pixels
@@ -147,7 +167,8 @@ def _write(
             _widen(layer, picture.settings["contrast_limits"])
         return layer
     maker = Labels if picture.layer_type == "labels" else Image
-    name = new_name(viewer, image_layer, tag["kind"], tag["method"])
+    is_reference = tag.get("name") == REFERENCE
+    name = new_name(viewer, image_layer, tag["kind"], tag["method"], is_reference=is_reference)
     layer = maker(pixels, name=name, **picture.settings, **transform)
     if picture.contour:
         layer.contour = picture.contour
@@ -209,18 +230,20 @@ def _moved(transform: dict[str, Any], offset: Array) -> dict[str, Any]:
     return {**transform, "translate": transform["translate"] + own.linear_matrix @ offset}
 
 
-def _position(viewer: ViewerModel, image_layer: Layer, kind: str) -> int:
+def _position(viewer: ViewerModel, image_layer: Layer, tag: Mapping[str, Any]) -> int:
     """Index above the image and above its layers of lower rank, below those of higher rank."""
-    rank = ORDER.index(kind) if kind in ORDER else -1
     if image_layer not in viewer.layers:  # deleted while the job ran: its result is still wanted
         return len(viewer.layers)
     index = viewer.layers.index(image_layer) + 1
     for place, other in enumerate(viewer.layers):
-        if belongs_to(other, image_layer):
-            other_kind = other.metadata[KEY]["kind"]
-            if (ORDER.index(other_kind) if other_kind in ORDER else -1) <= rank:
-                index = max(index, place + 1)
+        if belongs_to(other, image_layer) and _rank(other.metadata[KEY]) <= _rank(tag):
+            index = max(index, place + 1)
     return index
+
+
+def _rank(tag: Mapping[str, Any]) -> int:
+    kind = REFERENCE if tag.get("name") == REFERENCE else tag["kind"]
+    return ORDER.index(kind) if kind in ORDER else -1
 
 
 @contextmanager
@@ -228,6 +251,7 @@ def _selection_kept(viewer: ViewerModel) -> Iterator[None]:
     """Keep the layer that is being painted on the active one while others come and go."""
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
     yield
+    selected &= set(viewer.layers)
     if selected:
         viewer.layers.selection = selected
-        viewer.layers.selection.active = active
+        viewer.layers.selection.active = active if active in selected else None

@@ -134,7 +134,7 @@ class Painter:
         return f"Accepted {int(numbers.max(initial=-1)) + 1} cells."
 
     def proposals(self) -> Labels | None:
-        """Return the instances that keys act on: the topmost visible ones, else the newest."""
+        """Return the instances that keys act on: the topmost visible ones, filled before outlined; else the newest."""
         made = layers_of(self.viewer, self.image_layer)
         fitting = [
             layer
@@ -142,7 +142,8 @@ class Painter:
             if layer.metadata[KEY]["kind"] == "instances" and layer.data.shape == self.layer.data.shape
         ]
         visible = [layer for layer in self.viewer.layers if layer in fitting and layer.visible]
-        return (visible or fitting or [None])[-1]
+        filled = [layer for layer in visible if not layer.contour]
+        return (filled or visible or fitting or [None])[-1]
 
     def shown_frame_number(self) -> int:
         """Index of the shown frame among all frames of the layer."""

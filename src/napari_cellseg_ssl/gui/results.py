@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image
@@ -13,7 +12,7 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.options import options_to_json
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
-from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layers_out import find_layer, remove_preview, show_labels, show_maps, show_preview
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
@@ -45,17 +44,15 @@ def drawing(job: Job) -> Job:
     return run
 
 
-def show(
-    viewer: ViewerModel, image: Image, event: object, method_id: str, bundle: ModelBundle | None
-) -> Note | None:
+def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundle: ModelBundle | None) -> Note | None:
     """Show a result as layers over its image; return what the user should know about it, if anything."""
     bundle_id = "" if bundle is None else bundle.id
     match event:
         case MapsDrawn(maps, pictures):
             show_maps(viewer, image, maps, get_method(method_id).info, pictures=pictures)
-            _hide_preview(viewer, image)
+            remove_preview(viewer, image)
         case ReferenceReady(labels):
-            show_labels(viewer, image, labels, method=REFERENCE)
+            show_labels(viewer, image, labels, method=REFERENCE, is_reference=True)
         case LabelsReady(labels, options):
             before = find_layer(viewer, image, "instances", method_id)
             layer = show_labels(
@@ -66,10 +63,3 @@ def show(
         case Preview(_, window, maps, labels):
             show_preview(viewer, image, maps, labels, frame=window.frame, region=window.region, method=method_id)
     return None
-
-
-def _hide_preview(viewer: ViewerModel, image: Image) -> None:
-    """The whole result is there, so the window that was watched need not cover it."""
-    preview: Any = find_layer(viewer, image, "preview")
-    if preview is not None:
-        preview.visible = False

@@ -8,17 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
@@ -27,6 +17,7 @@ from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
 from napari_cellseg_ssl.tasks.session import Began, Ended, Failed
 
@@ -40,11 +31,11 @@ class Measured:
     table: dict[str, Array]
 
 
-class ExportPanel(QWidget):
+class ExportPanel(Stage):
     """Choose what to write and where; the writing is a job of the controller."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Export", parent)
         self._controller = controller
         self._measured_layer: Labels | None = None
         self._written: list[Path] | None = None
@@ -54,21 +45,15 @@ class ExportPanel(QWidget):
         controller.happened.connect(self._on_event)
 
     def _build(self) -> None:
-        box = QVBoxLayout(self)
-        form = QFormLayout()
         self.labels = LayerCombo(self._controller.viewer, is_labels)
         self.labels.setObjectName("cellseg_export_labels")
-        form.addRow("Labels", self.labels)
+        self.labels.setToolTip("What is written and measured.")
+        self.form.addRow("Labels", self.labels)
         self.folder = QLineEdit(str(Path.home()))
         self.folder.setObjectName("cellseg_export_folder")
-        browse = QPushButton("…")
+        browse = button("…", "", "Choose the folder.", self._browse)
         browse.setMaximumWidth(32)
-        browse.clicked.connect(lambda _checked=False: self._browse())
-        row = QHBoxLayout()
-        row.addWidget(self.folder)
-        row.addWidget(browse)
-        form.addRow("Folder", row)
-        box.addLayout(form)
+        self.form.addRow("Folder", row(self.folder, browse))
         self.maps = self._tick("Maps (float32 TIFF)", "cellseg_export_maps", "What the network predicted.")
         self.roi = self._tick("ImageJ ROIs (zip)", "cellseg_export_roi", "One outline per cell, for the ROI manager.")
         self.table = self._tick(
@@ -78,16 +63,13 @@ class ExportPanel(QWidget):
         )
         self.table.setChecked(True)
         for tick in (self.table, self.roi, self.maps):
-            box.addWidget(tick)
-        self.button = QPushButton("Export")
-        self.button.setObjectName("cellseg_export")
-        self.button.setToolTip("Write a label TIFF, 16 or 32 bit as the ids need, and what is ticked.")
-        self.button.clicked.connect(lambda _checked=False: self.export())
-        box.addWidget(self.button)
-        self.message = QLabel("")
+            self.form.addRow(tick)
+        tip = "Write a label TIFF, 16 or 32 bit as the ids need, and what is ticked."
+        self.button = button("Export", "cellseg_export", tip, self.export)
+        self.form.addRow(self.button)
+        self.message = note()
         self.message.setObjectName("cellseg_export_message")
-        self.message.setWordWrap(True)
-        box.addWidget(self.message)
+        self.form.addRow(self.message)
 
     def _tick(self, text: str, name: str, tip: str) -> QCheckBox:
         tick = QCheckBox(text)

@@ -7,13 +7,14 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.paint_counts import PaintCounter
 from napari_cellseg_ssl.gui.painting import KEYS, USUAL_DIAMETER, Painter, complete_regions, new_annotation
+from napari_cellseg_ssl.gui.stage import button, note
 
 COUNT_AFTER_MS = 200
 BUTTON_ACTS = ("next_cell", "background")
@@ -46,23 +47,35 @@ class PaintPanel(QWidget):
 
     def _build(self) -> None:
         box = QVBoxLayout(self)
-        box.addWidget(_wrapped(INTRODUCTION))
-        self.new_button = _button("New annotation", "cellseg_new_annotation", self._start)
-        self.new_button.setToolTip("Add an empty Labels layer over the image and take the brush.")
+        box.addWidget(note(INTRODUCTION))
+        self.new_button = button(
+            "New annotation",
+            "cellseg_new_annotation",
+            "Add an empty Labels layer over the image and take the brush.",
+            self._start,
+        )
         box.addWidget(self.new_button)
-        self.counts = _wrapped("")
+        self.counts = note("")
         self.counts.setObjectName("cellseg_counts")
         box.addWidget(self.counts)
         self.keys = QWidget()
         self._fill_keys(QGridLayout(self.keys))
         box.addWidget(self.keys)
-        self.accept_all_button = _button("Accept all proposed cells", "cellseg_accept_all", self._act("accept_all"))
-        self.accept_all_button.setToolTip("Copy every proposed instance of this frame that no painted cell touches.")
+        self.accept_all_button = button(
+            "Accept all proposed cells",
+            "cellseg_accept_all",
+            "Copy every proposed instance of this frame that no painted cell touches.",
+            self._act("accept_all"),
+        )
         box.addWidget(self.accept_all_button)
-        self.region_button = _button("Mark a complete region", "cellseg_complete_region", self._mark_region)
-        self.region_button.setToolTip("Draw a rectangle in which every cell is painted: the rest of it is background.")
+        self.region_button = button(
+            "Mark a complete region",
+            "cellseg_complete_region",
+            "Draw a rectangle in which every cell is painted: the rest of it is background.",
+            self._mark_region,
+        )
         box.addWidget(self.region_button)
-        self.message = _wrapped("")
+        self.message = note("")
         self.message.setObjectName("cellseg_paint_message")
         box.addWidget(self.message)
         box.addStretch(1)
@@ -75,13 +88,13 @@ class PaintPanel(QWidget):
             cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
             cap.setMinimumWidth(24)
             if key.name in BUTTON_ACTS:
-                act: QWidget = _button(key.title, f"cellseg_{key.name}", self._act(key.name))
+                act: QWidget = button(key.title, f"cellseg_{key.name}", key.help, self._act(key.name))
             else:
                 act = QLabel(f"{key.title} under the cursor" if key.name != "ring" else "Ring of background around it")
             act.setToolTip(key.help)
             grid.addWidget(cap, row, 0)
             grid.addWidget(act, row, 1)
-        grid.addWidget(_wrapped(NAPARI_KEYS), len(KEYS), 0, 1, 2)
+        grid.addWidget(note(NAPARI_KEYS), len(KEYS), 0, 1, 2)
 
     def _start(self) -> None:
         viewer, image = self._controller.viewer, self._image()
@@ -172,16 +185,3 @@ class PaintPanel(QWidget):
 def _is_painting(layer: Labels) -> bool:
     """Whether the keys make sense on a layer: in a complete label image, id 1 is a cell and 0 is background."""
     return isinstance(layer.data, np.ndarray) and guess_labels_mode(layer).mode == "sparse"
-
-
-def _button(text: str, name: str, clicked: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.clicked.connect(lambda _checked=False: clicked())
-    return button
-
-
-def _wrapped(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    return label
