@@ -56,6 +56,11 @@ class Choices(QObject):
         """Diameter in source px, as said or as estimated so far."""
         return self.estimated if self.diameter == "auto" else self.diameter
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still being estimated or checked."""
+        return self._estimates.is_busy or self._checks.is_busy
+
     def choose_image(self, layer: Image | None) -> None:
         """Work on another image; None if there is none."""
         if layer is self.image_layer:

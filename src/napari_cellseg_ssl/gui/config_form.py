@@ -65,9 +65,7 @@ class ConfigForm(QWidget):
 class _Field:
     """An editor of one option: how to read it, write it, and hear of it."""
 
-    def __init__(
-        self, widget: QWidget, signal: Any, get: Callable[[], Any], put: Callable[[Any], None]
-    ) -> None:
+    def __init__(self, widget: QWidget, signal: Any, get: Callable[[], Any], put: Callable[[Any], None]) -> None:
         self.widget, self.signal, self.get, self.set = widget, signal, get, put
 
 

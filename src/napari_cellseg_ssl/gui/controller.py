@@ -207,9 +207,7 @@ class Controller(QObject):
         if painted is None:
             self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
             return
-        request = TuneRequest(
-            method_id=self.state.method_id, maps=(maps,), annotations=(painted,), options=options
-        )
+        request = TuneRequest(method_id=self.state.method_id, maps=(maps,), annotations=(painted,), options=options)
         self.run(lambda control: jobs.search(request, control))
 
     def save_run(self, folder: Path) -> None:

@@ -1,5 +1,7 @@
 """The live loss: one curve with a fixed number of points, drawn at most a few times a second."""
 
+from typing import Any
+
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -18,7 +20,7 @@ class LossPlot(QWidget):
         self.setFixedHeight(130)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self._line = None
+        self._line: Any = None
         self._curve = Curve()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -37,7 +39,7 @@ class LossPlot(QWidget):
     @property
     def n_points(self) -> int:
         """Number of points on the screen."""
-        return 0 if self._line is None else len(self._line.getData()[0] or ())
+        return 0 if self._line is None or not self._curve.steps else len(self._line.getData()[0])
 
     def _draw(self) -> None:
         if self._line is None:
@@ -53,6 +55,6 @@ class LossPlot(QWidget):
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.setLabel("left", "loss")
-        plot.setTitle(None)
+        plot.getAxis("left").enableAutoSIPrefix(False)
         self._line = plot.plot(pen=pg.mkPen("#35b5ff", width=2))
         self.layout().addWidget(plot)

@@ -13,7 +13,7 @@ from napari_cellseg_ssl.gui.layers_out import add_layer, find_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 
 KIND = "object-size"
-LOOK = {"edge_color": "#ffd43b", "face_color": "transparent", "opacity": 1.0}
+COLOUR = "#ffd43b"
 SMALLEST = 1.0
 
 
@@ -91,8 +91,8 @@ _DONE = ("added", "changed", "ActionType.ADDED", "ActionType.CHANGED")
 def _edge(diameter: float) -> dict[str, Any]:
     return {
         "edge_width": max(0.5, diameter / 12),
-        "edge_color": LOOK["edge_color"],
-        "face_color": LOOK["face_color"],
+        "edge_color": COLOUR,
+        "face_color": "transparent",
     }
 
 
@@ -121,7 +121,7 @@ def _new_layer(image: Image) -> Shapes:
         translate=transform["translate"][-2:],
         rotate=np.asarray(transform["rotate"])[-2:, -2:],
         affine=affine[np.ix_(keep, keep)],
+        opacity=1.0,
         units=transform["units"][-2:],
         axis_labels=transform["axis_labels"][-2:],
-        **{"opacity": LOOK["opacity"]},
     )

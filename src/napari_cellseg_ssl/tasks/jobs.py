@@ -1,6 +1,6 @@
 """The chains of use cases behind the buttons of the docks: each is one stream of events for one worker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ def agreement(labels: Array, reference: Array) -> Agreement:
     return Agreement(pooled_f1(matches), sum(m.n_prediction for m in matches), sum(m.n_truth for m in matches))
 
 
-def _reference(image: ImageStack, diameter: Diameter, control: Control) -> Iterator[object]:
+def _reference(image: ImageStack, diameter: Diameter, control: Control) -> Generator[object, None, Array | None]:
     """Yield and return the classical instances; None after a stop."""
     size = resolve_diameter(image, diameter)
     yield DiameterFound(size)
@@ -195,9 +195,7 @@ def _reference(image: ImageStack, diameter: Diameter, control: Control) -> Itera
     return None
 
 
-def _recognise(
-    request: PredictRequest, options: Any, reference: Array | None, control: Control
-) -> Iterator[object]:
+def _recognise(request: PredictRequest, options: Any, reference: Array | None, control: Control) -> Iterator[object]:
     """Predict, segment and compare; without maps, block by block, where they would not fit into memory."""
     yield Began("predicting", can_pause=True)
     labels = None

@@ -311,7 +311,7 @@ def _status(state: SessionState) -> str:
     if state.failure is not None:
         return f"{state.failure.message} {state.failure.hint}".strip()
     if state.activity == "idle":
-        return " ".join(part for part in (state.message, state.agreement) if part) or "Ready."
+        return " ".join(part for part in (state.message, state.agreement) if part) or _next_step(state)
     if state.stopping:
         return "Stopping; the best so far is kept …"
     doing = DOING[state.activity]
@@ -320,6 +320,12 @@ def _status(state: SessionState) -> str:
     details = [state.phase, f"loss {state.curve.last:.3g}" if state.curve.values else "", state.score]
     found = " · ".join(part for part in details if part) if state.activity == "training" else ""
     return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
+
+
+def _next_step(state: SessionState) -> str:
+    if not state.image or state.reasons:
+        return "Ready."
+    return "Ready: press Train." if state.learns else "Ready: press Segment."
 
 
 def _progress_text(state: SessionState) -> str:

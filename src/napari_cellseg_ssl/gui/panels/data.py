@@ -74,9 +74,7 @@ class DataPanel(Stage):
         self.diameter.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.diameter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.diameter.valueChanged.connect(self._on_diameter_typed)
-        line = button(
-            "Line", "cellseg_diameter_line", "Draw a line across a typical cell.", self._circle.draw_line
-        )
+        line = button("Measure", "cellseg_diameter_line", "Draw a line across a typical cell.", self._circle.draw_line)
         self._diameter_box = row(self.diameter, self.auto, line)
         self.form.addRow("Object size", self._diameter_box)
 

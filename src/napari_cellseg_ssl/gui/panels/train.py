@@ -83,6 +83,8 @@ class TrainPanel(Stage):
         self.annotation.setObjectName("cellseg_annotation")
         self.annotation.setToolTip("The labels layer in which some cells and some background are painted.")
         self._mode = QComboBox()
+        self._mode.setMinimumContentsLength(10)
+        self._mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._mode.setObjectName("cellseg_labels_mode")
         self._mode.setToolTip("What 0 means in these labels.")
         for mode, text in MODES.items():

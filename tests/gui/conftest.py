@@ -1,0 +1,101 @@
+"""A real window with an image of sixteen cells, the dock, and a method that trains instantly."""
+
+import time
+
+import pytest
+from qtpy.QtWidgets import QApplication, QWidget
+
+from drawings import disks, picture
+from napari_cellseg_ssl.core import registry
+from napari_cellseg_ssl.gui import autosave
+
+PATIENCE_MS = 20_000
+
+
+@pytest.fixture(autouse=True)
+def runs(monkeypatch, tmp_path):
+    """Keep the runs of a test out of the user's folder."""
+    folder = tmp_path / "runs"
+    monkeypatch.setattr(autosave, "runs_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def two_methods(monkeypatch):
+    """Offer the fake method first, and the classical one."""
+    monkeypatch.setattr(registry, "METHODS", {"fake": "fakes", "classical": registry.METHODS["classical"]})
+
+
+class Screen:
+    """A viewer with the dock, as a user has it before them."""
+
+    def __init__(self, viewer, dock, qtbot):
+        self.viewer, self.dock, self.qtbot, self.controller = viewer, dock, qtbot, dock.controller
+
+    def find(self, name):
+        found = self.dock.findChild(QWidget, f"cellseg_{name}")
+        assert found is not None, name
+        return found
+
+    def click(self, name):
+        self.wait(lambda: self.find(name).isEnabled())
+        self.find(name).click()
+
+    def wait(self, condition, ms=PATIENCE_MS):
+        self.qtbot.waitUntil(condition, timeout=ms)
+
+    def wait_idle(self, ms=PATIENCE_MS):
+        self.wait(lambda: self.controller.state.activity == "idle" and not self.find("stop").isEnabled(), ms)
+
+    def wait_for_activity(self, *activities):
+        self.wait(lambda: self.controller.state.activity in activities)
+
+    @property
+    def status(self):
+        return self.find("status").text()
+
+    def kinds(self):
+        tags = [layer.metadata.get("cellseg_ssl", {}) for layer in self.viewer.layers]
+        return [(tag["kind"], tag["method"]) for tag in tags if "kind" in tag]
+
+    def train(self, **options):
+        """Set options of the fake method and press Train; by steps, not by the clock."""
+        self.find("limit_time").setChecked(False)
+        form = self.dock.method._form
+        form.set_value(type(form.value())(**options))
+        self.click("train")
+
+    def spin(self, seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            QApplication.processEvents()
+            time.sleep(0.002)
+
+
+@pytest.fixture
+def open_screen(make_napari_viewer, qtbot, two_methods):
+    """Open windows with the dock, with or without an image."""
+    from napari_cellseg_ssl.gui.docks import TrainSegmentDock
+
+    screens = []
+
+    def make(image=True):
+        viewer = make_napari_viewer(show=True)
+        if image:
+            viewer.add_image(picture(disks()), name="disks")
+        dock = TrainSegmentDock(viewer)
+        viewer.window.add_dock_widget(dock, name="Train & segment")
+        screens.append(Screen(viewer, dock, qtbot))
+        return screens[-1]
+
+    yield make
+    for screen in screens:
+        screen.controller.stop()
+        screen.wait(lambda screen=screen: screen.controller.state.activity == "idle")
+        screen.wait(lambda screen=screen: not screen.controller.choices.is_busy)
+
+
+@pytest.fixture
+def screen(open_screen):
+    """One window with an image and the dock."""
+    return open_screen()

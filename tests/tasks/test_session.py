@@ -1,0 +1,238 @@
+"""What the screen must show, without a screen."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
+from napari_cellseg_ssl.tasks.curve import POINTS, Curve
+from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.session import (
+    Agreement,
+    Began,
+    BundleOpened,
+    Checked,
+    Ended,
+    Failed,
+    ImageChosen,
+    MethodChosen,
+    PauseAsked,
+    RolledBack,
+    SessionState,
+    StopAsked,
+    advance,
+    controls,
+    duration,
+)
+
+TRAINING = (Began("training", can_pause=True), Started(100, "cpu"))
+
+
+def model(name="first", method_id="cellulus"):
+    return ModelBundle(
+        name=name, method_id=method_id, train_options=None, segment_options=None, architecture={}, weights={}
+    )
+
+
+def after(*events, state=None, seconds=0.0):
+    state = state or SessionState(method_id="cellulus", image="nuclei")
+    for event in events:
+        state = advance(state, event, seconds)
+    return state
+
+
+def labels():
+    return LabelsReady(np.zeros((1, 4, 4), np.int32), None, 5.0)
+
+
+def test_without_an_image_the_user_is_told_to_open_one():
+    shown = controls(after(ImageChosen("")))
+    assert not shown.can_train
+    assert not shown.can_segment
+    assert "Open an image" in shown.reasons[0]
+
+
+def test_with_an_image_and_nothing_wrong_training_can_start():
+    shown = controls(after(ImageChosen("nuclei"), Checked(())))
+    assert shown.can_train
+    assert shown.reasons == ()
+    assert not shown.can_stop
+    assert not shown.can_segment  # nothing is learned yet
+
+
+def test_what_is_wrong_with_the_painting_keeps_training_from_starting():
+    shown = controls(after(Checked(("3 cells are painted but no background.",))))
+    assert not shown.can_train
+    assert shown.reasons == ("3 cells are painted but no background.",)
+
+
+def test_a_method_that_learns_nothing_segments_at_once():
+    shown = controls(after(MethodChosen("classical", learns=False)))
+    assert not shown.can_train
+    assert shown.can_segment
+
+
+def test_while_a_job_runs_nothing_else_can_be_started():
+    shown = controls(after(TrainFinished(model(), "completed"), *TRAINING))
+    assert not any([shown.can_train, shown.can_segment, shown.can_tune, shown.can_open, shown.can_save])
+    assert not shown.can_choose
+    assert shown.can_stop
+    assert shown.can_pause
+
+
+def test_steps_move_the_progress_and_say_how_long_it_will_take():
+    state = after(*TRAINING, Step(1, 0.0, {"loss": 2.0}))
+    state = advance(state, Step(50, 0.5, {"loss": 1.0}, phase="teacher"), 30.0)
+    shown = controls(state)
+    assert shown.progress == 0.5
+    assert shown.progress_text == "50 % · 30 s left"
+    assert "teacher" in shown.status
+    assert "loss 1" in shown.status
+
+
+def test_a_resumed_training_reckons_from_where_it_was_resumed():
+    state = advance(after(*TRAINING), Step(50, 0.5, {"loss": 1.0}), 100.0)
+    state = advance(state, Step(75, 0.75, {"loss": 1.0}), 110.0)
+    assert controls(state).progress_text == "75 % · 10 s left"
+
+
+def test_a_pause_stops_the_estimate_and_offers_to_go_on():
+    state = advance(after(*TRAINING, Step(1, 0.0, {})), Step(50, 0.5, {}), 30.0)
+    shown = controls(advance(state, PauseAsked(True)))
+    assert shown.pause_text == "Resume"
+    assert shown.progress_text == "50 %"
+    assert shown.status == "Learning: paused."
+    assert controls(after(PauseAsked(True), PauseAsked(False), state=state)).pause_text == "Pause"
+
+
+def test_a_job_that_cannot_pause_is_not_paused():
+    assert not after(Began("saving"), PauseAsked(True)).paused
+
+
+def test_stop_can_be_pressed_once_and_says_what_happens():
+    shown = controls(after(*TRAINING, StopAsked()))
+    assert not shown.can_stop
+    assert not shown.can_pause
+    assert "best so far is kept" in shown.status
+
+
+def test_a_stopped_training_keeps_its_model():
+    shown_state = after(*TRAINING, StopAsked(), TrainFinished(model(), "stopped"), Ended())
+    shown = controls(shown_state)
+    assert shown.can_segment
+    assert shown.can_save
+    assert shown.can_train
+    assert "Stopped" in shown.status
+
+
+@pytest.mark.parametrize("activity", ["training", "predicting", "segmenting", "tuning", "exporting", "saving"])
+def test_an_error_in_any_job_ends_in_one_message_and_an_idle_screen(activity):
+    shown = controls(after(Began(activity), Failed("No memory.", "Close programs.", "Traceback"), Ended()))
+    assert shown.status == "No memory. Close programs."
+    assert shown.is_problem
+    assert not shown.is_busy
+    assert not shown.can_stop
+    assert shown.progress is None
+    assert shown.can_train
+
+
+def test_the_next_job_clears_the_error_of_the_last():
+    assert not controls(after(Began("training"), Failed("Bad."), Ended(), Began("training"))).is_problem
+
+
+def test_late_events_of_a_finished_job_change_nothing():
+    state = after(*TRAINING, TrainFinished(model(), "completed"), Ended())
+    for event in (Step(3, 0.1, {"loss": 1.0}), TileDone(1, 2), PauseAsked(True), StopAsked(), MapsReady(None), "?"):
+        assert advance(state, event) is state
+
+
+def test_maps_make_the_sliders_usable_and_another_image_takes_them_away():
+    state = after(Began("predicting"), TileDone(1, 4), MapsReady(None), labels(), Ended())
+    assert controls(state).can_adjust
+    assert controls(state).can_tune
+    assert not controls(advance(state, ImageChosen("other"))).can_adjust
+
+
+def test_a_new_model_needs_new_maps():
+    state = after(Began("predicting"), MapsReady(None), Began("training"), TrainFinished(model(), "completed"), Ended())
+    assert not controls(state).can_adjust
+
+
+def test_a_model_of_another_method_does_not_segment():
+    state = after(*TRAINING, TrainFinished(model(), "completed"), Ended(), MethodChosen("actis"))
+    assert not controls(state).can_segment
+    assert controls(advance(state, MethodChosen("cellulus"))).can_segment
+
+
+def test_rolling_back_returns_the_very_model_that_was_replaced():
+    first, second = model("first"), model("second")
+    state = after(*TRAINING, TrainFinished(first, "completed"), Ended())
+    assert not controls(state).can_roll_back
+    state = after(*TRAINING, TrainFinished(second, "plateau"), Ended(), state=state)
+    assert state.bundle is second
+    assert controls(state).can_roll_back
+    state = advance(state, RolledBack())
+    assert state.bundle is first
+    assert not controls(state).can_roll_back
+
+
+def test_an_opened_run_can_be_used_at_once():
+    state = after(Began("opening"), BundleOpened(model("theirs"), "run-7"), Ended())
+    shown = controls(state)
+    assert shown.can_segment
+    assert "theirs" in shown.status
+    assert "run-7" in shown.status
+
+
+def test_the_agreement_with_the_classical_result_is_a_sentence():
+    status = controls(after(Began("predicting"), MapsReady(None), Agreement(0.914, 150, 143), Ended())).status
+    assert "150 cells" in status
+    assert "143" in status
+    assert "F1 0.91" in status
+
+
+def test_scores_trials_and_files_are_reported():
+    assert "f1 0.81" in controls(after(*TRAINING, Validated(5, {"f1": 0.81}, True))).status
+    state = after(Began("tuning"), TrialDone(3, 60, None, 0.5))
+    assert controls(state).progress == pytest.approx(0.05)
+    assert "0.90" in controls(after(TuneFinished(None, 0.9, 0.8, ()), Ended(), state=state)).status
+    assert "a.tif" in controls(after(Began("exporting"), FileWritten(Path("a.tif")), Ended())).status
+
+
+def test_notes_are_read_also_when_nothing_runs():
+    assert controls(after(Note("The image was closed."))).status == "The image was closed."
+    assert controls(SessionState()).status == "Ready."
+    assert controls(after()).status == "Ready: press Train."
+
+
+def test_states_are_never_changed_in_place():
+    state = after(*TRAINING)
+    copy = replace(state)
+    advance(state, Step(1, 0.1, {"loss": 1.0}))
+    assert state == copy
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (89, "89 s"), (150, "2 min"), (4800, "80 min"), (7260, "2 h 1 min")]
+)
+def test_durations_are_written_as_said(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_curve_never_has_more_than_its_points_and_stays_even():
+    curve = Curve()
+    for step in range(10_000):
+        curve = curve.with_point(step, {"loss": float(step)})
+    assert POINTS / 2 <= len(curve.steps) < POINTS
+    gaps = np.diff(curve.steps)
+    assert gaps.max() == gaps.min()
+    assert curve.last > 9_900
+
+
+def test_a_curve_prefers_the_total_loss_and_ignores_steps_without_one():
+    assert Curve().with_point(1, {"class": 3.0, "total": 1.0}).last == 1.0
+    assert Curve().with_point(1, {"class": 3.0}).last == 3.0
+    assert Curve().with_point(1, {}).values == ()
