@@ -21,8 +21,10 @@ from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
 from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
 
-LARGEST_MAPS = 6 * 2**30
-"""Bytes of maps above which a whole image is refused; `segment_image` works on any size."""
+LARGEST_JOB = 4 * 2**30
+"""Bytes above which the maps of a whole image are refused; `segment_image` works on any size."""
+COPIES = 3
+"""So many float32 copies of a frame are held while it is predicted."""
 PARTS = 1000
 """Resolution of the progress of a segmentation in blocks."""
 
@@ -130,11 +132,12 @@ class _Job:
     def refuse_if_too_large(self) -> None:
         """Refuse what `predict` would need too much memory for."""
         scale = (self.predictor.working_diameter or self.diameter) / self.diameter
-        pixels = float(self.image.frames[:, 0].size) * scale ** len(self.image.spatial_shape)
-        needed = 4 * pixels * sum(spec.channels for spec in self.specs.values())
-        if needed > LARGEST_MAPS:
+        frame = np.prod([size * scale for size in self.image.spatial_shape])
+        maps = len(self.image.frames) * sum(spec.channels for spec in self.specs.values())
+        needed = 4 * float(frame) * (maps + COPIES * self.image.n_channels)
+        if needed > LARGEST_JOB:
             raise OutOfMemory(
-                f"The maps of '{self.image.name}' would take {needed / 2**30:.0f} GB.",
+                f"Making the maps of '{self.image.name}' would take {needed / 2**30:.0f} GB of memory.",
                 "Segment it without keeping the maps, or work on a part of it.",
             )
 
