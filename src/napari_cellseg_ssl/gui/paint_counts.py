@@ -50,6 +50,11 @@ class PaintCounter:
         """Counts of all frames."""
         return sum(self._frames.values(), PaintCounts())
 
+    @property
+    def painted_frames(self) -> tuple[int, ...]:
+        """Indices of the frames on which something is painted."""
+        return tuple(index for index, counts in sorted(self._frames.items()) if not counts.is_empty)
+
     def count_all(self) -> PaintCounts:
         """Count every frame anew."""
         for index in range(len(self._as_frames())):

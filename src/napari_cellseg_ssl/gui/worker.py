@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import create_worker as create_plain_worker
 
@@ -143,6 +144,8 @@ class LatestOnly(QObject):
         worker.start()
 
     def _deliver(self, result: Stamped, generation: int) -> None:
+        if not isalive(self):  # its panel was closed meanwhile
+            return
         self._slow = result.seconds > SLOW_S
         if generation != self._generation:
             return
@@ -153,7 +156,7 @@ class LatestOnly(QObject):
 
     def _go_on(self) -> None:
         self._worker = None
-        if self._waiting is not None and not self._timer.isActive():
+        if isalive(self) and self._waiting is not None and not self._timer.isActive():
             self._timer.start(WAIT_WHEN_SLOW_MS if self._slow else 0)
 
 

@@ -1,6 +1,8 @@
 """The panel of the dock *Paint labels*: start an annotation, the keys, and how much is painted."""
 
+import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,16 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
+from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.paint_counts import PaintCounter
 from napari_cellseg_ssl.gui.painting import KEYS, USUAL_DIAMETER, Painter, complete_regions, new_annotation
+from napari_cellseg_ssl.gui.painting_backup import PaintingBackup, SavedPainting, find_painting
 from napari_cellseg_ssl.gui.stage import button, note
+from napari_cellseg_ssl.gui.worker import LatestOnly
 
 COUNT_AFTER_MS = 200
 BUTTON_ACTS = ("next_cell", "background")
@@ -36,6 +42,10 @@ class PaintPanel(QWidget):
         self._controller = controller
         self._painter: Painter | None = None
         self._counter: PaintCounter | None = None
+        self._backup: PaintingBackup | None = None
+        self._saved: SavedPainting | None = None
+        self._backups = LatestOnly(self)
+        self._backups.failed.connect(lambda failure: self._say(f"The painting is not saved: {failure.message}"))
         self._count_soon = QTimer(self)
         self._count_soon.setSingleShot(True)
         self._count_soon.setInterval(COUNT_AFTER_MS)
@@ -55,6 +65,9 @@ class PaintPanel(QWidget):
             self._start,
         )
         box.addWidget(self.new_button)
+        tip = "Put back what was painted on this image the last time."
+        self.recover_button = button("", "cellseg_recover_painting", tip, self._recover)
+        box.addWidget(self.recover_button)
         self.counts = note("")
         self.counts.setObjectName("cellseg_counts")
         box.addWidget(self.counts)
@@ -107,6 +120,16 @@ class PaintPanel(QWidget):
             self._painter.start()
             self._say("Paint the first cell completely, then press N for the next one.")
 
+    def _recover(self) -> None:
+        viewer, image, saved = self._controller.viewer, self._controller.image_layer, self._saved
+        if viewer is None or image is None or saved is None:
+            return
+        layer = new_annotation(viewer, image)
+        layer.data = saved.labels
+        self._controller.choices.choose_annotation(layer, "sparse")
+        if self._painter is not None:
+            self._painter.start()
+
     def _image(self) -> Image | None:
         """The chosen image; while nothing is chosen, as without the other dock, the topmost one of the user's."""
         viewer = self._controller.viewer
@@ -134,6 +157,11 @@ class PaintPanel(QWidget):
             self.message.setText(sentence)
 
     def _on_image(self, _image: Any = None) -> None:
+        image = self._controller.image_layer
+        self._saved = None
+        if image is not None:
+            with contextlib.suppress(CellSegError, OSError):  # an offer, no more: without it all goes on as usual
+                self._saved = find_painting(image, layout_of(image).derived_shape)
         self._on_annotation(self._controller.annotation_layer)
 
     def _on_annotation(self, layer: Labels | None) -> None:
@@ -143,12 +171,13 @@ class PaintPanel(QWidget):
                 event.disconnect(self._on_painted)
         viewer, image = self._controller.viewer, self._controller.image_layer
         if layer is None or image is None or viewer is None or not _is_painting(layer):
-            self._painter = self._counter = None
+            self._painter = self._counter = self._backup = None
         else:
             self._painter = Painter(viewer, layer, image, self._diameter)
             self._painter.bind_keys(self._say)
             self._counter = PaintCounter(layer)
             self._counter.count_all()
+            self._backup = PaintingBackup(image, layer)
             for event in self._watched(layer):
                 event.connect(self._on_painted)
         self.keys.setEnabled(self._painter is not None)
@@ -171,8 +200,18 @@ class PaintPanel(QWidget):
         if self._counter is not None and self._painter is not None:
             self._counter.count_frame(self._painter.shown_frame_number())
             self._render()
+            self._keep(self._counter.painted_frames)
+
+    def _keep(self, painted_frames: tuple[int, ...]) -> None:
+        """Write what is painted to disk, so that a crash costs nothing."""
+        if self._backup is not None and painted_frames:
+            self._backups.submit(partial(self._backup.write, self._backup.copy(painted_frames)))
 
     def _render(self) -> None:
+        can_recover = self._saved is not None and self._controller.annotation_layer is None
+        self.recover_button.setVisible(can_recover)
+        if self._saved is not None:
+            self.recover_button.setText(f"Recover {self._saved.n_cells} cells painted on {self._saved.when}")
         if self._counter is None:
             self.counts.setText("")
             return
