@@ -10,16 +10,20 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 
 ZOOM, GAP, CAPTION = 2, 8, 20
-INK, PAPER = (20, 20, 20), (255, 255, 255)
+INK, PAPER, BACKGROUND_INK = (20, 20, 20), (255, 255, 255), (0.9, 0.1, 0.1)
+GOLDEN = 0.618034
+THICKNESS = 2
+"""Of outlines, px of the enlarged picture."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture with its caption; `labels` (Y, X) are drawn as coloured outlines on the image (Y, X)."""
+    """One picture (Y, X) with its caption; `labels` (Y, X) are outlined, `background` (Y, X) bool is tinted."""
 
     caption: str
     image: Array
     labels: Array | None = None
+    background: Array | None = None
 
 
 def save_comparison(file: Path, rows: Sequence[Sequence[Panel]]) -> None:
@@ -49,17 +53,27 @@ def _render(panel: Panel) -> Array:
     rgb = np.repeat(np.repeat(np.stack([grey] * 3, axis=-1), ZOOM, axis=0), ZOOM, axis=1)
     if panel.labels is not None:
         labels = np.repeat(np.repeat(panel.labels, ZOOM, axis=0), ZOOM, axis=1)
-        colours = np.random.default_rng(1).uniform(0.35, 1.0, (int(labels.max()) + 1, 3))
         edge = _edges(labels)
-        rgb[edge] = colours[labels[edge]]
+        rgb[edge] = _colours(int(labels.max()))[labels[edge]]
+    if panel.background is not None:
+        marked = np.repeat(np.repeat(panel.background, ZOOM, axis=0), ZOOM, axis=1)
+        rgb[marked] = 0.4 * rgb[marked] + 0.6 * np.array(BACKGROUND_INK)
     return (rgb * 255).astype(np.uint8)
+
+
+def _colours(n: int) -> Array:
+    """Make n + 1 bright colours, (n + 1, 3), neighbours in number far apart in hue."""
+    hue = 6 * ((np.arange(n + 1) * GOLDEN) % 1.0)
+    colours: Array = np.stack([np.abs(hue - 3) - 1, 2 - np.abs(hue - 2), 2 - np.abs(hue - 4)], axis=1).clip(0.15, 1)
+    return colours
 
 
 def _edges(labels: Array) -> Array:
     """Find the pixels of objects that touch something else, (Y, X) bool."""
-    padded = np.pad(labels, 1, mode="edge")
-    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    t = THICKNESS
+    padded = np.pad(labels, t, mode="edge")
+    height, width = labels.shape
     differs = np.zeros(labels.shape, bool)
-    for other in neighbours:
-        differs |= labels != other
+    for dy, dx in ((-t, 0), (t, 0), (0, -t), (0, t)):
+        differs |= labels != padded[t + dy : t + dy + height, t + dx : t + dx + width]
     return differs & (labels > 0)

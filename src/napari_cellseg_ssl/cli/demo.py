@@ -36,7 +36,7 @@ SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 CAPTIONS = {
     "classical": "classical, no training",
     "cellulus": "cellulus, no labels",
-    "actis": "actis, a few painted cells",
+    "actis": "actis, few painted cells",
 }
 
 
@@ -50,7 +50,9 @@ class _Sample:
 def run_demo(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Train on the packaged images, segment them, and show the results beside each other."""
     found = _load()
-    console.say("Three fluorescence images; on one of them 8 of 65 nuclei are painted. Nothing else is given.")
+    n_painted = sum(one.annotation.n_cells for one in found if one.annotation is not None)
+    n_cells = sum(len(np.unique(one.truth)) - 1 for one in found)
+    console.say(f"{len(found)} fluorescence images with {n_cells} nuclei, {n_painted} of them painted.")
     results: dict[str, dict[str, tuple[Array, ImageScores]]] = {}
     for method_id, caption in CAPTIONS.items():
         console.say(f"\n{caption}")
@@ -130,8 +132,11 @@ def _tell_scores(
 
 def _row(one: _Sample, results: dict[str, dict[str, tuple[Array, ImageScores]]]) -> list[Panel]:
     image, name = one.image.frames[0, 0], one.image.name
-    painted = np.zeros_like(one.truth[0]) if one.annotation is None else one.annotation.cells[0]
-    first = Panel(name if one.annotation is None else f"{name}, painted cells", image, painted.astype(np.int32))
+    note = one.annotation
+    if note is None:
+        first = Panel(name, image)
+    else:
+        first = Panel(f"{name}: painted", image, note.cells[0], note.known[0] & (note.cells[0] == 0))
     panels = [first]
     for method_id, caption in CAPTIONS.items():
         labels, scores = results[method_id][name]

@@ -1,0 +1,99 @@
+"""The five calls for notebooks."""
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_cellseg_ssl as cs
+from drawings import disks, painting, picture
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption, WrongRun
+from napari_cellseg_ssl.core.events import Note, Step
+from napari_cellseg_ssl.core.images import ImageStack
+
+pytestmark = pytest.mark.usefixtures("fake_method")
+
+
+def test_arrays_in_labels_out(cells, tmp_path):
+    model = cs.train("fake", images=picture(cells), object_diameter=10.0, options={"steps": 3}, out=tmp_path / "run")
+
+    labels = cs.segment(tmp_path / "run", picture(cells))
+
+    assert labels.shape == (64, 64)
+    assert cs.score(labels, cells)["f1_50"] == 1.0
+    assert cs.load_run(tmp_path / "run").id == model.id
+
+
+def test_maps_can_be_segmented_again_with_other_options(cells):
+    model = cs.train("fake", images=[picture(cells)], object_diameter=10.0)
+
+    maps = cs.predict(model, picture(cells))
+
+    assert cs.segment(model, maps).max() == 16
+    fewer = cs.segment(model, maps, options={"threshold": 1.0}) > 0
+    assert np.count_nonzero(fewer) < np.count_nonzero(cs.segment(model, maps))
+    with pytest.raises(WrongOption, match="threshhold"):
+        cs.segment(model, maps, options={"threshhold": 1.0})
+
+
+def test_movies_come_back_as_movies(cells):
+    movie = np.stack([picture(cells)] * 3)
+    model = cs.train("fake", images=ImageStack.from_array(movie), object_diameter=10.0)
+
+    assert cs.segment(model, movie).shape == (3, 64, 64)
+
+
+def test_files_pair_with_labels_and_the_listener_hears_everything(cells, tmp_path):
+    for folder, array in (("images", picture(cells)), ("painted", painting(cells))):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", array)
+    heard = []
+
+    cs.train(
+        "fake",
+        images=tmp_path / "images",
+        labels=tmp_path / "painted",
+        labels_mode="sparse",
+        object_diameter=10.0,
+        on_event=heard.append,
+    )
+
+    assert any(isinstance(event, Note) for event in heard)
+    assert any(isinstance(event, Step) for event in heard)
+
+
+def test_labels_are_given_by_position_or_not_at_all(cells):
+    images = [picture(cells), picture(disks(n=3))]
+
+    assert cs.train("fake", images=images, labels=[painting(cells), None], object_diameter=10.0).method_id == "fake"
+    with pytest.raises(WrongAnnotation, match="2 images but 1 labels"):
+        cs.train("fake", images=images, labels=[painting(cells)], object_diameter=10.0)
+
+
+def test_a_model_starts_from_another_and_remembers_it(cells):
+    first = cs.train("fake", images=picture(cells), object_diameter=10.0)
+
+    second = cs.train("fake", images=picture(cells), object_diameter=10.0, start_from=first)
+
+    assert second.provenance.parent == first.id
+
+
+def test_a_model_of_another_method_is_no_start(cells):
+    classical = cs.train("classical", images=picture(cells), object_diameter=10.0)
+
+    with pytest.raises(WrongRun, match="cannot start from"):
+        cs.train("fake", images=picture(cells), object_diameter=10.0, start_from=classical)
+
+
+def test_without_an_image_there_is_a_clear_error():
+    with pytest.raises(WrongImage, match="no image"):
+        cs.train("fake", images=[])
+
+
+def test_scores_need_as_many_truths_as_predictions(cells):
+    with pytest.raises(WrongAnnotation, match="1 predictions but 2 truths"):
+        cs.score([cells], [cells, cells])
+
+
+def test_starter_models_that_do_not_exist_are_said():
+    with pytest.raises(WrongRun, match="starter model 'nuclei'"):
+        cs.load_run("starter:nuclei")
