@@ -49,6 +49,7 @@ class SmallUNet(nn.Module):
         self.up = nn.ModuleList(_layer(b, b) for b in widths[:-1])
         self.head = nn.Conv2d(width, out_channels, 1)
         self.apply(_initialise)
+        self.to(memory_format=torch.channels_last)  # a quarter faster on processors
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict logits; both axes of the image must be multiples of `multiple_of`."""

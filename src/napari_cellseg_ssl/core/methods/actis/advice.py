@@ -83,6 +83,10 @@ def _has_contact(frame: Frame) -> bool:
 
 
 def _sizes(frame: Frame) -> Array:
-    areas = np.bincount(frame.cells[frame.known].ravel())[1:]
+    """Widths of the known cells, px, those left out that the image's edge may cut."""
+    areas = np.bincount(frame.cells.ravel())
+    for edge in (frame.cells[0], frame.cells[-1], frame.cells[:, 0], frame.cells[:, -1]):
+        areas[edge] = 0
+    areas[0] = 0
     widths: Array = 2 * np.sqrt(areas[areas > 0] / np.pi)
     return widths

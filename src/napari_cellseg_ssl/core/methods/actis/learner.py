@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,7 +126,8 @@ class Learner:
         from napari_cellseg_ssl.core.torch_tools.masked_losses import masked_cross_entropy
 
         batch = sampler.labelled(self._rng, self.options.batch)
-        logits = self.student(random_intensity(batch.images, self._rng).to(self.device))
+        with self._precision():
+            logits = self.student(random_intensity(batch.images, self._rng).to(self.device))
         return {"supervised": masked_cross_entropy(logits, batch.classes.to(self.device), self._weights)}
 
     def _refinement_losses(self, sampler: Sampler, refined: float) -> dict[str, Tensor]:
@@ -140,7 +142,8 @@ class Learner:
         view = int(self._rng.integers(8))
         wanted = orient(self.pseudo_labels(anywhere), view)
         images = torch.cat([painted.images, orient(anywhere.images, view)])
-        logits = self.student(random_intensity(images, self._rng).to(self.device))
+        with self._precision():
+            logits = self.student(random_intensity(images, self._rng).to(self.device))
         n_painted = len(painted.images)
         supervised = masked_cross_entropy(logits[:n_painted], painted.classes.to(self.device), self._weights)
         weight = self.options.pseudo_weight * min(1.0, refined / RAMP)
@@ -154,7 +157,10 @@ class Learner:
         from napari_cellseg_ssl.core.torch_tools.teacher import averaged_probabilities
 
         known = batch.classes.to(self.device)
-        probabilities = averaged_probabilities(self.teacher, batch.images.to(self.device), self.options.teacher_views)
+        with self._precision():
+            probabilities = averaged_probabilities(
+                self.teacher, batch.images.to(self.device), self.options.teacher_views
+            )
         self.thresholds.update(probabilities, known == UNKNOWN)
         return torch.where(known == UNKNOWN, pseudo_classes(probabilities, self.thresholds), known)
 
@@ -178,6 +184,11 @@ class Learner:
             follow(self.teacher, self.student, 0.0)
         elif self.step % options.teacher_every == 0:
             follow(self.teacher, self.student, PAPER_DECAY)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+
+        return half_precision(self.device, self.options.mixed_precision)
 
     def _make_optimiser(self, name: str) -> Optimizer:
         import torch

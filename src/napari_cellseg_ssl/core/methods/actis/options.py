@@ -110,6 +110,9 @@ class ActisOptions:
     frozen_teacher: bool = option(
         False, label="Frozen teacher", help="Keep the teacher as it was after the first stage", advanced=True
     )
+    mixed_precision: bool = option(
+        True, label="Half precision", help="Train in bfloat16 where the device is faster in it", advanced=True
+    )
     prediction_views: int = option(
         2, label="Views in prediction", help="Orientations averaged when an image is predicted", min=1, max=8
     )
