@@ -34,8 +34,8 @@ def join_pieces(labels: Array, embedding: Array, inside: Array, *, diameter: flo
 
     At the border of two objects the embedding jumps from one reference point to the other, by as much as these lie
     apart. Inside one object that is longer than the network's field of view, it drifts: the pieces that clustering
-    cuts it into meet without a jump. Nearly continuous contacts are joined always, less certain ones only while the result
-    stays near the size of a typical object. Most continuous contacts first.
+    cuts it into meet without a jump. Nearly continuous contacts are joined always, less certain ones only while the
+    result stays near the size of a typical object. Most continuous contacts first.
 
     Parameters
     ----------
@@ -89,10 +89,7 @@ def _contacts(labels: Array, embedding: Array, inside: Array) -> Contacts:
         a, b = labels[here], labels[there]
         border = np.nonzero((a != b) & (a > 0) & (b > 0) & inside[here] & inside[there])
         a, b = a[border].astype(np.int64), b[border].astype(np.int64)
-        change = (
-            embedding[(slice(None), *there)][(slice(None), *border)]
-            - embedding[(slice(None), *here)][(slice(None), *border)]
-        )
+        change = np.stack([offset[there][border] - offset[here][border] for offset in embedding])
         change[axis] += 1
         keys.append(np.minimum(a, b) * n + np.maximum(a, b))
         steps.append(np.sqrt((change**2).sum(axis=0)))

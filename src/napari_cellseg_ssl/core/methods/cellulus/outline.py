@@ -1,179 +1,157 @@
 """From clusters with a halo to outlines, without labels.
 
-The foreground of Cellulus is too large: every pixel whose patch touches an object predicts stably, so a halo of
-about half the field of view surrounds each object. The paper shrinks by 0 to 6 px, chosen on the test data, or fits
-to the signal by Otsu's threshold in each object. Both exist here; the default learns the outline from the image itself
-(`learnt_outline`), because neither suits bright nuclei, dim textured ones and phase contrast alike.
+The paper shrinks the foreground by 0 to 6 px, the number chosen on the test data, or fits each cluster to its signal by
+Otsu's threshold. Both exist here. Neither suits bright nuclei, dim textured ones and phase contrast alike, so the
+default learns the outline from the image itself: two rough teachers, and a student that sees the pixels.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.otsu import otsu_per_object
+from napari_cellseg_ssl.core.methods.cellulus.halo import expected_size, halo_width, width_by_size
 from napari_cellseg_ssl.core.methods.cellulus.logistic import fit_logistic
 
-DEEPEST = 16
 CONTRAST = 0.05
 SAMPLE = 6000
+FEWEST = 50
+CORE, RIM = 0.7, 3.0
+FLAT = 0.02
+PLAUSIBLE = (0.68, 1.5)
+SPECK = 0.05
 
 
-def depth_in(foreground: Array) -> Array:
-    """Distance (px, at most `DEEPEST`) of each pixel to the background, within 8 % of the Euclidean one.
+@dataclass(frozen=True)
+class Appearance:
+    """What a pixel and its surroundings look like; each (*S) float32.
 
-    Two integer distances bracket the Euclidean one and cost a tenth of it, which keeps sliders fast.
+    `smooth` and `wide` are smoothed by 1 and 2 px, `spread` is the standard deviation within about 2 px, `slope` the
+    length of the gradient.
     """
-    from scipy.ndimage import distance_transform_cdt
 
-    if foreground.all():
-        return np.full(foreground.shape, DEEPEST, np.float32)
-    squares = distance_transform_cdt(foreground, "chessboard")
-    blocks = distance_transform_cdt(foreground, "taxicab")
-    return np.minimum(np.maximum(squares, blocks / np.sqrt(foreground.ndim)), DEEPEST).astype(np.float32)
+    smooth: Array
+    wide: Array
+    spread: Array
+    slope: Array
 
 
-def halo_width(labels: Array, depth: Array, smooth: Array, diameter: float) -> float:
-    """Estimate how many px the clusters extend beyond their objects.
-
-    A mean of two independent estimates: where the objects left over have the median diameter they should have
-    (twice its weight), and where, from the rim inwards, the mean intensity changes fastest.
-
-    Parameters
-    ----------
-    labels : (*S) int32
-    depth : (*S) float32, px
-        Distance to the background.
-    smooth : (*S) float32
-        Smoothed intensity.
-    diameter : float, px
-    """
-    return (2 * _depth_of_size(labels, depth, diameter) + _depth_of_edge(labels, depth, smooth)) / 3
-
-
-def _depth_of_size(labels: Array, depth: Array, diameter: float) -> float:
-    n, steps = int(labels.max()), 2 * DEEPEST + 1
-    inside = labels > 0
-    layer = np.minimum((2 * depth[inside]).astype(np.intp), steps - 1)
-    counts = np.bincount(labels[inside] * steps + layer, minlength=(n + 1) * steps).reshape(n + 1, steps)[1:]
-    left_over = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
-    expected = expected_size(diameter, labels.ndim)
-    sizes = [
-        np.median(column[column > 0.1 * expected]) if (column > 0.1 * expected).any() else 0 for column in left_over.T
-    ]
-    return 0.5 * int(np.argmin(np.abs(np.array(sizes) - expected)))
-
-
-def _depth_of_edge(labels: Array, depth: Array, smooth: Array) -> float:
-    layer = np.minimum(np.rint(depth).astype(np.intp), DEEPEST)[labels > 0]
-    counts = np.maximum(np.bincount(layer, minlength=DEEPEST + 1), 1)
-    profile = np.bincount(layer, smooth[labels > 0], DEEPEST + 1) / counts
-    change = np.abs(np.diff(profile[1:12]))
-    return float(1.5 + np.argmax(change))
-
-
-def expected_size(diameter: float, ndim: int) -> float:
-    """Area or volume (px) of an object of this diameter."""
-    return float(np.pi / 4 * diameter**2 if ndim == 2 else np.pi / 6 * diameter**3)
-
-
-def relative_level(labels: Array, depth: Array, smooth: Array) -> Array:
-    """Intensity between an object's rim (0) and its core (1), for the pixels of objects.
-
-    Bright, dark, strong and faint objects look alike on this scale.
-
-    Returns
-    -------
-    (labelled pixels,) float32
-    """
-    n = int(labels.max()) + 1
-    inside = labels > 0
-    ids, values, deep = labels[inside], smooth[inside], depth[inside]
-    deepest = np.zeros(n, np.float32)
-    np.maximum.at(deepest, ids, deep)
-    core, rim = deep >= 0.7 * deepest[ids], deep < 3
-    background = float(np.median(smooth[~inside])) if not inside.all() else float(np.percentile(smooth, 5))
-    high, low = _means(ids[core], values[core], n, background), _means(ids[rim], values[rim], n, background)
-    span = high - low
-    span = np.where(np.abs(span) < 0.02, np.where(span < 0, -0.02, 0.02), span)
-    return np.clip((values - low[ids]) / span[ids], -1, 2).astype(np.float32)
-
-
-def learnt_outline(labels: Array, depth: Array, intensity: Array, *, diameter: float, tightness: float = 0.5) -> Array:
-    """Learn from this image which pixels of the clusters are object and which are halo.
-
-    The teacher is the depth: farther inside than the halo's width is object, the rest is not. On average that is right,
-    for a single pixel often wrong. A logistic regression on what the pixels look like learns the average, and then
-    corrects the single pixels.
-
-    Parameters
-    ----------
-    labels : (*S) int32
-    depth : (*S) float32, px
-        Distance to the background.
-    intensity : (*S) float32
-    diameter : float, px
-        Of a typical object.
-    tightness : float
-        Probability a pixel needs to count as object.
-
-    Returns
-    -------
-    (*S) bool
-    """
-    inside = labels > 0
-    mask = np.zeros(labels.shape, bool)
-    smooth, *others = appearance(intensity)
-    width = halo_width(labels, depth, smooth, diameter)
-    truth = (depth[inside] > width).astype(np.float32)
-    if truth.all() or not truth.any():
-        mask[inside] = truth > 0
-        return mask
-    features = np.column_stack([relative_level(labels, depth, smooth), smooth[inside], *(o[inside] for o in others)])
-    sample = np.random.default_rng(0).choice(len(features), min(SAMPLE, len(features)), replace=False)
-    centre, spread = features[sample].mean(axis=0), features[sample].std(axis=0) + 1e-6
-    weights = fit_logistic((features[sample] - centre) / spread, truth[sample])
-    score = features @ (weights[:-1] / spread).astype(np.float32) + (weights[-1] - centre @ (weights[:-1] / spread))
-    mask[inside] = score > np.log(tightness / (1 - tightness))
-    return mask
-
-
-def appearance(intensity: Array) -> tuple[Array, Array, Array, Array]:
-    """Describe each pixel: smoothed at 1 and at 2 px, spread at 2 px, slope at 1 px; each (*S) float32."""
+def appearance(intensity: Array) -> Appearance:
+    """Describe every pixel of an intensity map (*S)."""
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(intensity, 1, truncate=3)
     wide = gaussian_filter(intensity, 2, truncate=3)
     spread = np.sqrt(np.maximum(gaussian_filter(intensity * intensity, 2, truncate=3) - wide * wide, 0))
     slope = np.sqrt(sum(np.gradient(smooth, axis=axis) ** 2 for axis in range(intensity.ndim)))
-    return smooth, wide, spread, slope
+    return Appearance(smooth, wide, spread, slope)
 
 
-def fitted_outline(labels: Array, intensity: Array, *, sign: int) -> Array:
-    """Fit each cluster to its signal by Otsu's threshold; clusters without contrast vanish.
+def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: float) -> Array:
+    """Learn from this image which pixels of the clusters are object and which are halo.
+
+    One teacher is the depth: farther inside than the halo is wide is object. The other is Otsu's threshold in each
+    cluster; it has a say where its objects are about as large as objects should be, and then only pixels on which
+    both teachers agree are used. Right on average, the teachers are often wrong about a pixel. A logistic regression
+    on what pixels look like learns the average and corrects the pixels.
 
     Parameters
     ----------
     labels : (*S) int32
-    intensity : (*S) float32
-    sign : int
-        1 for objects brighter than their surroundings, -1 for darker ones.
+        Clusters, 1..n, with their halo; at least one.
+    depth : (*S) float32, px
+        Distance to the background.
+    looks : Appearance
+    diameter : float, px
+        Of a typical object.
 
     Returns
     -------
-    (*S) bool
+    (*S) float32
+        Log-odds of being object; minus infinity outside the clusters.
     """
-    from scipy.ndimage import gaussian_filter
+    inside = labels > 0
+    ids, deep, smooth = labels[inside], depth[inside], looks.smooth[inside]
+    size = expected_size(diameter, labels.ndim)
+    level, rises = _relative_level(ids, deep, smooth, _background(looks.smooth, inside))
+    signal = signal_pixels(ids, smooth if rises else -smooth)
+    if _is_plausible(ids[signal], size, labels.ndim):
+        truth, agreed = signal, signal == (deep > width_by_size(ids, deep, size))
+    else:
+        truth = deep > halo_width(ids, deep, smooth, size)
+        agreed = np.ones(len(ids), bool)
+    features = np.column_stack([level, smooth, looks.wide[inside], looks.spread[inside], looks.slope[inside]])
+    score = np.full(labels.shape, -np.inf, np.float32)
+    score[inside] = _student(features, truth, np.flatnonzero(agreed))
+    return score
 
-    inside, n = labels > 0, int(labels.max(initial=0))
-    values, ids = sign * gaussian_filter(intensity, 1, truncate=3)[inside], labels[inside]
+
+def signal_pixels(ids: Array, values: Array) -> Array:
+    """Pixels above Otsu's threshold of their cluster; none in clusters without contrast.
+
+    Parameters
+    ----------
+    ids : (pixels,) int
+        Cluster of each foreground pixel, 1..n.
+    values : (pixels,) float32
+        Smoothed intensity, its sign such that objects are bright.
+
+    Returns
+    -------
+    (pixels,) bool
+    """
+    n = int(ids.max())
     is_signal = values > otsu_per_object(values, ids, n)[ids]
-    contrast = _means(ids[is_signal], values[is_signal], n + 1, 0) - _means(
-        ids[~is_signal], values[~is_signal], n + 1, 0
-    )
-    mask = np.zeros(labels.shape, bool)
-    mask[inside] = is_signal & (contrast >= CONTRAST)[ids]
-    return mask
+    above, below = (_means(ids[part], values[part], n + 1, 0.0, fewest=1) for part in (is_signal, ~is_signal))
+    found: Array = is_signal & (above - below >= CONTRAST)[ids]
+    return found
 
 
-def _means(ids: Array, values: Array, n: int, otherwise: float) -> Array:
+def _is_plausible(signal_ids: Array, size: float, ndim: int) -> bool:
+    """Whether objects made of signal pixels are, in the median, about as large as they should be."""
+    sizes = np.bincount(signal_ids)
+    sizes = sizes[sizes > SPECK * size]
+    if sizes.size == 0:
+        return False
+    low, high = PLAUSIBLE
+    return bool(low < (np.median(sizes) / size) ** (1 / ndim) < high)
+
+
+def _student(features: Array, truth: Array, trusted: Array) -> Array:
+    """Log-odds (pixels,) of being object, learnt from the trusted pixels; if these are too few, the truth itself."""
+    sample = np.random.default_rng(0).permutation(trusted)[:SAMPLE]
+    if min(truth[sample].sum(), (~truth[sample]).sum()) < FEWEST:
+        return np.where(truth, 1.0, -1.0)
+    centre, spread = features[sample].mean(axis=0), features[sample].std(axis=0) + 1e-6
+    weights = fit_logistic((features[sample] - centre) / spread, truth[sample])
+    slopes = weights[:-1] / spread
+    log_odds: Array = features @ slopes.astype(np.float32) + np.float32(weights[-1] - centre @ slopes)
+    return log_odds
+
+
+def _background(smooth: Array, inside: Array) -> float:
+    return float(np.percentile(smooth, 5) if inside.all() else np.median(smooth[~inside]))
+
+
+def _relative_level(ids: Array, deep: Array, smooth: Array, background: float) -> tuple[Array, bool]:
+    """Intensity between an object's rim (0) and its core (1), and whether objects are brighter than their rims.
+
+    Bright, dark, strong and faint objects look alike on this scale.
+    """
+    n = int(ids.max()) + 1
+    deepest = np.zeros(n, np.float32)
+    np.maximum.at(deepest, ids, deep)
+    core, rim = deep >= CORE * deepest[ids], deep < RIM
+    high = _means(ids[core], smooth[core], n, background)
+    low = _means(ids[rim], smooth[rim], n, background)
+    span = high - low
+    rises = bool(span[1:].sum() >= 0)  # not the median: background has many clusters, all of them faint
+    span = np.where(np.abs(span) < FLAT, np.where(span < 0, -FLAT, FLAT), span)
+    level = np.clip((smooth - low[ids]) / span[ids], -1, 2)
+    return level.astype(np.float32), rises
+
+
+def _means(ids: Array, values: Array, n: int, otherwise: float, fewest: int = 5) -> Array:
     counts = np.bincount(ids, minlength=n)
-    return np.where(counts >= 5, np.bincount(ids, values, n) / np.maximum(counts, 1), otherwise)
+    return np.where(counts >= fewest, np.bincount(ids, values, n) / np.maximum(counts, 1), otherwise)

@@ -1,6 +1,8 @@
 """From maps to instances: foreground, clusters, joined pieces, outlines. No torch, no image."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,26 +13,25 @@ from napari_cellseg_ssl.core.instances.joining import join_pieces
 from napari_cellseg_ssl.core.instances.mean_shift import mean_shift
 from napari_cellseg_ssl.core.instances.otsu import otsu
 from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.methods.cellulus.halo import depth_in, expected_size
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus.outline import (
-    depth_in,
-    expected_size,
-    fitted_outline,
-    learnt_outline,
-)
+from napari_cellseg_ssl.core.methods.cellulus.outline import Appearance, appearance, learnt_score, signal_pixels
+from napari_cellseg_ssl.core.methods.cellulus.recall import Recall
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+T = TypeVar("T")
 
 SEPARABLE = 0.5
 CONTACT_DEPTH = 3.0
 """px; nearer to the background, two clusters meet in their halos and not in their objects."""
+REMEMBERED = 16
+
+_RECALL = Recall(REMEMBERED)
 
 
 def segment(maps: PredictionMaps, options: CellulusSegmentOptions) -> Array:
     """Make instances, (N, *S) int32 on the image's own grid."""
-    frames = zip(maps.arrays["embedding"], foreground(maps, options), maps.arrays["intensity"][:, 0], strict=True)
-    return maps.labels_to_source(np.stack([segment_frame(*frame, options, maps.working_diameter) for frame in frames]))
+    frames = range(len(maps.arrays["embedding"]))
+    return maps.labels_to_source(np.stack([FrameSegmenter(maps, index, options).instances() for index in frames]))
 
 
 def foreground(maps: PredictionMaps, options: CellulusSegmentOptions) -> Array:
@@ -39,10 +40,11 @@ def foreground(maps: PredictionMaps, options: CellulusSegmentOptions) -> Array:
     Without a threshold of the user's, Otsu's splits each frame. Where the uncertainty does not fall into two groups,
     as in tissue without gaps, everything is foreground.
     """
-    return np.stack([_stable(frame, options.threshold) for frame in maps.arrays["embedding-uncertainty"][:, 0]])
+    return np.stack([stable_pixels(frame, options.threshold) for frame in maps.arrays["embedding-uncertainty"][:, 0]])
 
 
-def _stable(uncertainty: Array, threshold: float) -> Array:
+def stable_pixels(uncertainty: Array, threshold: float) -> Array:
+    """Foreground (*S) bool of one frame; a threshold of 0 means Otsu's."""
     if threshold == 0:
         threshold, separability = otsu(uncertainty)
         if separability < SEPARABLE:
@@ -51,46 +53,78 @@ def _stable(uncertainty: Array, threshold: float) -> Array:
     return stable
 
 
-def segment_frame(
-    embedding: Array, stable: Array, intensity: Array, options: CellulusSegmentOptions, diameter: float
-) -> Array:
-    """Make the instances of one frame at the working scale.
+@dataclass(frozen=True)
+class FrameSegmenter:
+    """The stages of segmenting one frame at the working scale; each is remembered for the options it depends on."""
 
-    Parameters
-    ----------
-    embedding : (D, *Sw) float32, px
-    stable : (*Sw) bool
-        Foreground, halo included.
-    intensity : (*Sw) float32
-    diameter : float, px
-        Of a typical object, at the working scale.
+    maps: PredictionMaps
+    index: int
+    options: CellulusSegmentOptions
 
-    Returns
-    -------
-    (*Sw) int32
-    """
-    cluster: Callable[..., Array] = mean_shift if options.clustering == "mean-shift" else density_peaks
-    labels = cluster(embedding, stable, bandwidth=max(1.0, options.bandwidth * diameter))
-    if labels.max(initial=0) == 0:
-        return labels
-    depth = depth_in(stable)
-    if options.joining > 0:
-        labels = join_pieces(labels, embedding, depth > CONTACT_DEPTH, diameter=diameter, smoothness=options.joining)
-    outlined = np.where(_outline(labels, stable, depth, intensity, options, diameter), labels, 0)
-    return clean_up(outlined, min_size=options.smallest * expected_size(diameter, labels.ndim))
+    def instances(self) -> Array:
+        """(*Sw) int32, the final objects."""
+        labels = self._joined()
+        if labels.max(initial=0) == 0:
+            return labels
+        outlined = np.where(self._is_object(labels), labels, 0)
+        size = expected_size(self.maps.working_diameter, labels.ndim)
+        return clean_up(outlined, min_size=self.options.smallest * size)
 
+    def _remember(self, make: Callable[[], T], *key: Hashable) -> T:
+        return _RECALL.get(self.maps.arrays["embedding"], (self.index, make.__qualname__, *key), make)
 
-def _outline(
-    labels: Array, stable: Array, depth: Array, intensity: Array, options: CellulusSegmentOptions, diameter: float
-) -> Array:
-    from scipy.ndimage import distance_transform_edt
+    def _stable(self) -> Array:
+        return stable_pixels(self.maps.arrays["embedding-uncertainty"][self.index, 0], self.options.threshold)
 
-    match options.outline:
-        case "auto":
-            return learnt_outline(labels, depth, intensity, diameter=diameter, tightness=options.tightness)
-        case "bright" | "dark":
-            return fitted_outline(labels, intensity, sign=1 if options.outline == "bright" else -1)
-        case "shrink" if not stable.all():
-            shrunk: Array = distance_transform_edt(stable) > options.shrink
-            return shrunk
-    return stable
+    def _looks(self) -> Appearance:
+        return self._remember(lambda: appearance(self.maps.arrays["intensity"][self.index, 0]), "looks")
+
+    def _depth(self) -> Array:
+        return self._remember(lambda: depth_in(self._stable()), "depth", self.options.threshold)
+
+    def _joined(self) -> Array:
+        options = self.options
+        key = (options.threshold, options.bandwidth, options.clustering, options.joining)
+        return self._remember(self._cluster_and_join, *key)
+
+    def _cluster_and_join(self) -> Array:
+        options, diameter = self.options, self.maps.working_diameter
+        embedding = self.maps.arrays["embedding"][self.index]
+        cluster: Callable[..., Array] = mean_shift if options.clustering == "mean-shift" else density_peaks
+        labels = cluster(embedding, self._stable(), bandwidth=max(1.0, options.bandwidth * diameter))
+        if options.joining == 0 or labels.max(initial=0) == 0:
+            return labels
+        in_objects = self._depth() > CONTACT_DEPTH
+        return join_pieces(labels, embedding, in_objects, diameter=diameter, smoothness=options.joining)
+
+    def _is_object(self, labels: Array) -> Array:
+        """Tell objects from their halos, (*Sw) bool."""
+        options = self.options
+        if options.outline == "auto":
+            odds = options.tightness / (1 - options.tightness)
+            is_object: Array = self._score(labels) > np.log(odds)
+            return is_object
+        if options.outline in ("bright", "dark"):
+            return self._signal(labels, 1 if options.outline == "bright" else -1)
+        if options.outline == "shrink":
+            return self._exact_depth() > options.shrink
+        return labels > 0
+
+    def _score(self, labels: Array) -> Array:
+        options, diameter = self.options, self.maps.working_diameter
+        key = ("score", options.threshold, options.bandwidth, options.clustering, options.joining)
+        return self._remember(lambda: learnt_score(labels, self._depth(), self._looks(), diameter=diameter), *key)
+
+    def _signal(self, labels: Array, sign: int) -> Array:
+        inside = labels > 0
+        is_object = np.zeros(labels.shape, bool)
+        is_object[inside] = signal_pixels(labels[inside], sign * self._looks().smooth[inside])
+        return is_object
+
+    def _exact_depth(self) -> Array:
+        from scipy.ndimage import distance_transform_edt
+
+        stable = self._stable()
+        if stable.all():
+            return np.full(stable.shape, np.inf)
+        return self._remember(lambda: distance_transform_edt(stable), "exact depth", self.options.threshold)

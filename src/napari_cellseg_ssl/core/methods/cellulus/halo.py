@@ -1,0 +1,66 @@
+"""How far clusters reach beyond their objects.
+
+Every pixel whose patch touches an object predicts stably, so the foreground of Cellulus has a halo of up to half
+the field of view. Nobody has to say how wide it is: the size of the objects and their edges tell.
+"""
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+
+DEEPEST = 16
+SIZE_SHARE = 2 / 3
+SPECK = 0.1
+
+
+def expected_size(diameter: float, ndim: int) -> float:
+    """Area or volume (px) of an object of this diameter."""
+    return float(np.pi / 4 * diameter**2 if ndim == 2 else np.pi / 6 * diameter**3)
+
+
+def depth_in(foreground: Array) -> Array:
+    """Distance (px, at most `DEEPEST`) of each pixel to the background, (*S) float32.
+
+    The larger of two integer distances, which bracket the Euclidean one within 8 % and cost a tenth of it.
+    """
+    from scipy.ndimage import distance_transform_cdt
+
+    if foreground.all():
+        return np.full(foreground.shape, DEEPEST, np.float32)
+    squares = distance_transform_cdt(foreground, "chessboard")
+    blocks = distance_transform_cdt(foreground, "taxicab")
+    return np.minimum(np.maximum(squares, blocks / np.sqrt(foreground.ndim)), DEEPEST).astype(np.float32)
+
+
+def halo_width(ids: Array, depth: Array, smooth: Array, size: float) -> float:
+    """Width of the halo, px: a mixture of what the objects' size says, twice, and what their edges say, once.
+
+    Parameters
+    ----------
+    ids : (pixels,) int
+        Cluster of each foreground pixel, 1..n.
+    depth : (pixels,) float32, px
+        Distance to the background.
+    smooth : (pixels,) float32
+        Smoothed intensity.
+    size : float, px
+        Area or volume of a typical object.
+    """
+    return SIZE_SHARE * width_by_size(ids, depth, size) + (1 - SIZE_SHARE) * width_by_edge(depth, smooth)
+
+
+def width_by_size(ids: Array, depth: Array, size: float) -> float:
+    """Width (px) that, taken off all clusters, leaves objects of the right median size."""
+    layers = 2 * DEEPEST + 1
+    counts = np.bincount(ids * layers + (2 * depth).astype(np.intp), minlength=(int(ids.max()) + 1) * layers)
+    left_over = counts.reshape(-1, layers)[1:, ::-1].cumsum(axis=1)[:, ::-1]
+    sizes = [np.median(column[column > SPECK * size]) if (column > SPECK * size).any() else 0 for column in left_over.T]
+    return 0.5 * int(np.argmin(np.abs(np.array(sizes) - size)))
+
+
+def width_by_edge(depth: Array, smooth: Array) -> float:
+    """Depth (px) at which the mean intensity, from the rim of the foreground inwards, changes fastest."""
+    layer = np.rint(depth).astype(np.intp)
+    counts = np.maximum(np.bincount(layer, minlength=DEEPEST + 1), 1)
+    profile = np.bincount(layer, smooth, DEEPEST + 1) / counts
+    return float(1.5 + np.argmax(np.abs(np.diff(profile[1:12]))))
