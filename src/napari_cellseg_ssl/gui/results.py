@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from napari.components import ViewerModel
 from napari.layers import Image
@@ -30,6 +31,8 @@ def drawing(job: Job) -> Job:
     """Let a job draw its maps as soon as it has them."""
 
     def run(control: Control) -> Iterator[object]:
+        # napari imports it for the first Labels layer, which takes most of a second: better here than while painting.
+        import_module("pandas")
         events = job(control)
         try:
             for event in events:
