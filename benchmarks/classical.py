@@ -2,8 +2,8 @@
 
     python benchmarks/classical.py DATA [--sets NAME ...] [--diameter auto|image|set] [--set OPTION=VALUE ...] [--json]
 
-`--diameter auto` estimates each image's from its pixels; `image` takes each image's true median, `set` the median over all
-objects of the set, as the published baselines do. Scores are means over images; 3D sets are included with `--ndim 3`.
+`--diameter auto` estimates each image's from its pixels; `image` takes each image's true median, `set` the median of
+these over the set, as the published baselines do. Scores are means over images; 3D sets are included with `--ndim 3`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from datasets import LabelledSet, find_sets
 
-from napari_cellseg_ssl.core.diameter import diameters_of_cells, estimate_diameter
+from napari_cellseg_ssl.core.diameter import diameter_of_cells, estimate_diameter
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
@@ -26,7 +26,7 @@ SHOWN = ("f1_50", "seg", "ap_50", "s_dsb", "dice", "seg_pooled")
 
 def measure(one_set: LabelledSet, mode: str, options: ClassicalSegmentOptions) -> dict[str, object]:
     truths = [item.read_labels() for item in one_set]
-    of_set = float(np.median(np.concatenate([diameters_of_cells(truth) for truth in truths])))
+    of_set = float(np.median([diameter_of_cells(truth) for truth in truths]))
     scores, seconds = [], []
     for item, truth in zip(one_set, truths, strict=True):
         image = item.read_image()
@@ -34,7 +34,7 @@ def measure(one_set: LabelledSet, mode: str, options: ClassicalSegmentOptions) -
         if mode == "auto":
             diameter = estimate_diameter(image).diameter
         else:
-            diameter = of_set if mode == "set" else float(np.median(diameters_of_cells(truth)))
+            diameter = of_set if mode == "set" else float(diameter_of_cells(truth) or of_set)
         start = time.perf_counter()
         labels = segment_frame(intensity, diameter, options)
         seconds.append(time.perf_counter() - start)

@@ -70,7 +70,9 @@ def main() -> None:
             f" | {row[k]['bias']:+11.2f} {row[k]['median']:7.2f} {row[k]['p90']:5.2f} {row[k]['within_25']:7.2f}"
             for k in kinds
         )
-        print(f"{row['set']:28} {row['images']:3} {row['truth_px']:5}{cells} | {row['confidence']} {row['max_seconds']}")
+        print(
+            f"{row['set']:28} {row['images']:3} {row['truth_px']:5}{cells} | {row['confidence']} {row['max_seconds']}"
+        )
     for kind in kinds:
         mean = {key: round(float(np.mean([row[kind][key] for row in rows])), 3) for key in rows[0][kind]}
         print(f"mean over sets, {kind}: {mean}")

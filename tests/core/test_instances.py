@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from balls import labelled_balls
 from napari_cellseg_ssl.core.instances.boundaries import (
     BACKGROUND,
     BOUNDARY,
@@ -37,16 +38,6 @@ def slow_boundaries(cells, known):
                 if known[here] and known[there] and cells[there] != 0 and cells[there] != cells[here]:
                     marked[here] = True
     return marked
-
-
-def discs(shape, *centres_and_radii):
-    """Label image of balls (centre, radius); later ones lie on top."""
-    grid = np.indices(shape)
-    labels = np.zeros(shape, dtype=np.int32)
-    for k, (centre, radius) in enumerate(centres_and_radii, start=1):
-        distance = sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True))
-        labels[distance <= radius**2] = k
-    return labels
 
 
 @pytest.mark.parametrize("shape", [(14, 17), (6, 7, 8)])
@@ -189,7 +180,7 @@ def test_clean_up_fills_sorts_and_leaves_its_input_alone():
 def test_distance_watershed_splits_touching_discs_at_the_neck(spatial):
     shape = (24, 44, 44)[-spatial:]
     middle = (12,) * (spatial - 2)
-    truth = discs(shape, ((*middle, 14, 13), 9), ((*middle, 14, 29), 9), ((*middle, 35, 35), 7))
+    truth = labelled_balls(shape, ((*middle, 14, 13), 9), ((*middle, 14, 29), 9), ((*middle, 35, 35), 7))
 
     labels = distance_watershed(truth > 0, diameter=18)
 
@@ -201,7 +192,7 @@ def test_distance_watershed_splits_touching_discs_at_the_neck(spatial):
 
 
 def test_distance_watershed_knows_that_voxels_are_not_cubes():
-    truth = discs((48, 36, 36), ((24, 18, 10), 9), ((24, 18, 26), 9))[::3]  # z is three times as coarse
+    truth = labelled_balls((48, 36, 36), ((24, 18, 10), 9), ((24, 18, 26), 9))[::3]  # z is three times as coarse
 
     labels = distance_watershed(truth > 0, diameter=18, spacing=(3.0, 1.0, 1.0))
 
@@ -209,7 +200,7 @@ def test_distance_watershed_knows_that_voxels_are_not_cubes():
 
 
 def test_a_single_object_and_an_empty_foreground_stay_what_they_are():
-    one = discs((30, 30), ((15, 15), 9)) > 0
+    one = labelled_balls((30, 30), ((15, 15), 9)) > 0
 
     assert np.array_equal(distance_watershed(one, diameter=18) > 0, one)
     assert distance_watershed(one, diameter=18).max() == 1

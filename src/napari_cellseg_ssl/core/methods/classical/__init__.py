@@ -36,7 +36,7 @@ class MeanIntensity:
 
     halo = 0
     multiple_of = 1
-    working_diameter = None
+    working_diameter: float | None = None
 
     def __call__(self, crops: Array, origins: Array) -> Mapping[str, Array]:
         """Return {"intensity": (B, 1, *S) float32} of crops (B, C, *S)."""

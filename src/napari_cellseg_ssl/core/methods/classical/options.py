@@ -15,10 +15,10 @@ class ClassicalSegmentOptions:
     """From intensities to instances."""
 
     threshold: str = option(
-        "sqrt",
+        "local",
         label="Threshold",
         help="otsu: one brightness for the whole image. sqrt: the same, kinder to dim objects. "
-        "local: brighter than the surroundings, for uneven light and crowded objects.",
+        "local: as sqrt, above the mean of the wide surroundings; for uneven light and faint objects.",
         choices=("otsu", "sqrt", "local"),
     )
     threshold_factor: float = option(
@@ -32,7 +32,7 @@ class ClassicalSegmentOptions:
     polarity: str = option(
         "auto",
         label="Objects are",
-        help="Brighter or darker than what is around them; auto looks which of the two are round and of the right size.",
+        help="Brighter or darker than their surroundings; auto takes what is rounder and of the right size.",
         choices=("auto", "bright", "dark"),
     )
     smoothing: float = option(

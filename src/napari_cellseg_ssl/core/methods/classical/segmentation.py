@@ -4,16 +4,14 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from napari_cellseg_ssl.core.diameter import WINDOW, closed_regions
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.clean_up import clean_up
 from napari_cellseg_ssl.core.instances.watershed import distance_watershed, label_components
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
+from napari_cellseg_ssl.core.spots import closed_regions
 
-LOCAL_WINDOW = 3.0
-"""Side of the box of a local threshold, in diameters."""
-LOCAL_FLOOR = 0.5
-"""Share of Otsu's threshold that a locally bright pixel must reach, so that noise in empty regions stays empty."""
+LOCAL_WINDOW = 10.0
+"""Side, in diameters, of the box whose mean is the background of a local threshold: wide enough for clusters."""
 
 
 def segment_frame(intensity: Array, diameter: float, options: ClassicalSegmentOptions) -> Array:
@@ -51,30 +49,29 @@ def find_foreground(intensity: Array, diameter: float, options: ClassicalSegment
     if options.polarity != "auto":
         return _threshold(smooth if options.polarity == "bright" else -smooth, diameter, options)
     bright, dark = (_threshold(one, diameter, options) for one in (smooth, -smooth))
-    return dark if _likeness(dark, smooth, diameter) > _likeness(bright, smooth, diameter) else bright
+    return dark if _likeness(dark, diameter) > _likeness(bright, diameter) else bright
 
 
 def _threshold(heights: Array, diameter: float, options: ClassicalSegmentOptions) -> Array:
     """Return what rises above the background, holes filled."""
-    heights = heights - heights.min()
-    if not heights.any():
-        return np.zeros(heights.shape, dtype=bool)
-    if options.threshold == "sqrt":
-        level = float(threshold_otsu(np.sqrt(heights))) ** 2
-    else:
-        level = float(threshold_otsu(heights))
-    level *= options.threshold_factor
     if options.threshold == "local":
         surroundings = ndimage.uniform_filter(heights, max(3, round(LOCAL_WINDOW * diameter)))
-        mask = (heights > options.threshold_factor * surroundings) & (heights > LOCAL_FLOOR * level)
+        heights = np.maximum(heights - surroundings, 0.0)
     else:
-        mask = heights > level
-    filled: Array = ndimage.binary_fill_holes(mask)
+        heights = heights - heights.min()
+    if not heights.any():
+        return np.zeros(heights.shape, dtype=bool)
+    if options.threshold == "otsu":
+        level = float(threshold_otsu(heights))
+    else:
+        level = float(threshold_otsu(np.sqrt(heights))) ** 2
+    filled: Array = ndimage.binary_fill_holes(heights > options.threshold_factor * level)
     return filled
 
 
-def _likeness(mask: Array, smooth: Array, diameter: float) -> float:
-    """Say how much of a mask looks like objects: round components with steep outlines, of about the right size."""
-    regions = closed_regions(mask, np.ones_like(smooth), smallest=diameter / WINDOW, largest=diameter * WINDOW)
-    size, weight = regions.T
-    return float((weight * size**mask.ndim).sum())
+def _likeness(mask: Array, diameter: float) -> float:
+    """Say how much of a mask looks like objects: round components of about the right size."""
+    level = np.zeros(mask.shape, dtype=np.float32)
+    _, table = closed_regions(mask, level, smallest=diameter / 2, largest=diameter * 2)
+    size, roundness, _ = table.T
+    return float((roundness**8 * size**mask.ndim).sum())
