@@ -143,6 +143,24 @@ def test_the_ring_is_thin_and_spares_the_neighbour_that_touches():
     assert (painter.layer.data == 2).any()
 
 
+def test_a_finished_cell_is_offered_a_ring():
+    painter = _painter()
+    painter.layer.data[25:35, 5:15] = 2
+
+    sentence = painter.next_cell()
+    _point_at(painter, 1, 50)
+    painter.ring()
+
+    assert "ring of background around cell 2" in sentence
+    assert (painter.layer.data[24, 5:15] == 1).all()
+
+
+def test_without_any_cell_there_is_no_ring():
+    painter = _painter()
+    assert painter.ring() == "Paint a cell first, or point at one."
+    assert not painter.layer.data.any()
+
+
 def test_the_ring_stays_inside_the_image_and_beside_painted_cells():
     painter = _painter()
     painter.viewer.layers.remove("cells · instances")

@@ -59,6 +59,7 @@ class Painter:
     def __init__(self, viewer: ViewerModel, layer: Labels, image_layer: Image, diameter: Callable[[], float]) -> None:
         self.viewer, self.layer, self.image_layer = viewer, layer, image_layer
         self._diameter = diameter
+        self._finished = 0
 
     def start(self) -> None:
         """Make the layer ready: selected, brush in hand, a free id, colours that tell background from cells."""
@@ -77,9 +78,13 @@ class Painter:
 
     def next_cell(self) -> str:
         """Give the brush an id that no pixel has."""
-        self.layer.selected_label = self._free_id()
+        before, free = int(self.layer.selected_label), self._free_id()
+        self.layer.selected_label = free
         self.layer.mode = "paint"
-        return f"Painting cell {self.layer.selected_label}."
+        if FIRST_CELL_ID <= before < free:
+            self._finished = before
+            return f"Painting cell {free}. Press O for a ring of background around cell {before}."
+        return f"Painting cell {free}."
 
     def background(self) -> str:
         """Give the brush the id of background."""
@@ -104,12 +109,13 @@ class Painter:
         return "Rejected: painted as background."
 
     def ring(self) -> str:
-        """Paint background around the cell under the cursor, else around the cell of the brush."""
+        """Paint background around the cell under the cursor, else around the one that was finished last."""
         place = self._cursor(self.layer)
         under = int(self.layer.data[place]) if place is not None else 0
-        cell = under if under >= FIRST_CELL_ID else int(self.layer.selected_label)
         frame = place[:-2] if place is not None else self._shown_frame()
-        if cell < FIRST_CELL_ID or not (self.layer.data[frame] == cell).any():
+        candidates = (under, int(self.layer.selected_label), self._finished)
+        cell = next((number for number in candidates if number >= FIRST_CELL_ID and self._is_painted(number, frame)), 0)
+        if not cell:
             return "Paint a cell first, or point at one."
         width = min(WIDEST_RING, max(1, round(self._diameter() / RINGS_PER_CELL)))
         proposed = self.proposals()
@@ -183,6 +189,9 @@ class Painter:
     def _shown_frame(self) -> tuple[int, ...]:
         place = np.round(self.layer.world_to_data(self.viewer.dims.point)).astype(int)
         return tuple(int(np.clip(i, 0, n - 1)) for i, n in zip(place[:-2], self.layer.data.shape, strict=False))
+
+    def _is_painted(self, cell: int, frame: tuple[int, ...]) -> bool:
+        return bool((self.layer.data[frame] == cell).any())
 
     def _free_id(self) -> int:
         return max(FIRST_CELL_ID, int(self.layer.data.max()) + 1)
