@@ -67,9 +67,21 @@ def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tup
 
 
 def within_area(judged: Sequence[Judged], pixels: int) -> tuple[Judged, ...]:
-    """Take the first few, up to so many pixels together but at least one: judging must not take long."""
-    areas = np.cumsum([one.known.size for one in judged])
-    return tuple(one for one, area in zip(judged, areas, strict=True) if area <= pixels) or tuple(judged[:1])
+    """Take the first few, up to so many pixels together, large ones in part: judging must not take long."""
+    parts = [_part(one, pixels) for one in judged]
+    areas = np.cumsum([one.known.size for one in parts])
+    return tuple(one for one, area in zip(parts, areas, strict=True) if area <= pixels) or tuple(parts[:1])
+
+
+def _part(judged: Judged, pixels: int) -> Judged:
+    """Cut a square of at most so many pixels around one of the cells in the middle."""
+    if judged.known.size <= pixels:
+        return judged
+    side = int(pixels**0.5)
+    places = np.argwhere(judged.cells > 0) if judged.n_cells else np.argwhere(judged.known)
+    corner = np.maximum(0, places[len(places) // 2] - side // 2)
+    window = tuple(slice(int(start), int(start) + side) for start in corner)
+    return Judged(pixels=judged.pixels[(slice(None), *window)], cells=judged.cells[window], known=judged.known[window])
 
 
 def judge(frame: Frame, known: Array | None = None) -> Judged:

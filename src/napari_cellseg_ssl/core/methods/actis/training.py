@@ -50,7 +50,7 @@ VALIDATIONS = 20
 TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
 JUDGED_PIXELS, QUICKLY_JUDGED_PIXELS = 1_000_000, 250_000
-"""What is looked at to choose and tune, and when somebody waits for the end."""
+"""What is looked at for the thresholds in the end, and while the training goes on or somebody waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ def _prepare(data: TrainingSet, options: ActisOptions, run: Run) -> _Setup:
         architecture=described,
         intensity=intensity,
         frames=frames,
-        judged=within_area(judged, JUDGED_PIXELS),
+        judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options.crop),
     )
@@ -186,8 +186,9 @@ def _probabilities(setup: _Setup, net: nn.Module, judged: Sequence[Judged]) -> l
 
 
 def _score(setup: _Setup, net: nn.Module) -> judging.Score:
+    """Score a network on what is held out, with the best of a few thresholds: they will be searched in the end."""
     probabilities = _probabilities(setup, net, setup.judged)
-    return judging.score(probabilities, setup.judged, setup.options.working_diameter)
+    return judging.search_thresholds(probabilities, setup.judged, setup.options.working_diameter, quick=True)[2]
 
 
 def _finish(setup: _Setup, notes: Sequence[str], reason: Reason) -> Iterator[TrainEvent]:
@@ -211,31 +212,32 @@ def _finish(setup: _Setup, notes: Sequence[str], reason: Reason) -> Iterator[Tra
     numbers = {f"{name}_f1": one.f1 for name, one in scores.items()}
     if tuned:
         numbers |= {"tuned_f1": tuned.f1, "tuned_iou": tuned.iou}
-    learner, run = setup.learner, setup.run
-    yield TrainFinished(
-        ModelBundle(
-            name=f"actis-{chosen}",
-            method_id="actis",
-            train_options=setup.options,
-            segment_options=segment_options,
-            architecture={**setup.architecture, "returned": chosen},
-            intensity=setup.intensity,
-            weights={
-                **networks.weights_of(net),
-                networks.THRESHOLDS: learner.thresholds.values.nan_to_num(0.0).numpy().copy(),
-            },
-            provenance=Provenance(
-                seed=run.seed,
-                device=run.device,
-                steps=learner.step,
-                seconds=run.elapsed(),
-                reason=reason,
-                parent=run.start_from.id if run.start_from else "",
-                scores=numbers,
-                notes=(*notes, *after),
-            ),
-        ),
-        reason,
+    provenance = Provenance(
+        seed=setup.run.seed,
+        device=setup.run.device,
+        steps=setup.learner.step,
+        seconds=setup.run.elapsed(),
+        reason=reason,
+        parent=setup.run.start_from.id if setup.run.start_from else "",
+        scores=numbers,
+        notes=(*notes, *after),
+    )
+    yield TrainFinished(_bundle(setup, chosen, net, segment_options, provenance), reason)
+
+
+def _bundle(
+    setup: _Setup, chosen: str, net: nn.Module, segment_options: ActisSegmentOptions, provenance: Provenance
+) -> ModelBundle:
+    thresholds = setup.learner.thresholds.values.nan_to_num(0.0).numpy().copy()
+    return ModelBundle(
+        name=f"actis-{chosen}",
+        method_id="actis",
+        train_options=setup.options,
+        segment_options=segment_options,
+        architecture={**setup.architecture, "returned": chosen},
+        intensity=setup.intensity,
+        weights={**networks.weights_of(net), networks.THRESHOLDS: thresholds},
+        provenance=provenance,
     )
 
 
