@@ -46,7 +46,9 @@ def test_brightness_offset_and_type_do_not_matter():
 def test_channels_are_accepted_and_do_not_change_the_size():
     image = noisy_balls(18)
 
-    assert estimate_diameter(np.stack([image] * 3)).diameter == pytest.approx(estimate_diameter(image).diameter)
+    for n_channels in (3, 6):
+        estimate = estimate_diameter(np.stack([image] * n_channels), spatial_ndim=2)
+        assert estimate.diameter == pytest.approx(estimate_diameter(image).diameter)
 
 
 def test_balls_in_a_volume_have_their_own_diameter():

@@ -57,7 +57,7 @@ class DiameterEstimate:
         return self.confidence >= RELIABLE
 
 
-def estimate_diameter(image: Array) -> DiameterEstimate:
+def estimate_diameter(image: Array, *, spatial_ndim: int | None = None) -> DiameterEstimate:
     """Estimate the equivalent diameter of a typical object in an unlabelled image.
 
     Never fails: an image without information gives `FALLBACK_DIAMETER`, confidence 0 and the reason.
@@ -65,9 +65,11 @@ def estimate_diameter(image: Array) -> DiameterEstimate:
     Parameters
     ----------
     image : (*S) or (C, *S) real
-        Two axes are (Y, X); with three, the first is channels when it has four entries or fewer, else Z.
+    spatial_ndim : int, optional
+        2 or 3: number of axes in S. When absent, three axes are (C, Y, X) where the first has four entries or fewer,
+        else (Z, Y, X).
     """
-    frames = _channels(np.asarray(image))
+    frames = _channels(np.asarray(image), spatial_ndim)
     if frames.size == 0 or max(frames.shape[1:]) < 2:
         return _fallback("The image is empty or a single pixel")
     frames = frames.astype(np.float32)
@@ -85,14 +87,17 @@ def estimate_diameter(image: Array) -> DiameterEstimate:
     return DiameterEstimate(diameter=diameter, confidence=confidence, why=why)
 
 
-def estimate_set_diameter(images: Iterable[Array]) -> DiameterEstimate:
+def estimate_set_diameter(images: Iterable[Array], *, spatial_ndim: int | None = None) -> DiameterEstimate:
     """Estimate one diameter for images of one acquisition: the median of their estimates, weighted by confidence.
 
     Parameters
     ----------
     images : iterable of (*S) or (C, *S) real
+    spatial_ndim : int, optional
+        As for `estimate_diameter`.
     """
-    found = [one for one in map(estimate_diameter, images) if one.confidence > 0]
+    estimates = (estimate_diameter(image, spatial_ndim=spatial_ndim) for image in images)
+    found = [one for one in estimates if one.confidence > 0]
     if not found:
         return _fallback("No object stands out in any image")
     diameters, weights = np.array([[one.diameter, one.confidence] for one in found]).T
@@ -130,11 +135,11 @@ def diameters_of_cells(cells: Array) -> Array:
     return equivalent_diameter(sizes, cells.ndim)
 
 
-def _channels(image: Array) -> Array:
+def _channels(image: Array, spatial_ndim: int | None) -> Array:
     """Return (C, *S) from an image with or without channels."""
-    if image.ndim == 2 or (image.ndim == 3 and image.shape[0] > 4):
-        return image[np.newaxis]
-    return image
+    if spatial_ndim is None:
+        spatial_ndim = 2 if image.ndim == 2 or (image.ndim == 3 and image.shape[0] <= 4) else 3
+    return image[np.newaxis] if image.ndim == spatial_ndim else image
 
 
 def _fallback(reason: str) -> DiameterEstimate:

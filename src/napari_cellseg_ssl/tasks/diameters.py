@@ -48,7 +48,9 @@ def _estimate(image: ImageStack) -> DiameterEstimate:
     n = len(image.frames)
     chosen = sorted({round(i * (n - 1) / max(1, FRAMES - 1)) for i in range(FRAMES)})
     windows = [_window(image.frames[i]) for i in chosen]
-    return estimate_diameter(windows[0]) if len(windows) == 1 else estimate_set_diameter(windows)
+    if len(windows) == 1:
+        return estimate_diameter(windows[0], spatial_ndim=len(image.spatial_shape))
+    return estimate_set_diameter(windows, spatial_ndim=len(image.spatial_shape))
 
 
 def _window(frame: Array) -> Array:
