@@ -45,6 +45,11 @@ def test_a_new_annotation_is_ready_to_paint_on():
     assert not layer.data.any()
 
 
+def test_while_painting_proposals_are_outlines_so_that_the_image_is_seen():
+    painter = _painter()
+    assert painter.proposals().contour == 1
+
+
 def test_background_looks_unlike_any_cell():
     layer = _painter().layer
 

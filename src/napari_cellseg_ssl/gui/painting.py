@@ -11,7 +11,7 @@ from napari.layers import Image, Labels, Shapes
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.layer_styles import painting_colours
-from napari_cellseg_ssl.gui.layer_tags import KEY, layers_of, new_name, tag_of
+from napari_cellseg_ssl.gui.layer_tags import KEY, REFERENCE, layers_of, new_name, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 
@@ -62,8 +62,13 @@ class Painter:
         self._finished = 0
 
     def start(self) -> None:
-        """Make the layer ready: selected, brush in hand, a free id, colours that tell background from cells."""
-        layer = self.layer
+        """Make the layer ready: selected, brush in hand, a free id, colours that tell background from cells.
+
+        Proposed instances become outlines, so that the image is seen, and what is accepted stands out.
+        """
+        layer, proposed = self.layer, self.proposals()
+        if proposed is not None:
+            proposed.contour = 1
         layer.colormap = painting_colours()
         layer.n_edit_dimensions = 2
         layer.brush_size = max(1, round(self._diameter() / BRUSHES_PER_CELL))
@@ -140,7 +145,7 @@ class Painter:
         return f"Accepted {int(numbers.max(initial=-1)) + 1} cells."
 
     def proposals(self) -> Labels | None:
-        """Return the instances that keys act on: the topmost visible ones, filled before outlined; else the newest."""
+        """Return the instances that keys act on: the topmost visible ones, results before references; else the newest."""
         made = layers_of(self.viewer, self.image_layer)
         fitting = [
             layer
@@ -148,8 +153,8 @@ class Painter:
             if layer.metadata[KEY]["kind"] == "instances" and layer.data.shape == self.layer.data.shape
         ]
         visible = [layer for layer in self.viewer.layers if layer in fitting and layer.visible]
-        filled = [layer for layer in visible if not layer.contour]
-        return (filled or visible or fitting or [None])[-1]
+        results = [layer for layer in visible if layer.metadata[KEY].get("name") != REFERENCE]
+        return (results or visible or fitting or [None])[-1]
 
     def shown_frame_number(self) -> int:
         """Index of the shown frame among all frames of the layer."""

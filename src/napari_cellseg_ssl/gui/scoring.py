@@ -55,9 +55,9 @@ def as_text(lines: Sequence[ScoreLine]) -> str:
 def _complete(truth: Annotation, prediction: Array) -> tuple[ScoreLine, ...]:
     images = [image_scores(t, p) for t, p in zip(truth.cells, prediction, strict=True)]
     scores = set_scores(images)
-    lines = [ScoreLine(title, f"{scores[name]:.3f}", meaning) for name, (title, meaning) in MEANINGS.items()]
+    f1, *others = [ScoreLine(title, f"{scores[name]:.3f}", meaning) for name, (title, meaning) in MEANINGS.items()]
     found = sum(image.tp for image in images)
-    lines += _counts(int(scores["n_truth"]), int(scores["n_prediction"]), found)
+    lines = [f1, *_counts(int(scores["n_truth"]), int(scores["n_prediction"]), found), *others]
     if len(images) > 1:
         lines.append(ScoreLine("Frames", str(len(images)), "Scores are means over frames."))
     return tuple(lines)
