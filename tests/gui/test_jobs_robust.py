@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 from qtpy.QtCore import QThreadPool
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtWidgets import QLineEdit
 
 from drawings import disks, painting
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE
@@ -60,7 +60,7 @@ def test_an_error_while_segmenting_or_redrawing_is_one_message(screen):
         screen.click("segment")
         assert_one_message(screen, fail)
     trained(screen)
-    screen.dock.segment._sliders.findChild(QComboBox, "cellseg_option_fail").setCurrentText("KeyError")
+    sliders.findChild(QLineEdit, "cellseg_option_fail").setText("KeyError")
     screen.wait(lambda: screen.controller.state.failure is not None)
     assert_ready_again(screen)
 

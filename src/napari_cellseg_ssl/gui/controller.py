@@ -1,7 +1,6 @@
 """One session per viewer: what panels ask becomes requests, events of jobs become state and layers."""
 
-import os
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -17,12 +16,12 @@ from napari_cellseg_ssl.core.events import MapsReady, Note
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui import results
-from napari_cellseg_ssl.gui.autosave import new_run
 from napari_cellseg_ssl.gui.choices import Choices
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.reading import visible_window
+from napari_cellseg_ssl.gui.settings import CPU_THREADS, LearnSettings, training_request
 from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
-from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TrainRequest, TuneFinished, TuneRequest, jobs
+from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, TuneRequest, jobs
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
@@ -39,19 +38,6 @@ from napari_cellseg_ssl.tasks.session import (
 )
 
 WATCH_MS = 500
-CPU_THREADS = max(1, (os.cpu_count() or 2) - 1)
-"""One core is left to the screen."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnSettings:
-    """What the panels say about a training."""
-
-    options: Any
-    preset: str = ""
-    time_budget: float | None = None
-    go_on: bool = False
-    preview: bool = True
 
 
 class Controller(QObject):
@@ -151,22 +137,8 @@ class Controller(QObject):
             return
         if source is None:
             return
-        goes_on = settings.go_on and state.bundle is not None and state.bundle.method_id == info.id
-        request = TrainRequest(
-            method_id=info.id,
-            images=(),
-            annotations=(painted,),
-            options=settings.options,
-            preset=settings.preset,
-            object_diameter=self.choices.diameter,
-            device=self.device,
-            time_budget=settings.time_budget,
-            start_from=state.bundle if goes_on else None,
-            out=new_run(info.id),
-            name=f"{info.id} {source.name}",
-            threads=CPU_THREADS,
-            preview=lambda: self._window,
-        )
+        request = training_request(settings, info, state.bundle, self.choices, painted, self.device)
+        request = replace(request, preview=lambda: self._window)
         self._window = None
         if self.run(lambda control: jobs.learn(source.read, request, control)) and settings.preview:
             self._watch.start()
@@ -267,7 +239,8 @@ class Controller(QObject):
 
     def _on_event(self, stamped: Stamped) -> None:
         event = stamped.event
-        if isinstance(event, Ended):
+        if isinstance(event, Ended) and self._worker is not None:
+            self._worker.deleteLater()
             self._worker = None
             self._watch.stop()
         if isinstance(event, MapsReady | LabelsReady | Agreement) and self._job_image is not self.image_layer:

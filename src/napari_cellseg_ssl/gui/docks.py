@@ -7,11 +7,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.gui.controller import Controller, LearnSettings, controller_of
+from napari_cellseg_ssl.gui.controller import Controller, controller_of
 from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
 from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
+from napari_cellseg_ssl.gui.settings import LearnSettings
 from napari_cellseg_ssl.tasks.session import SessionState, controls
 
 WIDTH = 390

@@ -1,5 +1,6 @@
 """From a job's results to layers. Pictures of maps are drawn in the job's thread, layers only in the GUI's."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,17 +19,20 @@ from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
 
+PAUSE_S = 0.05
+"""Between two layers, so that the window can answer: making one takes about 0.1 s."""
+
 
 @dataclass(frozen=True)
-class MapsDrawn:
-    """Pictures of maps, ready to be layers."""
+class MapDrawn:
+    """The picture of one map, ready to be a layer."""
 
     maps: PredictionMaps
     pictures: Mapping[str, Picture]
 
 
 def drawing(job: Job) -> Job:
-    """Let a job draw its maps as soon as it has them."""
+    """Let a job draw its maps as soon as it has them, one after the other."""
 
     def run(control: Control) -> Iterator[object]:
         # napari imports it for the first Labels layer, which takes most of a second: better here than while painting.
@@ -38,7 +42,10 @@ def drawing(job: Job) -> Job:
             for event in events:
                 yield event
                 if isinstance(event, MapsReady):
-                    yield MapsDrawn(event.maps, draw_maps(event.maps))
+                    for name, picture in draw_maps(event.maps).items():
+                        time.sleep(PAUSE_S)
+                        yield MapDrawn(event.maps, {name: picture})
+                    time.sleep(PAUSE_S)
         finally:
             close = getattr(events, "close", None)
             if close is not None:
@@ -51,7 +58,7 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
     """Show a result as layers over its image; return what the user should know about it, if anything."""
     bundle_id = "" if bundle is None else bundle.id
     match event:
-        case MapsDrawn(maps, pictures):
+        case MapDrawn(maps, pictures):
             show_maps(viewer, image, maps, get_method(method_id).info, pictures=pictures)
             remove_preview(viewer, image)
         case ReferenceReady(labels):

@@ -22,17 +22,19 @@ def guarded(job: str, *, tidy: bool = True) -> Iterator[None]:
     Parameters
     ----------
     tidy : bool
-        Collect garbage also after success; False for what runs while a slider is dragged.
+        Give cached GPU memory back also after success; False for what runs while a slider is dragged. Without a GPU
+        there is none, and collecting garbage would stop a window for a quarter of a second.
 
     Raises
     ------
     OutOfMemory
         In place of torch's RuntimeError and Python's MemoryError. Other errors pass unchanged.
     """
+    failed = True
     try:
         yield
+        failed = False
     except (MemoryError, RuntimeError) as problem:
-        tidy = True
         if not is_out_of_memory(problem):
             raise
         forget(problem)
@@ -40,7 +42,7 @@ def guarded(job: str, *, tidy: bool = True) -> Iterator[None]:
             f"{job} ran out of memory.", HINTS.get(job, "Close other programs, or work on a smaller image.")
         ) from None
     finally:
-        if tidy:
+        if failed or (tidy and _holds_gpu_memory()):
             release_memory()
 
 
@@ -53,6 +55,10 @@ def forget(problem: BaseException) -> None:
 def release_memory() -> None:
     """Collect garbage and return cached GPU memory, without importing torch for it."""
     gc.collect()
+    if _holds_gpu_memory():
+        sys.modules["torch"].cuda.empty_cache()
+
+
+def _holds_gpu_memory() -> bool:
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    return bool(torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized())

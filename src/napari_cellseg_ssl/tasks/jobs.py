@@ -26,6 +26,7 @@ from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentR
 from napari_cellseg_ssl.tasks.run import train
 from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, MethodChosen
 from napari_cellseg_ssl.tasks.tune import tune
+from napari_cellseg_ssl.tasks.warm_up import load_torch
 
 REFERENCE = "classical"
 """The method that needs no training, whose result stands beside every learned one."""
@@ -71,6 +72,8 @@ def learn(read: ReadImage, request: TrainRequest, control: Control) -> Iterator[
     yield Began("preparing")
     image = read()
     reference = yield from _reference(image, request.object_diameter, control)
+    if get_method(request.method_id).info.uses_torch:
+        yield from load_torch()
     yield Began("training", can_pause=True)
     bundle = None
     for event in train(replace(request, images=(image,)), control):
@@ -107,6 +110,8 @@ def apply(read: ReadImage, model: Model, options: Any, control: Control) -> Iter
     yield Began("preparing")
     image = read()
     reference = yield from _reference(image, model.diameter or model.bundle.object_diameter, control)
+    if get_method(model.bundle.method_id).info.uses_torch:
+        yield from load_torch()
     yield from _recognise(model.on(image), options, reference, control)
 
 

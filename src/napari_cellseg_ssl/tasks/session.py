@@ -5,17 +5,47 @@ user reads. The docks only send events in and draw controls.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import Curve
 from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.session_events import (
+    Activity,
+    Agreement,
+    Began,
+    BundleOpened,
+    Checked,
+    Ended,
+    Failed,
+    ImageChosen,
+    MethodChosen,
+    PauseAsked,
+    RolledBack,
+    StopAsked,
+)
 
-Activity = Literal[
-    "idle", "preparing", "training", "predicting", "segmenting", "tuning", "exporting", "saving", "opening"
+__all__ = [
+    "Activity",
+    "Agreement",
+    "Began",
+    "BundleOpened",
+    "Checked",
+    "Controls",
+    "Ended",
+    "Failed",
+    "ImageChosen",
+    "MethodChosen",
+    "PauseAsked",
+    "RolledBack",
+    "SessionState",
+    "StopAsked",
+    "advance",
+    "controls",
+    "duration",
 ]
+
 
 DOING: Mapping[str, str] = {
     "idle": "Ready",
@@ -30,84 +60,6 @@ DOING: Mapping[str, str] = {
 }
 MOST_EARLIER = 5
 """Models kept for rolling back."""
-
-
-@dataclass(frozen=True)
-class ImageChosen:
-    """Another image, by its name; "" = none. Its maps and labels have to be made anew."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class MethodChosen:
-    """Another method; `learns` is False where there is nothing to train."""
-
-    method_id: str
-    learns: bool = True
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What keeps the chosen method from training on the chosen layers; empty = nothing."""
-
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Began:
-    """A job, or its next part, begins."""
-
-    activity: Activity
-    can_pause: bool = False
-
-
-@dataclass(frozen=True)
-class PauseAsked:
-    """The user pauses the job, or lets it go on."""
-
-    paused: bool
-
-
-@dataclass(frozen=True)
-class StopAsked:
-    """The user wants the job to end."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A job ended with an error: the fact, the act that mends it, and the traceback where it is a defect."""
-
-    message: str
-    hint: str = ""
-    details: str = ""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The job is over, however it went; always the last event of a job."""
-
-
-@dataclass(frozen=True)
-class BundleOpened:
-    """A saved model was read."""
-
-    bundle: ModelBundle
-    folder: str
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """The user wants the model before the current one."""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far the new instances and the classical ones agree."""
-
-    f1: float
-    n_cells: int
-    n_reference: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +100,7 @@ class SessionState:
     phase: str = ""
     device: str = ""
     score: str = ""
-    curve: Curve = Curve()
+    curve: Curve = field(default_factory=Curve)
     message: str = ""
     agreement: str = ""
     failure: Failed | None = None

@@ -1,0 +1,63 @@
+"""What the panels say about a training, and the request that it becomes."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.gui.autosave import new_run
+from napari_cellseg_ssl.gui.choices import Choices
+from napari_cellseg_ssl.tasks import TrainRequest
+
+CPU_THREADS = max(1, (os.cpu_count() or 2) - 1)
+"""One core is left to the screen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnSettings:
+    """What the panels say about a training.
+
+    Parameters
+    ----------
+    time_budget : float, optional
+        Seconds; None for as many steps as the options say.
+    go_on : bool
+        Whether to start from the current model, if it is one of the same method.
+    preview : bool
+        Whether to show what the network makes of the visible part meanwhile.
+    """
+
+    options: Any
+    preset: str = ""
+    time_budget: float | None = None
+    go_on: bool = False
+    preview: bool = True
+
+
+def training_request(
+    settings: LearnSettings,
+    info: MethodInfo,
+    current: ModelBundle | None,
+    choices: Choices,
+    painted: Annotation | None,
+    device: str,
+) -> TrainRequest:
+    """Ask for a training; the image is read in the worker, so it is not in here yet."""
+    goes_on = settings.go_on and current is not None and current.method_id == info.id
+    image = choices.image_layer
+    return TrainRequest(
+        method_id=info.id,
+        images=(),
+        annotations=(painted,),
+        options=settings.options,
+        preset=settings.preset,
+        object_diameter=choices.diameter,
+        device=device,
+        time_budget=settings.time_budget,
+        start_from=current if goes_on else None,
+        out=new_run(info.id),
+        name=info.id if image is None else f"{info.id} {image.name}",
+        threads=CPU_THREADS,
+    )

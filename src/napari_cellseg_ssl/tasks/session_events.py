@@ -1,0 +1,88 @@
+"""What happens in a session beyond the events of its jobs: choices of the user, and how a job begins and ends."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+
+Activity = Literal[
+    "idle", "preparing", "training", "predicting", "segmenting", "tuning", "exporting", "saving", "opening"
+]
+
+
+@dataclass(frozen=True)
+class ImageChosen:
+    """Another image, by its name; "" = none. Its maps and labels have to be made anew."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class MethodChosen:
+    """Another method; `learns` is False where there is nothing to train."""
+
+    method_id: str
+    learns: bool = True
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What keeps the chosen method from training on the chosen layers; empty = nothing."""
+
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Began:
+    """A job, or its next part, begins."""
+
+    activity: Activity
+    can_pause: bool = False
+
+
+@dataclass(frozen=True)
+class PauseAsked:
+    """The user pauses the job, or lets it go on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True)
+class StopAsked:
+    """The user wants the job to end."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job ended with an error: the fact, the act that mends it, and the traceback where it is a defect."""
+
+    message: str
+    hint: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The job is over, however it went; always the last event of a job."""
+
+
+@dataclass(frozen=True)
+class BundleOpened:
+    """A saved model was read."""
+
+    bundle: ModelBundle
+    folder: str
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """The user wants the model before the current one."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the new instances and the classical ones agree."""
+
+    f1: float
+    n_cells: int
+    n_reference: int

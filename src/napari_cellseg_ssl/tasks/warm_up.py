@@ -1,0 +1,39 @@
+"""Loading PyTorch without holding up the screen.
+
+`import torch` keeps Python's lock while the system maps some hundred megabytes of libraries, and a window cannot
+answer meanwhile. Mapping them first through ctypes releases the lock; the import then finds them in memory.
+"""
+
+import ctypes
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_cellseg_ssl.core.events import Note
+
+RTLD_NOW = 2
+LIBRARIES = ("libc10", "libtorch_cpu", "libtorch", "libtorch_python")
+
+
+def load_torch() -> Iterator[Note]:
+    """Import PyTorch, once and gently; says so where it takes a moment."""
+    if "torch" in sys.modules:
+        return
+    yield Note("Loading PyTorch …")
+    _map_libraries()
+    import torch  # noqa: F401
+
+
+def _map_libraries() -> None:
+    spec = importlib.util.find_spec("torch")
+    if sys.platform == "win32" or spec is None or spec.origin is None:
+        return
+    suffix = ".dylib" if sys.platform == "darwin" else ".so"
+    # A call through ctypes releases Python's lock; ctypes.CDLL(path) itself would not.
+    dlopen = ctypes.CDLL(None).dlopen
+    dlopen.argtypes, dlopen.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+    for name in LIBRARIES:
+        file = Path(spec.origin).parent / "lib" / (name + suffix)
+        if file.exists():
+            dlopen(str(file).encode(), ctypes.DEFAULT_MODE | RTLD_NOW)
