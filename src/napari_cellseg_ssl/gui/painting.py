@@ -145,7 +145,7 @@ class Painter:
         return f"Accepted {int(numbers.max(initial=-1)) + 1} cells."
 
     def proposals(self) -> Labels | None:
-        """Return the instances that keys act on: the topmost visible ones, results before references; else the newest."""
+        """Return the instances that keys act on: topmost visible ones, a result before a reference; else the newest."""
         made = layers_of(self.viewer, self.image_layer)
         fitting = [
             layer
