@@ -1,0 +1,199 @@
+"""Make the pictures of the user pages from the real window: python docs/make_screenshots.py [FOLDER].
+
+Everything is done through the widgets, on a packaged image. It takes about four minutes on two cores; without a
+screen, run it under xvfb-run.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import chdir
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+import napari
+import numpy as np
+import tifffile
+from PIL import Image
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_cellseg_ssl.gui.controller import controller_of
+from napari_cellseg_ssl.gui.layers_out import layers_of
+
+PLUGIN = "napari-cellseg-ssl"
+SIZE, LARGEST_FILE = (1360, 860), 300_000
+CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
+
+
+class Tour:
+    """One walk through the plugin, with a camera."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.viewer = napari.Viewer(show=False)
+        self.viewer.window._qt_window.resize(*SIZE)
+        self.viewer.show()
+        self.controller = controller_of(self.viewer)
+        self.docks: dict[str, Any] = {}
+
+    def dock(self, title: str) -> QWidget:
+        """Open a dock, and put it in front where it is open already."""
+        if title not in self.docks:
+            self.docks[title] = self.viewer.window.add_plugin_dock_widget(PLUGIN, title, tabify=True)
+        outer, inner = self.docks[title]
+        outer.show()
+        outer.raise_()
+        wait(0.3)
+        return inner
+
+    def find(self, name: str) -> Any:
+        """Find a widget of any dock by its object name."""
+        found = [inner.findChild(QWidget, name) for _outer, inner in self.docks.values()]
+        return next(widget for widget in found if widget is not None)
+
+    def show(self, *kinds: str) -> None:
+        """Show the image and the plugin's newest layer of some kinds, nothing else."""
+        newest = {layer.metadata["cellseg_ssl"]["kind"]: layer for layer in self.made() if not layer_is_outlined(layer)}
+        shown = [self.controller.image_layer, *(newest[kind] for kind in kinds if kind in newest)]
+        for layer in self.viewer.layers:
+            if layer.visible != (layer in shown):  # napari puts the brush down at every assignment
+                layer.visible = not layer.visible
+
+    def made(self) -> list[Any]:
+        """List the plugin's layers, oldest first."""
+        return layers_of(self.viewer, self.controller.image_layer)
+
+    def scroll(self, name: str) -> None:
+        """Bring a widget into view."""
+        widget = self.find(name)
+        for _outer, inner in self.docks.values():
+            if inner.isAncestorOf(widget):
+                inner._area.ensureWidgetVisible(widget, 0, 200)
+
+    def finish(self, seconds: float) -> None:
+        """Wait until the running job is over."""
+        wait_until(lambda: self.controller.state.activity == "idle", seconds)
+        if self.controller.state.failure is not None:
+            raise SystemExit(f"A job failed: {self.controller.state.failure}")
+
+    def shoot(self, name: str) -> None:
+        """Save the window as a PNG of at most 300 kB."""
+        wait(0.5)
+        pixels = self.viewer.window.screenshot(canvas_only=False, flash=False)
+        picture = Image.fromarray(np.asarray(pixels)[..., :3])
+        file = self.folder / f"{name}.png"
+        picture.save(file, optimize=True)
+        if file.stat().st_size > LARGEST_FILE:
+            picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+        print(f"{file}: {file.stat().st_size // 1000} kB")
+
+
+def layer_is_outlined(layer: Any) -> bool:
+    """Whether a layer is the reference, drawn as outlines."""
+    return bool(getattr(layer, "contour", 0))
+
+
+def wait(seconds: float) -> None:
+    """Let the window work."""
+    end = monotonic() + seconds
+    while monotonic() < end:
+        QApplication.processEvents()
+
+
+def wait_until(happened: Callable[[], bool], seconds: float) -> None:
+    """Let the window work until something has happened."""
+    end = monotonic() + seconds
+    while not happened():
+        if monotonic() > end:
+            raise SystemExit(f"Nothing happened within {seconds:g} s.")
+        wait(0.05)
+
+
+def choose(combo: Any, text: str) -> None:
+    """Choose the entry of a combo box that contains a text."""
+    combo.setCurrentIndex(next(i for i in range(combo.count()) if text.lower() in combo.itemText(i).lower()))
+
+
+def train(tour: Tour, method: str, seconds: int, picture: str) -> None:
+    """Train for some seconds, and take a picture on the way."""
+    choose(tour.find("cellseg_method"), method)
+    tour.find("cellseg_limit_time").setChecked(True)
+    tour.find("cellseg_time_budget").setValue(seconds)
+    wait_until(lambda: tour.find("cellseg_train").isEnabled(), 30)
+    tour.find("cellseg_train").click()
+    wait_until(lambda: (tour.controller.state.fraction or 0) > 0.7 or tour.controller.state.failure is not None, 300)
+    tour.scroll("cellseg_train")
+    tour.shoot(picture)
+    tour.finish(600)
+
+
+def without_labels(tour: Tour) -> None:
+    """Open the sample, learn without labels, and look at everything."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_3")
+    tour.dock("Train & segment")
+    wait_until(lambda: tour.controller.choices.shown_diameter is not None, 60)
+    tour.shoot("1-open")
+    train(tour, "cellulus", CELLULUS_SECONDS, "2-learn")
+    tour.show("instances")
+    tour.scroll("cellseg_tune")
+    tour.shoot("3-cells")
+    tour.show("embedding")
+    tour.shoot("4-embedding")
+
+
+def paint(tour: Tour) -> None:
+    """Paint as a person would, then learn from it."""
+    tour.dock("Paint labels")
+    tour.find("cellseg_new_annotation").click()
+    annotation = tour.controller.annotation_layer
+    painted = tifffile.imread(str(files("napari_cellseg_ssl") / "samples" / "painted" / "nuclei_3.tif"))
+    for number in np.unique(painted[painted > 0]):
+        annotation.data_setitem(np.nonzero(painted == number), number)
+    tour.show("annotation")
+    tour.viewer.layers.selection.active = annotation
+    tour.find("cellseg_next_cell").click()
+    wait(1)
+    tour.shoot("5-paint")
+    tour.dock("Train & segment")
+    tour.show("preview")
+    train(tour, "actis", ACTIS_SECONDS, "6-learn-from-labels")
+    tour.show("probability")
+    tour.shoot("7-probabilities")
+    tour.show("instances")
+    tour.scroll("cellseg_tune")
+    tour.shoot("8-better-cells")
+
+
+def score_and_export(tour: Tour) -> None:
+    """Score against the packaged truth, and write files."""
+    tour.dock("Score & export")
+    tour.find("cellseg_export_folder").setText("results")
+    choose(tour.find("cellseg_score_truth"), "truth")
+    tour.find("cellseg_score").click()
+    wait_until(lambda: tour.find("cellseg_score_table").rowCount() > 0, 30)
+    tour.shoot("9-score")
+    tour.find("cellseg_export_roi").setChecked(True)
+    tour.find("cellseg_export").click()
+    wait_until(lambda: tour.find("cellseg_export_message").text().startswith("Wrote"), 60)
+    tour.scroll("cellseg_export_message")
+    tour.shoot("10-export")
+
+
+def main() -> None:
+    """Take all pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    tour = Tour(folder.absolute())
+    with TemporaryDirectory() as elsewhere, chdir(elsewhere):
+        os.environ["XDG_DATA_HOME"] = elsewhere  # runs and paintings of this tour are nobody's
+        without_labels(tour)
+        paint(tour)
+        score_and_export(tour)
+    tour.viewer.close()
+
+
+if __name__ == "__main__":
+    main()
