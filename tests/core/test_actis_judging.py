@@ -152,3 +152,12 @@ def test_the_search_finds_thresholds_that_separate_what_the_defaults_join():
     assert score([p], [judged], DIAMETER).f1 < found.f1 == 1
     assert seed in SEED_GRID
     assert foreground in FOREGROUND_GRID
+
+
+def test_a_stopped_search_takes_the_best_so_far():
+    judged = judge(frame_of(grid_of_cells(2, 3)))
+    stops = iter([False, False, True])
+
+    found = search_thresholds([sure(judged.cells)], [judged], DIAMETER, should_stop=lambda: next(stops))[2]
+
+    assert found.f1 == 1

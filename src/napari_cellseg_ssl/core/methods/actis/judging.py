@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,12 +100,18 @@ def best_candidate(scores: Mapping[str, Score]) -> str:
 
 
 def search_thresholds(
-    probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, *, quick: bool = False
+    probabilities: Sequence[Array],
+    judged: Sequence[Judged],
+    diameter: float,
+    *,
+    quick: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[float, float, Score]:
     """Find seed and foreground thresholds on a joint grid.
 
     Each pair is rated by the mean of itself and its neighbours on the grid: with few cells a single peak is chance,
-    a plateau is not. Ties go to the pair next to the defaults. `quick` tries six pairs only.
+    a plateau is not. Ties go to the pair next to the defaults. `quick` tries six pairs only; after a stop the best
+    of those tried so far is taken.
 
     Returns
     -------
@@ -114,12 +120,19 @@ def search_thresholds(
         With these thresholds.
     """
     seeds, foregrounds = (QUICK_SEED_GRID, QUICK_FOREGROUND_GRID) if quick else (SEED_GRID, FOREGROUND_GRID)
-    table = [[score(probabilities, judged, diameter, seed=s, foreground=f) for f in foregrounds] for s in seeds]
-    rated = _smooth(np.array([[one.f1 + 0.5 * one.iou for one in row] for row in table]))
     s, f = np.meshgrid(seeds, foregrounds, indexing="ij")
-    rated -= 1e-3 * (abs(s - SEED_THRESHOLD) + abs(f - FOREGROUND_THRESHOLD))
-    i, j = np.unravel_index(int(rated.argmax()), rated.shape)
-    return seeds[i], foregrounds[j], table[i][j]
+    far = abs(s - SEED_THRESHOLD) + abs(f - FOREGROUND_THRESHOLD)
+    found: dict[tuple[int, int], Score] = {}
+    rating = np.zeros(s.shape)
+    for flat in np.argsort(far.ravel(), kind="stable"):
+        i, j = divmod(int(flat), len(foregrounds))
+        found[i, j] = one = score(probabilities, judged, diameter, seed=seeds[i], foreground=foregrounds[j])
+        rating[i, j] = one.f1 + 0.5 * one.iou
+        if should_stop():
+            break
+    smooth = _smooth(rating) - 1e-3 * far
+    best = max(found, key=lambda pair: float(smooth[pair]))
+    return seeds[best[0]], foregrounds[best[1]], found[best]
 
 
 def _smooth(table: Array) -> Array:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
 VALIDATIONS = 20
+CONTINUED_SHARE = 1 / 3
+"""Of the learning rate, when a trained model learns on."""
 TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
 JUDGED_PIXELS, QUICKLY_JUDGED_PIXELS = 1_000_000, 250_000
@@ -105,7 +107,7 @@ def _prepare(data: TrainingSet, options: ActisOptions, run: Run) -> _Setup:
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
     described = networks.architecture(options, data.n_channels)
-    net = networks.build(described, options.encoder_weights)
+    net = networks.build(described, "" if run.start_from or run.resume else options.encoder_weights)
     if run.start_from:
         _start_from(net, run.start_from, described)
     learner = Learner(net, options, class_weights(learning, options), device=run.device, seed=run.seed)
@@ -164,12 +166,13 @@ def _optimise(setup: _Setup) -> Generator[TrainEvent, None, Reason]:
 def _rate(setup: _Setup, done: float) -> tuple[float, float]:
     """Learning rate, and the share of the refinement that is done."""
     options, start = setup.options, setup.refine_from
+    peak = options.rate * (CONTINUED_SHARE if setup.run.start_from else 1.0)
     refined = max(0.0, (done - start) / max(1e-9, 1.0 - start))
     if options.refine_optimiser == "adamw":
-        return learning_rate(options.rate, setup.learner.step, done), refined
+        return learning_rate(peak, setup.learner.step, done), refined
     if setup.learner.is_refining:
         return learning_rate(options.refine_rate, setup.learner.step, refined), refined
-    return learning_rate(options.rate, setup.learner.step, done / max(1e-9, start)), refined
+    return learning_rate(peak, setup.learner.step, done / max(1e-9, start)), refined
 
 
 def _predictor(setup: _Setup, net: nn.Module) -> networks.ActisPredictor:
@@ -258,6 +261,10 @@ def _tuned(
     if not setup.judged:
         return ActisSegmentOptions(), None
     seed, foreground, score = judging.search_thresholds(
-        probabilities, painted, setup.options.working_diameter, quick=is_quick
+        probabilities,
+        painted,
+        setup.options.working_diameter,
+        quick=is_quick,
+        should_stop=lambda: not is_quick and setup.run.should_stop(),
     )
     return replace(ActisSegmentOptions(), seed_threshold=seed, foreground_threshold=foreground), score
