@@ -64,7 +64,7 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
         case ReferenceReady(labels):
             show_labels(viewer, image, labels, method=REFERENCE, is_reference=True)
         case LabelsReady(labels, options):
-            before = find_layer(viewer, image, "instances", method_id)
+            before = find_layer(viewer, image, "instances", method_id, name="")
             layer = show_labels(
                 viewer, image, labels, method=method_id, bundle=bundle_id, settings=options_to_json(options)
             )
