@@ -226,3 +226,11 @@ def test_odd_images_never_leave_the_window_hanging(screen):
             screen.wait_idle()
         else:
             assert screen.find("reasons").text()
+
+
+def test_a_training_that_died_is_offered_when_the_dock_opens(open_screen, runs):
+    (runs / "2026-01-01 fake").mkdir(parents=True)
+    (runs / "2026-01-01 fake" / CHECKPOINT_FILE).write_bytes(b"")
+    screen = open_screen(image=False)
+    assert "2026-01-01 fake" in screen.status
+    assert "interrupted" in screen.status

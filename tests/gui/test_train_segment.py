@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -229,3 +230,24 @@ def test_painting_that_will_not_do_is_explained_beside_the_button(screen, monkey
     screen.viewer.add_labels(painting(disks()), name="painted")
     screen.find("annotation").setCurrentText("painted")
     screen.wait(lambda: screen.find("train").isEnabled())
+
+
+def test_a_painted_layer_is_taken_when_it_comes_and_no_is_taken_for_an_answer(screen):
+    annotation = screen.find("annotation")
+    screen.viewer.add_labels(painting(disks()), name="painted")
+    assert annotation.currentText() == "painted"
+    annotation.setCurrentIndex(0)
+    screen.viewer.add_image(picture(disks()), name="another")
+    assert screen.controller.annotation_layer is None
+    screen.viewer.layers["painted"].name = "renamed"
+    assert screen.controller.annotation_layer is None
+    assert annotation.itemText(1) == "renamed"
+
+
+def test_the_dock_opens_in_a_second(make_napari_viewer, two_methods):
+    from napari_cellseg_ssl.gui.docks import TrainSegmentDock
+
+    viewer = make_napari_viewer(show=True)
+    begin = time.process_time()  # of this process alone: the machine may be busy with others
+    viewer.window.add_dock_widget(TrainSegmentDock(viewer))
+    assert time.process_time() - begin < 1

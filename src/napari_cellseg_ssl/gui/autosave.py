@@ -5,6 +5,8 @@ from pathlib import Path
 
 from qtpy.QtCore import QStandardPaths
 
+from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, RUN_FILE
+
 FOLDER = "napari-cellseg-ssl"
 
 
@@ -21,3 +23,10 @@ def new_run(method_id: str) -> Path:
     while folder.exists():
         folder, number = runs_folder() / f"{stem} {number}", number + 1
     return folder
+
+
+def interrupted_run() -> Path | None:
+    """Return the newest training that began here and never ended, if there is one."""
+    found = [file.parent for file in runs_folder().glob(f"*/{CHECKPOINT_FILE}")]
+    unfinished = [folder for folder in found if not (folder / RUN_FILE).exists()]
+    return max(unfinished, key=lambda folder: (folder / CHECKPOINT_FILE).stat().st_mtime, default=None)

@@ -7,6 +7,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_cellseg_ssl.core.events import Note
+from napari_cellseg_ssl.gui import autosave
 from napari_cellseg_ssl.gui.controller import Controller, controller_of
 from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
@@ -69,7 +71,14 @@ class TrainSegmentDock(_Dock):
         self.train.train_clicked.connect(self._train)
         self.controller.state_changed.connect(self._render)
         self._suggest()
-        self._render(self.controller.state)
+        self._tell_of_interrupted()
+
+    def _tell_of_interrupted(self) -> None:
+        left = autosave.interrupted_run()
+        state = self.controller.state
+        if left is not None and state.bundle is None and state.activity == "idle":
+            words = f"The training '{left.name}' was interrupted. Open its image, then 'Open run …' goes on with it."
+            self.controller.apply(Note(words))
 
     def _suggest(self, *_: object) -> None:
         self.train.suggest(self.method.info.id, self.method.preset.currentIndex() <= 0)

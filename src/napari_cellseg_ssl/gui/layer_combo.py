@@ -52,9 +52,9 @@ class LayerCombo(QComboBox):
 
     def _on_layer_event(self, event: Any) -> None:
         if event.type == "name":
-            self._refresh()
+            self._refresh(event)
 
-    def _refresh(self, *_: object) -> None:
+    def _refresh(self, event: Any = None) -> None:
         viewer = self._viewer()
         if viewer is None:
             return
@@ -62,12 +62,22 @@ class LayerCombo(QComboBox):
         self._layers = [None, *offered] if self._none else list(offered)
         wanted = self._current
         if wanted not in offered:
-            wanted = offered[-1] if offered and (self._current is None or not self._none) else None
+            wanted = self._instead(offered, event)
         with QSignalBlocker(self):
             self.clear()
             self.addItems([self._none if layer is None else layer.name for layer in self._layers])
             self.setCurrentIndex(self._layers.index(wanted) if wanted in self._layers else -1)
         self._take(wanted)
+
+    def _instead(self, offered: list[Layer], event: Any) -> Layer | None:
+        """Choose when nothing is chosen: what is newest, or, if there may be none, only what has just come."""
+        if not offered:
+            return None
+        is_first = event is None
+        if is_first or not self._none:
+            return offered[-1]
+        came = event.value if event.type == "inserted" and self._current is None else None
+        return came if came in offered else None
 
     def _on_index(self, index: int) -> None:
         self._take(self._layers[index] if 0 <= index < len(self._layers) else None)

@@ -50,7 +50,7 @@ class JobWorker(QObject):
     def __init__(self, job: Job, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.control = Control()
-        worker = create_worker(_stamped, job, self.control, _start_thread=False, _worker_class=_StoppingWorker)
+        worker = create_worker(cell_segmentation, job, self.control, _start_thread=False, _worker_class=_StoppingWorker)
         worker.control = self.control
         worker.yielded.connect(self.happened)
         # The reference keeps the worker alive until its thread has ended.
@@ -61,8 +61,11 @@ class JobWorker(QObject):
         self._worker.start()
 
 
-def _stamped(job: Job, control: Control) -> Iterator[Stamped]:
-    """Run a job; whatever it raises becomes a `Failed` event, and it is closed here, in its own thread."""
+def cell_segmentation(job: Job, control: Control) -> Iterator[Stamped]:
+    """Run a job; whatever it raises becomes a `Failed` event, and it is closed here, in its own thread.
+
+    napari shows the name of this function when a window is closed while it runs.
+    """
     warnings.simplefilter("ignore")
     control.start_clock()
     failure = None
