@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from drawings import painting
 from fakes import FakeOptions
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage, WrongOption, WrongRun
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Note, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.tasks import Control, Preview, PreviewWindow, TrainRequest, train
 
 pytestmark = pytest.mark.usefixtures("fake_method")
@@ -189,3 +192,98 @@ def test_a_hostile_checkpoint_is_refused(request_, tmp_path):
 
     with pytest.raises(WrongRun, match="cannot be read"):
         finished(replace(request_, resume=True, out=tmp_path))
+
+
+def painted(labels):
+    return (Annotation.from_painting(labels),)
+
+
+@pytest.fixture
+def needs_labels(fake_method, monkeypatch):
+    monkeypatch.setattr(fake_method, "info", replace(fake_method.info, labels="required"))
+
+
+@pytest.mark.usefixtures("needs_labels")
+def test_what_is_missing_in_a_painting_is_said(request_, cells):
+    nothing, background = np.zeros_like(cells), np.ones_like(cells)
+    no_background = np.where(cells > 0, cells + 1, 0)
+
+    for labels, words in ((nothing, "none are painted"), (background, "no cell"), (no_background, "no background")):
+        with pytest.raises(WrongAnnotation, match=words):
+            finished(replace(request_, annotations=painted(labels)))
+
+
+@pytest.mark.usefixtures("needs_labels")
+def test_one_painted_cell_and_some_background_are_enough(request_, cells):
+    bundle = finished(replace(request_, annotations=painted(painting(cells, n_cells=1)))).bundle
+
+    assert bundle.method_id == "fake"
+
+
+@pytest.mark.usefixtures("needs_labels")
+def test_labels_of_another_shape_are_refused(request_):
+    with pytest.raises(WrongAnnotation, match=r"\(1, 30, 30\)"):
+        finished(replace(request_, annotations=painted(np.ones((30, 30), int))))
+
+
+def test_images_with_other_channels_are_refused(request_, stack):
+    rgb = ImageStack.from_array(np.concatenate([stack.frames[0]] * 3), axes="CYX", name="rgb")
+
+    with pytest.raises(WrongImage, match="'rgb' has 3"):
+        finished(replace(request_, images=(stack, rgb)))
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2)])
+def test_tiny_images_can_be_trained_on(request_, shape):
+    tiny = ImageStack.from_array(np.arange(np.prod(shape)).reshape(shape))
+
+    assert finished(replace(request_, images=(tiny,))).reason == "completed"
+
+
+def test_a_single_pixel_is_refused_as_constant(request_):
+    with pytest.raises(WrongImage, match="constant"):
+        finished(replace(request_, images=(ImageStack.from_array(np.ones((1, 1))),)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "bool"])
+def test_any_type_of_number_is_trained_on(request_, cells, dtype):
+    image = ImageStack.from_array((cells > 0).astype(dtype))
+
+    assert finished(replace(request_, images=(image,))).reason == "completed"
+
+
+def test_a_disk_that_fills_up_is_said_with_what_to_do(request_, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_cellseg_ssl.tasks.recorder.save_arrays", full)
+
+    with pytest.raises(WrongRun, match=r"No space left.*Free some space"):
+        finished(replace(request_, out=tmp_path))
+
+
+def test_the_threads_of_torch_are_limited_when_asked(request_, fake_method, monkeypatch):
+    import torch
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(fake_method, "info", replace(fake_method.info, uses_torch=True))
+    try:
+        finished(replace(request_, threads=1, device="cpu"))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_options_of_another_method_are_refused(request_):
+    with pytest.raises(WrongOption, match="not training options"):
+        finished(replace(request_, options=object()))
+
+
+def test_an_interrupted_training_of_another_method_is_refused(request_, tmp_path):
+    control, request = Control(), with_options(replace(request_, out=tmp_path), steps=50, wait=0.01)
+    for event in train(request, control):
+        if isinstance(event, Step):
+            control.stop()
+
+    with pytest.raises(WrongRun, match="of 'fake', not of 'classical'"):
+        finished(replace(request, method_id="classical", options=None, resume=True))
