@@ -19,17 +19,12 @@ def expected_size(diameter: float, ndim: int) -> float:
 
 
 def depth_in(foreground: Array) -> Array:
-    """Distance (px, at most `DEEPEST`) of each pixel to the background, (*S) float32.
-
-    The larger of two integer distances, which bracket the Euclidean one within 8 % and cost a tenth of it.
-    """
-    from scipy.ndimage import distance_transform_cdt
+    """Distance (px, at most `DEEPEST`) of each pixel to the background, (*S) float32."""
+    from scipy.ndimage import distance_transform_edt
 
     if foreground.all():
         return np.full(foreground.shape, DEEPEST, np.float32)
-    squares = distance_transform_cdt(foreground, "chessboard")
-    blocks = distance_transform_cdt(foreground, "taxicab")
-    return np.minimum(np.maximum(squares, blocks / np.sqrt(foreground.ndim)), DEEPEST).astype(np.float32)
+    return np.minimum(distance_transform_edt(foreground), DEEPEST).astype(np.float32)
 
 
 def halo_width(ids: Array, depth: Array, smooth: Array, size: float) -> float:

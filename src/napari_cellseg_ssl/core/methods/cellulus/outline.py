@@ -19,8 +19,9 @@ SAMPLE = 6000
 FEWEST = 50
 CORE, RIM = 0.7, 3.0
 FLAT = 0.02
-PLAUSIBLE = (0.68, 1.5)
+PLAUSIBLE = (0.66, 1.5)
 SPECK = 0.05
+AGREEMENT = 0.62
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     """Learn from this image which pixels of the clusters are object and which are halo.
 
     One teacher is the depth: farther inside than the halo is wide is object. The other is Otsu's threshold in each
-    cluster; it has a say where its objects are about as large as objects should be, and then only pixels on which
-    both teachers agree are used. Right on average, the teachers are often wrong about a pixel. A logistic regression
-    on what pixels look like learns the average and corrects the pixels.
+    cluster; it has a say where the two mostly agree and its objects are about as large as objects should be, and then
+    only pixels on which both agree are used. Right on average, the teachers are often wrong about a pixel. A logistic
+    regression on what pixels look like learns the average and corrects the pixels.
 
     Parameters
     ----------
@@ -76,8 +77,9 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     size = expected_size(diameter, labels.ndim)
     level, rises = _relative_level(ids, deep, smooth, _background(looks.smooth, inside))
     signal = signal_pixels(ids, smooth if rises else -smooth)
-    if _is_plausible(ids[signal], size, labels.ndim):
-        truth, agreed = signal, signal == (deep > width_by_size(ids, deep, size))
+    agreed = signal == (deep > width_by_size(ids, deep, size))
+    if agreed.mean() > AGREEMENT and _is_plausible(ids[signal], size, labels.ndim):
+        truth = signal
     else:
         truth = deep > halo_width(ids, deep, smooth, size)
         agreed = np.ones(len(ids), bool)

@@ -107,7 +107,7 @@ class FrameSegmenter:
         if options.outline in ("bright", "dark"):
             return self._signal(labels, 1 if options.outline == "bright" else -1)
         if options.outline == "shrink":
-            return self._exact_depth() > options.shrink
+            return self._depth() > options.shrink
         return labels > 0
 
     def _score(self, labels: Array) -> Array:
@@ -120,11 +120,3 @@ class FrameSegmenter:
         is_object = np.zeros(labels.shape, bool)
         is_object[inside] = signal_pixels(labels[inside], sign * self._looks().smooth[inside])
         return is_object
-
-    def _exact_depth(self) -> Array:
-        from scipy.ndimage import distance_transform_edt
-
-        stable = self._stable()
-        if stable.all():
-            return np.full(stable.shape, np.inf)
-        return self._remember(lambda: distance_transform_edt(stable), "exact depth", self.options.threshold)
