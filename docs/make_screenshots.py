@@ -25,6 +25,8 @@ from napari_cellseg_ssl.gui.layers_out import layers_of
 
 PLUGIN = "napari-cellseg-ssl"
 SIZE, LARGEST_FILE = (1360, 860), 300_000
+TOUCHING = np.s_[84:138, 146:228]
+"""A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
 
 
@@ -34,8 +36,10 @@ class Tour:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.viewer = napari.Viewer(show=False)
-        self.viewer.window._qt_window.resize(*SIZE)
         self.viewer.show()
+        wait(0.5)
+        self.viewer.window._qt_window.resize(*SIZE)  # napari has just given it the size of the last time
+        wait(0.5)
         self.controller = controller_of(self.viewer)
         self.docks: dict[str, Any] = {}
 
@@ -47,6 +51,7 @@ class Tour:
         outer.show()
         outer.raise_()
         wait(0.3)
+        self.viewer.reset_view()
         return inner
 
     def find(self, name: str) -> Any:
@@ -152,7 +157,14 @@ def paint(tour: Tour) -> None:
     painted = tifffile.imread(str(files("napari_cellseg_ssl") / "samples" / "painted" / "nuclei_3.tif"))
     for number in np.unique(painted[painted > 0]):
         annotation.data_setitem(np.nonzero(painted == number), number)
-    tour.show("annotation")
+    truth = tour.viewer.layers["nuclei_3 · truth"].data
+    for cell in np.unique(truth[TOUCHING]):
+        if cell and not annotation.data[truth == cell].any():
+            annotation.data_setitem(np.nonzero(truth == cell), annotation.data.max() + 1)
+    tour.find("cellseg_complete_region").click()
+    (top, bottom), (left, right) = ((part.start, part.stop - 1) for part in TOUCHING)
+    tour.viewer.layers.selection.active.add_rectangles(np.array([[top, left], [bottom, right]]))
+    tour.show("annotation", "complete-regions")
     tour.viewer.layers.selection.active = annotation
     tour.find("cellseg_next_cell").click()
     wait(1)
