@@ -14,7 +14,7 @@ MEANINGS = {
     "ap_50": ("AP at IoU 0.5", "Share of the predicted cells that are right: TP / (TP + FP). ACTIS paper, as printed."),
     "ap_10_90": ("AP, IoU 0.1–0.9", "The same, averaged over the thresholds 0.1, 0.2 … 0.9."),
     "s_dsb": ("S-DSB", "TP / (TP + FP + FN) at IoU 0.5, as in the 2018 Data Science Bowl."),
-    "dice": ("Dice", "Overlap of cells with cells, pixel by pixel, over matched ids."),
+    "dice": ("Dice", "Overlap of what is cell in the one with what is cell in the other, whichever cell it is."),
     "pr_50": ("Precision × recall, 0.5", "What the ACTIS tables show as AP50."),
     "pr_10_90": ("Precision × recall, 0.1–0.9", "What the ACTIS tables show as AP, averaged over thresholds."),
 }
