@@ -12,6 +12,8 @@ from zipfile import ZipFile
 import pytest
 from npe2 import PluginManifest
 
+from napari_cellseg_ssl import samples
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_cellseg_ssl"
 FIND = (
@@ -70,7 +72,7 @@ def test_the_wheel_holds_manifest_samples_and_types(wheel):
     names = set(ZipFile(wheel).namelist())
 
     assert {f"napari_cellseg_ssl/{name}" for name in ("napari.yaml", "py.typed", "samples/README.md")} <= names
-    assert "napari_cellseg_ssl/samples/painted/nuclei_3.tif" in names
+    assert {f"napari_cellseg_ssl/samples/painted/{name}.tif" for name in samples.PAINTED_NAMES} <= names
     assert not [name for name in names if name.startswith("tests")]
 
 

@@ -1,6 +1,7 @@
 """Results as files, as other programs read them."""
 
 import csv
+import sys
 from zipfile import ZipFile
 
 import numpy as np
@@ -10,7 +11,8 @@ from roifile import ImagejRoi
 from skimage.draw import polygon2mask
 
 from drawings import picture
-from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
+from fakes import FAILURES
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
@@ -130,3 +132,23 @@ def test_a_stop_ends_after_the_current_file(stack, cells, tmp_path):
     control.stop()
 
     assert len(written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None], measure=True), control)) == 1
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_errors_inside_the_export_reach_the_caller(stack, cells, tmp_path, monkeypatch, failure):
+    def fail(*args, **kwargs):
+        raise FAILURES[failure]
+
+    monkeypatch.setattr(sys.modules["napari_cellseg_ssl.tasks.export"], "write_tiff", fail)
+
+    with pytest.raises(OutOfMemory if "memory" in failure else type(FAILURES[failure])):
+        written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None]))
+
+
+@pytest.mark.parametrize("kind", ["roi", "measure"])
+def test_a_file_in_the_way_of_rois_or_a_table_is_named(stack, cells, tmp_path, kind):
+    (tmp_path / "disks_rois.zip").mkdir()
+    (tmp_path / "disks_measurements.csv").mkdir()
+
+    with pytest.raises(WrongImage, match="disks_"):
+        written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None], **{kind: True}))
