@@ -1,9 +1,10 @@
 """The dock widgets that napari opens; those of one viewer share one session."""
 
+from dataclasses import replace
 from typing import Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -15,9 +16,9 @@ from napari_cellseg_ssl.gui.panels.method import MethodPanel
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
 from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
 from napari_cellseg_ssl.gui.settings import LearnSettings
-from napari_cellseg_ssl.tasks.session import SessionState, controls
+from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls
 
-WIDTH = 390
+WIDTH, PROGRESS_MS = 390, 1000
 
 
 class _Dock(QWidget):
@@ -39,6 +40,28 @@ class _Dock(QWidget):
         self.panels.setContentsMargins(6, 6, 6, 6)
         self._area.setWidget(inside)
         layout.addWidget(self._area)
+        self._drawn: Controls | None = None
+        self._draw_soon = QTimer(self)
+        self._draw_soon.setSingleShot(True)
+        self._draw_soon.setInterval(PROGRESS_MS)
+        self._draw_soon.timeout.connect(lambda: self.draw(self.controller.state))
+
+    def follow(self) -> None:
+        """Draw the session from now on: all panels are there."""
+        self.controller.state_changed.connect(self._on_state)
+        self.draw(self.controller.state)
+
+    def draw(self, state: SessionState) -> None:
+        """Show a state in all panels."""
+
+    def _on_state(self, state: SessionState) -> None:
+        """Draw at once what can be pressed; progress only now and then, for it repaints the whole window."""
+        shown = replace(controls(state), progress=None, progress_text="", status="")
+        if shown != self._drawn or not shown.is_busy:
+            self._drawn = shown
+            self.draw(state)
+        elif not self._draw_soon.isActive():
+            self._draw_soon.start()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Tie the session to the window that the dock now belongs to."""
@@ -67,10 +90,10 @@ class TrainSegmentDock(_Dock):
         self.layout().addWidget(self.strip)
         self.method.method.currentIndexChanged.connect(self._suggest)
         self.method.preset.currentIndexChanged.connect(self._suggest)
-        self.train.go_on.toggled.connect(lambda *_: self._render(self.controller.state))
+        self.train.go_on.toggled.connect(lambda *_: self.draw(self.controller.state))
         self.train.train_clicked.connect(self._train)
-        self.controller.state_changed.connect(self._render)
         self._suggest()
+        self.follow()
         self._tell_of_interrupted()
 
     def _tell_of_interrupted(self) -> None:
@@ -82,7 +105,7 @@ class TrainSegmentDock(_Dock):
 
     def _suggest(self, *_: object) -> None:
         self.train.suggest(self.method.info.id, self.method.preset.currentIndex() <= 0)
-        self._render(self.controller.state)
+        self.draw(self.controller.state)
 
     def _train(self) -> None:
         self.controller.train(
@@ -95,7 +118,8 @@ class TrainSegmentDock(_Dock):
             )
         )
 
-    def _render(self, state: SessionState) -> None:
+    def draw(self, state: SessionState) -> None:
+        """Show a state in all panels."""
         shown = controls(state)
         self.data.render(shown)
         self.method.render(shown, state)
@@ -128,8 +152,8 @@ class ScoreExportDock(_Dock):
         self.panels.addStretch(1)
         self.strip = JobStrip(self.controller)
         self.layout().addWidget(self.strip)
-        self.controller.state_changed.connect(self._render)
-        self._render(self.controller.state)
+        self.follow()
 
-    def _render(self, state: SessionState) -> None:
+    def draw(self, state: SessionState) -> None:
+        """Show a state in all panels."""
         self.strip.render(controls(state), state)

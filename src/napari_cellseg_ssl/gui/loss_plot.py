@@ -1,13 +1,10 @@
-"""The live loss: one curve with a fixed number of points, drawn at most a few times a second."""
+"""The live loss: one curve with a fixed number of points."""
 
 from typing import Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.tasks.curve import Curve
-
-INTERVAL_MS = 500
 
 
 class LossPlot(QWidget):
@@ -22,30 +19,22 @@ class LossPlot(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self._line: Any = None
         self._curve = Curve()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(INTERVAL_MS)
-        self._timer.timeout.connect(self._draw)
         self.setVisible(False)
 
     def show_curve(self, curve: Curve) -> None:
-        """Take over a curve; it is drawn soon."""
+        """Draw a curve, if it is another one."""
         if curve is self._curve:
             return
         self._curve = curve
-        if not self._timer.isActive():
-            self._timer.start()
+        if self._line is None:
+            self._build()
+        self._line.setData(curve.steps, curve.values)
+        self.setVisible(bool(curve.steps))
 
     @property
     def n_points(self) -> int:
         """Number of points on the screen."""
         return 0 if self._line is None or not self._curve.steps else len(self._line.getData()[0])
-
-    def _draw(self) -> None:
-        if self._line is None:
-            self._build()
-        self._line.setData(self._curve.steps, self._curve.values)
-        self.setVisible(bool(self._curve.steps))
 
     def _build(self) -> None:
         import pyqtgraph as pg

@@ -1,6 +1,5 @@
 """From a job's results to layers. Pictures of maps are drawn in the job's thread, layers only in the GUI's."""
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,13 +13,11 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.options import options_to_json
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
-from napari_cellseg_ssl.gui.layers_out import find_layer, remove_preview, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
-
-PAUSE_S = 0.05
-"""Between two layers, so that the window can answer: making one takes about 0.1 s."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +40,7 @@ def drawing(job: Job) -> Job:
                 yield event
                 if isinstance(event, MapsReady):
                     for name, picture in draw_maps(event.maps).items():
-                        time.sleep(PAUSE_S)
                         yield MapDrawn(event.maps, {name: picture})
-                    time.sleep(PAUSE_S)
         finally:
             close = getattr(events, "close", None)
             if close is not None:
@@ -60,7 +55,7 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
     match event:
         case MapDrawn(maps, pictures):
             show_maps(viewer, image, maps, get_method(method_id).info, pictures=pictures)
-            remove_preview(viewer, image)
+            _rest_preview(viewer, image)
         case ReferenceReady(labels):
             show_labels(viewer, image, labels, method=REFERENCE, is_reference=True)
         case LabelsReady(labels, options):
@@ -71,5 +66,20 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
             if before is not None and layer is not before:
                 return Note(f"'{before.name}' was edited, so the new cells are in '{layer.name}'.")
         case Preview(_, window, maps, labels):
-            show_preview(viewer, image, maps, labels, frame=window.frame, region=window.region, method=method_id)
+            layer = show_preview(
+                viewer, image, maps, labels, frame=window.frame, region=window.region, method=method_id
+            )
+            if layer is not None and layer.metadata[KEY].pop("resting", False):
+                layer.visible = True
     return None
+
+
+def _rest_preview(viewer: ViewerModel, image: Image) -> None:
+    """Hide the preview, now that the whole result is there.
+
+    It is not removed: napari collects garbage at every removal, during which the window does not answer.
+    """
+    preview = find_layer(viewer, image, "preview")
+    if preview is not None and preview.visible:
+        preview.visible = False
+        preview.metadata[KEY]["resting"] = True

@@ -6,6 +6,7 @@ so the generator that it gets here catches everything, closes the job itself, an
 
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from superqt.utils import create_worker as create_plain_worker
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.events import Checkpoint, Snapshot
-from napari_cellseg_ssl.tasks import Control
+from napari_cellseg_ssl.tasks import Control, Preview
 from napari_cellseg_ssl.tasks.session import Ended, Failed
 
 Job = Callable[[Control], Iterator[object]]
@@ -52,13 +53,30 @@ class JobWorker(QObject):
         self.control = Control()
         worker = create_worker(cell_segmentation, job, self.control, _start_thread=False, _worker_class=_StoppingWorker)
         worker.control = self.control
-        worker.yielded.connect(self.happened)
+        worker.yielded.connect(self._receive)
+        self._inbox: deque[Stamped] = deque()
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.timeout.connect(self._tell_one)
         # The reference keeps the worker alive until its thread has ended.
         self._worker: Any = worker
 
     def start(self) -> None:
         """Start the thread."""
         self._worker.start()
+
+    def _receive(self, stamped: Stamped) -> None:
+        self._inbox.append(stamped)
+        self._next.start()
+
+    def _tell_one(self) -> None:
+        """Tell one event a turn, so that the window answers between two layers; only the newest preview counts."""
+        stamped = self._inbox.popleft()
+        is_old = isinstance(stamped.event, Preview) and any(isinstance(s.event, Preview) for s in self._inbox)
+        if self._inbox:
+            self._next.start()
+        if not is_old:
+            self.happened.emit(stamped)
 
 
 def cell_segmentation(job: Job, control: Control) -> Iterator[Stamped]:

@@ -1,7 +1,7 @@
 """Stage 3: learn, and the strip below all stages that shows what is going on."""
 
 from napari.layers import Labels, Layer
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.registry import get_method
@@ -151,11 +151,10 @@ class JobStrip(QWidget):
         self.stop.setEnabled(controls.can_stop)
         self.pause.setEnabled(controls.can_pause)
         self.pause.setText(controls.pause_text)
-        is_unknown = controls.is_busy and controls.progress is None
-        with QSignalBlocker(self.progress):
-            self.progress.setRange(0, 0 if is_unknown else RANGE)
-            self.progress.setValue(round(RANGE * (controls.progress or 0.0)))
-            self.progress.setFormat(controls.progress_text)
+        self.progress.setUpdatesEnabled(False)  # setValue would repaint the whole window at once
+        self.progress.setValue(round(RANGE * (controls.progress or 0.0)))
+        self.progress.setFormat(controls.progress_text)
+        self.progress.setUpdatesEnabled(True)
         if self.status.text() != controls.status:
             self.status.setText(controls.status)
             self.status.setStyleSheet("color: #ff6b6b;" if controls.is_problem else "")
