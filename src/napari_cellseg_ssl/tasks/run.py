@@ -57,6 +57,8 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
     recorder.claim_folder()
+    if resumed:
+        yield Note(f"Going on from step {resumed.checkpoint.step}, with the settings recorded then.")
     yield Note(sizes)
     yield Note(f"Device: {device.why}.")
     control.start_clock(resumed.seconds if resumed else 0.0)

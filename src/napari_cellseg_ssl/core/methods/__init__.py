@@ -1,0 +1,1 @@
+"""One package per method; `registry` names them, and they do not know each other."""

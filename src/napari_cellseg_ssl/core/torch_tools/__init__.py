@@ -1,0 +1,1 @@
+"""What training loops share: crops, augmentation, losses, averages, checkpoints."""
