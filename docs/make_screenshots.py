@@ -60,16 +60,12 @@ class Tour:
         return next(widget for widget in found if widget is not None)
 
     def show(self, *kinds: str) -> None:
-        """Show the image and the plugin's newest layer of some kinds, nothing else."""
-        newest = {layer.metadata["cellseg_ssl"]["kind"]: layer for layer in self.made() if not layer_is_outlined(layer)}
+        """Show the image and the plugin's newest layer of some kinds; "reference" is the classical result."""
+        newest = {kind_of(layer): layer for layer in layers_of(self.viewer, self.controller.image_layer)}
         shown = [self.controller.image_layer, *(newest[kind] for kind in kinds if kind in newest)]
         for layer in self.viewer.layers:
             if layer.visible != (layer in shown):  # napari puts the brush down at every assignment
                 layer.visible = not layer.visible
-
-    def made(self) -> list[Any]:
-        """List the plugin's layers, oldest first."""
-        return layers_of(self.viewer, self.controller.image_layer)
 
     def scroll(self, name: str) -> None:
         """Bring a widget into view."""
@@ -96,9 +92,10 @@ class Tour:
         print(f"{file}: {file.stat().st_size // 1000} kB")
 
 
-def layer_is_outlined(layer: Any) -> bool:
-    """Whether a layer is the reference, drawn as outlines."""
-    return bool(getattr(layer, "contour", 0))
+def kind_of(layer: Any) -> str:
+    """What a layer of the plugin shows, with the outlined reference as a kind of its own."""
+    tag = layer.metadata["cellseg_ssl"]
+    return str("reference" if tag.get("name") == "reference" else tag["kind"])
 
 
 def wait(seconds: float) -> None:
@@ -142,7 +139,7 @@ def without_labels(tour: Tour) -> None:
     wait_until(lambda: tour.controller.choices.shown_diameter is not None, 60)
     tour.shoot("1-open")
     train(tour, "cellulus", CELLULUS_SECONDS, "2-learn")
-    tour.show("instances")
+    tour.show("instances", "reference")
     tour.scroll("cellseg_tune")
     tour.shoot("3-cells")
     tour.show("embedding")
