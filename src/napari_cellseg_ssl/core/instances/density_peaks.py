@@ -61,19 +61,38 @@ def _grid_cells(embedding: Array, pixels: Array, shape: Sequence[int], margin: i
 
 def _nearest_peak(counts: Array, bandwidth: float) -> Array:
     """Label each occupied grid cell with the number of the nearest density peak within reach."""
-    from scipy.ndimage import gaussian_filter
     from scipy.spatial import cKDTree
-    from skimage.feature import peak_local_max
 
-    density = gaussian_filter(counts.astype(np.float32), SMOOTHING * bandwidth, mode="constant", truncate=3.0)
-    peaks = peak_local_max(
-        density, min_distance=max(1, round(bandwidth)), threshold_abs=FAINTEST * density.max(), exclude_border=False
-    )
     labels = np.zeros(counts.shape, np.int32)
+    peaks = _peaks(counts, bandwidth)
     if len(peaks) == 0:
         return labels
-    peaks = peaks[np.lexsort(peaks.T[::-1])]
     occupied = np.nonzero(counts)
     distance, nearest = cKDTree(peaks).query(np.stack(occupied, axis=1), distance_upper_bound=REACH * bandwidth)
     labels[occupied] = np.where(np.isfinite(distance), nearest + 1, 0)
     return labels
+
+
+def _peaks(counts: Array, bandwidth: float) -> Array:
+    """Places (n, D) of the peaks of the smoothed density, in grid order, none closer than `bandwidth` to a higher one.
+
+    A peak is highest in a box of half-width `bandwidth`; of equal ones in a box the first in grid order stays.
+    """
+    from scipy.ndimage import gaussian_filter, maximum_filter
+
+    density = gaussian_filter(counts.astype(np.float32), SMOOTHING * bandwidth, mode="constant", truncate=3.0)
+    reach = max(1, round(bandwidth))
+    is_highest = density == maximum_filter(density, 2 * reach + 1, mode="constant")
+    peaks = np.argwhere(is_highest & (density > FAINTEST * density.max()))
+    return peaks[_first_of_equals(density[tuple(peaks.T)], peaks, reach)]
+
+
+def _first_of_equals(heights: Array, peaks: Array, reach: int) -> Array:
+    """Tell which peaks to keep, (n,) bool: two in one box are equally high, and then the first stays."""
+    order = np.argsort(heights, kind="stable")
+    same = np.flatnonzero(np.diff(heights[order]) == 0)
+    kept = np.ones(len(peaks), bool)
+    for i in np.unique(np.concatenate([order[same], order[same + 1]])):
+        equals = np.flatnonzero(kept[:i] & (heights[:i] == heights[i]))
+        kept[i] = not (np.abs(peaks[equals] - peaks[i]).max(axis=1, initial=0) <= reach).any() if equals.size else True
+    return kept
