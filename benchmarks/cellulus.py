@@ -4,7 +4,8 @@
                                   [--diameter auto|image|set] [--first N] [--option NAME=VALUE ...]
                                   [--segment NAME=VALUE ...] [--cpu-clock] [--keep FOLDER] [--json]
 
-Trains on all images of a set and segments the same images. `--diameter auto` estimates each image's from its pixels,
+Trains on all images of a set and segments the same images; the movies of one Cell Tracking Challenge set train together
+and are scored apart. `--diameter auto` estimates each image's from its pixels,
 `image` takes each image's true median, `set` the set's. `--cpu-clock` counts the budget in seconds of this process'
 own CPU time, for busy machines. `--first` takes the first N images only. One thread. One line per set, budget and seed;
 scores are means over images. `--keep` saves each run there.
@@ -13,6 +14,7 @@ scores are means over images. `--keep` saves each run there.
 import argparse
 import json
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,17 @@ from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 SHOWN = ("f1_50", "seg", "s_dsb", "dice", "seg_pooled")
 
 
-def read(one_set: LabelledSet, mode: str, first: int | None) -> tuple[TrainingSet, list[Array]]:
+def groups(sets: Sequence[LabelledSet]) -> dict[str, list[LabelledSet]]:
+    """Sets that train together, by the name they share."""
+    found: dict[str, list[LabelledSet]] = {}
+    for one in sets:
+        found.setdefault(one.name.partition("/dev")[0], []).append(one)
+    return found
+
+
+def read(sets: Sequence[LabelledSet], mode: str, first: int | None) -> tuple[TrainingSet, list[Array]]:
     """Read images and truths; the truths say at most the diameters."""
-    items = one_set.items[:first]
+    items = [item for one in sets for item in one.items[:first]]
     stacks = [ImageStack.from_array(item.read_image(), "CYX", name=item.name) for item in items]
     truths = [item.read_labels() for item in items]
     if mode == "auto":
@@ -72,40 +82,49 @@ def predict(data: TrainingSet, bundle: ModelBundle) -> list[PredictionMaps]:
     ]
 
 
-def classical(data: TrainingSet, truths: list[Array]) -> float:
-    options, scores = ClassicalSegmentOptions(), []
-    for item, truth in zip(data.items, truths, strict=True):
+def classical(data: TrainingSet) -> list[Array]:
+    options, labels = ClassicalSegmentOptions(), []
+    for item in data.items:
         intensity = Intensity().normalise(item.image.frames[0]).mean(axis=0)
-        scores.append(image_scores(truth, segment_frame(intensity, item.diameter, options)))
-    return set_scores(scores)["f1_50"]
+        labels.append(segment_frame(intensity, item.diameter, options))
+    return labels
 
 
 def measure(
-    data: TrainingSet, truths: list[Array], budget: float, seed: int, arguments: argparse.Namespace
-) -> dict[str, object]:
-    clock = time.perf_counter()
+    sets: Sequence[LabelledSet], budget: float, seed: int, arguments: argparse.Namespace
+) -> Iterator[dict[str, object]]:
+    """Train once; one row per set."""
+    data, truths = read(sets, arguments.diameter, arguments.first)
+    started = time.perf_counter()
     bundle = train(data, budget, seed, arguments)
     trained = time.perf_counter()
     maps = predict(data, bundle)
     predicted = time.perf_counter()
     options = with_values(bundle.segment_options, dict(pair.split("=") for pair in arguments.segment))
     labels = [METHOD.segment(one, options)[0] for one in maps]
-    seconds = {
-        "train_s": trained - clock,
-        "predict_s": predicted - trained,
-        "segment_s": time.perf_counter() - predicted,
-    }
-    scores = set_scores([image_scores(truth, found) for truth, found in zip(truths, labels, strict=True)])
+    times = np.diff([started, trained, predicted, time.perf_counter()]).round(1).tolist()
     if arguments.keep:
         bundle.save(arguments.keep)
-    return {
-        "budget_s": budget,
-        "seed": seed,
-        "steps": bundle.provenance.steps,
-        "loss": round(bundle.provenance.scores.get("loss", float("nan")), 4),
-        **{name: round(scores[name], 4) for name in SHOWN},
-        **{name: round(value, 1) for name, value in seconds.items()},
-    }
+    simple, begin = classical(data), 0
+    for one in sets:
+        part = slice(begin, begin + len(one.items[: arguments.first]))
+        begin = part.stop
+        scores = scored(truths[part], labels[part])
+        yield {
+            "set": one.name,
+            "images": part.stop - part.start,
+            "budget_s": budget,
+            "seed": seed,
+            "steps": bundle.provenance.steps,
+            "loss": round(bundle.provenance.scores.get("loss", float("nan")), 4),
+            **{name: round(scores[name], 4) for name in SHOWN},
+            "classical_f1_50": round(scored(truths[part], simple[part])["f1_50"], 4),
+            **dict(zip(("train_s", "predict_s", "segment_s"), times, strict=True)),
+        }
+
+
+def scored(truths: list[Array], labels: list[Array]) -> dict[str, float]:
+    return set_scores([image_scores(truth, found) for truth, found in zip(truths, labels, strict=True)])
 
 
 def main() -> None:
@@ -126,13 +145,12 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    for one in find_sets(arguments.data, names=tuple(arguments.sets)):
-        data, truths = read(one, arguments.diameter, arguments.first)
-        beside = {"set": one.name, "images": len(truths), "classical_f1_50": round(classical(data, truths), 4)}
+    for sets in groups(find_sets(arguments.data, names=tuple(arguments.sets))).values():
         for budget in arguments.budget:
             for seed in arguments.seeds:
-                row = {**beside, **measure(data, truths, budget, seed, arguments)}
-                print(json.dumps(row) if arguments.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+                for row in measure(sets, budget, seed, arguments):
+                    text = json.dumps(row) if arguments.json else "  ".join(f"{k} {v}" for k, v in row.items())
+                    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -109,8 +109,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    (one,) = find_sets(arguments.data, names=(arguments.set,))
-    data, truths = read(one, "auto", 4)
+    data, truths = read(find_sets(arguments.data, names=(arguments.set,)), "auto", 4)
     settings = argparse.Namespace(preset="fast", option=[], cpu_clock=True)
     bundle = ModelBundle.load(arguments.run) if arguments.run else train(data, arguments.budget, 0, settings)
     maps = predict(data, bundle)[0]
