@@ -63,6 +63,15 @@ def test_a_line_across_a_cell_sets_the_size(screen):
     assert circle.shape_type == ["ellipse"]
 
 
+def test_dragging_the_circle_sets_the_size(screen):
+    screen.wait(lambda: screen.find("diameter").value() > 1)
+    circle = next(layer for layer in screen.viewer.layers if layer.name == "disks · object size")
+    centre = circle.data[0].mean(axis=0)
+    circle.data = [centre + 2 * (circle.data[0] - centre)]
+    assert screen.find("diameter").value() == pytest.approx(np.ptp(circle.data[0][:, 0]), abs=0.1)
+    assert not screen.find("diameter_auto").isChecked()
+
+
 def test_a_typed_size_moves_the_circle_and_estimating_again_moves_it_back(screen):
     screen.wait(lambda: screen.find("diameter").value() > 1)
     estimated = screen.find("diameter").value()

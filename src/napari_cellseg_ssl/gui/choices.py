@@ -1,5 +1,6 @@
 """What the user has chosen to work on, followed while layers come, go and are painted on."""
 
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -10,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.layers_in import annotation
+from napari_cellseg_ssl.gui.layers_in import annotation_source
 from napari_cellseg_ssl.gui.layers_out import find_layer
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.worker import LatestOnly
@@ -110,8 +111,8 @@ class Choices(QObject):
         """
         return None if self.image_layer is None else image_source(self.image_layer, self.channels)
 
-    def painted(self) -> Annotation | None:
-        """Copy what is painted; None if no layer is chosen.
+    def painted(self) -> Callable[[], Annotation] | None:
+        """Copy what is painted, to be decoded in a worker; None if no layer is chosen.
 
         Raises
         ------
@@ -123,7 +124,7 @@ class Choices(QObject):
             return None
         complete = find_layer(viewer, image, "complete-regions")
         shapes = complete if isinstance(complete, Shapes) else None
-        return annotation(labels, shapes, self.labels_mode, image_layer=image)
+        return annotation_source(labels, shapes, self.labels_mode, image_layer=image)
 
     def check(self, *_: object) -> None:
         """Look soon at whether the method can train on what is chosen."""

@@ -21,7 +21,7 @@ from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.reading import visible_window
 from napari_cellseg_ssl.gui.settings import CPU_THREADS, LearnSettings, training_request
 from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
-from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, TuneRequest, jobs
+from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
@@ -137,10 +137,10 @@ class Controller(QObject):
             return
         if source is None:
             return
-        request = training_request(settings, info, state.bundle, self.choices, painted, self.device)
+        request = training_request(settings, info, state.bundle, self.choices, self.device)
         request = replace(request, preview=lambda: self._window)
         self._window = None
-        if self.run(lambda control: jobs.learn(source.read, request, control)) and settings.preview:
+        if self.run(lambda control: jobs.learn(source.read, painted, request, control)) and settings.preview:
             self._watch.start()
 
     def segment(self, options: Any) -> None:
@@ -179,8 +179,8 @@ class Controller(QObject):
         if painted is None:
             self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
             return
-        request = TuneRequest(method_id=self.state.method_id, maps=(maps,), annotations=(painted,), options=options)
-        self.run(lambda control: jobs.search(request, control))
+        method_id = self.state.method_id
+        self.run(lambda control: jobs.search(method_id, maps, painted, options, control))
 
     def save_run(self, folder: Path) -> None:
         """Save the current model."""

@@ -47,7 +47,7 @@ class _Dock(QWidget):
         self._draw_soon.timeout.connect(lambda: self.draw(self.controller.state))
 
     def follow(self) -> None:
-        """Draw the session from now on: all panels are there."""
+        """Draw the session from now on; for when all panels are there."""
         self.controller.state_changed.connect(self._on_state)
         self.draw(self.controller.state)
 

@@ -1,7 +1,8 @@
 """From napari's layers to the records that a job works on. What a job gets, painting cannot change any more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -79,7 +80,20 @@ def annotation(
     axes: str | None = None,
     volumetric: bool = False,
 ) -> Annotation:
-    """Copy what is painted.
+    """Copy what is painted, and decode it at once; see `annotation_source`."""
+    return annotation_source(layer, complete_layer, mode, image_layer=image_layer, axes=axes, volumetric=volumetric)()
+
+
+def annotation_source(
+    layer: Labels,
+    complete_layer: Shapes | None = None,
+    mode: LabelsMode | Literal["auto"] = "auto",
+    *,
+    image_layer: Image | None = None,
+    axes: str | None = None,
+    volumetric: bool = False,
+) -> Callable[[], Annotation]:
+    """Copy what is painted now, and return what decodes it: that takes longer, and may be done in a worker.
 
     Parameters
     ----------
@@ -101,13 +115,16 @@ def annotation(
     labels = layout.gather(np.array(level_zero(layer)))
     if mode == "auto":
         mode = guess_labels_mode(layer).mode
+    has_complete = mode == "sparse" and complete_layer is not None and len(complete_layer.data)
+    complete = layout.gather(inside_shapes(complete_layer, layer)) if has_complete else None
+    return partial(_decode, labels, mode, complete)
+
+
+def _decode(labels: Array, mode: LabelsMode, complete: Array | None) -> Annotation:
     if mode == "dense":
         return Annotation.from_dense(labels)
     painted = Annotation.from_painting(labels)
-    if complete_layer is None or not len(complete_layer.data):
-        return painted
-    complete = layout.gather(inside_shapes(complete_layer, layer))
-    return replace(painted, known=painted.known | complete)
+    return painted if complete is None else replace(painted, known=painted.known | complete)
 
 
 def guess_labels_mode(layer: Labels) -> ModeGuess:

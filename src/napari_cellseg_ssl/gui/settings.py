@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.autosave import new_run
@@ -41,16 +40,14 @@ def training_request(
     info: MethodInfo,
     current: ModelBundle | None,
     choices: Choices,
-    painted: Annotation | None,
     device: str,
 ) -> TrainRequest:
-    """Ask for a training; the image is read in the worker, so it is not in here yet."""
+    """Ask for a training; image and painting are read in the worker, so they are not in here yet."""
     goes_on = settings.go_on and current is not None and current.method_id == info.id
     image = choices.image_layer
     return TrainRequest(
         method_id=info.id,
         images=(),
-        annotations=(painted,),
         options=settings.options,
         preset=settings.preset,
         object_diameter=choices.diameter,

@@ -42,12 +42,6 @@ class SizeCircle(QObject):
         centre = layer.data[-1].mean(axis=0) if len(layer.data) else _visible_centre(image)
         self._replace(layer, centre, diameter)
 
-    def hide(self) -> None:
-        """Take the circle out of sight."""
-        layer = self._layer()
-        if layer is not None:
-            layer.visible = False
-
     def draw_line(self) -> None:
         """Let the user draw a line across a cell."""
         viewer, layer = self._controller.viewer, self._layer()

@@ -33,6 +33,8 @@ REFERENCE = "classical"
 
 ReadImage = Callable[[], ImageStack]
 """Reads the image in the worker: it may be lazy."""
+ReadPainting = Callable[[], Annotation]
+"""Decodes what was painted when the job was asked for."""
 
 
 @dataclass(frozen=True)
@@ -55,28 +57,29 @@ def estimate(read: ReadImage) -> float:
     return resolve_diameter(read(), "auto")
 
 
-def problems(read: ReadImage, annotation: Annotation | None, method_id: str) -> tuple[str, ...]:
+def problems(read: ReadImage, painted: ReadPainting | None, method_id: str) -> tuple[str, ...]:
     """Say why a method cannot train on an image; empty = it can."""
-    item = TrainingItem(image=read(), annotation=annotation, diameter=1.0)
+    item = TrainingItem(image=read(), annotation=painted and painted(), diameter=1.0)
     return tuple(str(problem) for problem in TrainingSet((item,)).problems(get_method(method_id).info))
 
 
-def learn(read: ReadImage, request: TrainRequest, control: Control) -> Iterator[object]:
+def learn(read: ReadImage, painted: ReadPainting | None, request: TrainRequest, control: Control) -> Iterator[object]:
     """Show the classical result, train, then segment the image with what was learned.
 
     Parameters
     ----------
     request : TrainRequest
-        Without images: the one that is read is trained on.
+        Without images and annotations: those that are read are trained on.
     """
     yield Began("preparing")
     image = read()
+    request = replace(request, images=(image,), annotations=(painted and painted(),))
     reference = yield from _reference(image, request.object_diameter, control)
     if get_method(request.method_id).info.uses_torch:
         yield from load_torch()
     yield Began("training", can_pause=True)
     bundle = None
-    for event in train(replace(request, images=(image,)), control):
+    for event in train(request, control):
         yield event
         if isinstance(event, TrainFinished):
             bundle = event.bundle
@@ -118,7 +121,7 @@ def apply(read: ReadImage, model: Model, options: Any, control: Control) -> Iter
 def resume(
     read: ReadImage,
     folder: Path,
-    annotation: Annotation | None,
+    painted: ReadPainting | None,
     device: str,
     threads: int | None,
     control: Control,
@@ -130,14 +133,13 @@ def resume(
     request = TrainRequest(
         method_id=method_id,
         images=(),
-        annotations=(annotation if needs_labels else None,),
         device=device,
         threads=threads,
         out=folder,
         resume=True,
     )
     yield MethodChosen(method_id, learns=method_id != REFERENCE)
-    yield from learn(read, request, control)
+    yield from learn(read, painted if needs_labels else None, request, control)
 
 
 def apply_reference(
@@ -158,13 +160,16 @@ def redraw(method_id: str, maps: PredictionMaps, options: Any) -> LabelsReady:
     return last_of(segment(SegmentRequest(method_id=method_id, maps=maps, options=options)), LabelsReady)
 
 
-def search(request: TuneRequest, control: Control) -> Iterator[object]:
+def search(
+    method_id: str, maps: PredictionMaps, painted: ReadPainting, options: Any, control: Control
+) -> Iterator[object]:
     """Search thresholds on the painted cells, then draw the instances with the best ones."""
     yield Began("tuning")
+    request = TuneRequest(method_id=method_id, maps=(maps,), annotations=(painted(),), options=options)
     for event in tune(request, control):
         yield event
         if isinstance(event, TuneFinished):
-            yield redraw(request.method_id, request.maps[0], event.options)
+            yield redraw(method_id, maps, event.options)
 
 
 def save(bundle: ModelBundle, folder: Path, _control: Control) -> Iterator[object]:
