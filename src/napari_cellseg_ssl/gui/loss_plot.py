@@ -23,7 +23,7 @@ class LossPlot(QWidget):
 
     def show_curve(self, curve: Curve) -> None:
         """Draw a curve, if it is another one."""
-        if curve is self._curve:
+        if curve is self._curve or not (curve.steps or self._line):
             return
         self._curve = curve
         if self._line is None:
