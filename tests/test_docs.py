@@ -36,3 +36,13 @@ def test_links_and_pictures_of_every_page_exist(page):
     for target in targets:
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_every_test_in_the_table_of_bugs_exists():
+    page = (DOCS / "developer" / "known-bugs-of-others.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+
+    missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (DOCS.parent / file).read_text()]
+
+    assert len(named) > 40
+    assert not missing
