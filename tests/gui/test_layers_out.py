@@ -9,7 +9,7 @@ from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.layer_tags import KEY
 from napari_cellseg_ssl.gui.layers_in import image_stack
-from napari_cellseg_ssl.gui.layers_out import find_layer, remove_preview, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
 
 SHAPES = {
     "2D": ((24, 30), {}),
@@ -209,17 +209,14 @@ def test_the_reference_is_outlined_below_the_result_and_leaves_it_the_name():
     assert show_labels(viewer, image, _frames_of(image) * 0, method="classical", is_reference=True) is reference
 
 
-def test_the_preview_goes_when_there_is_a_result_and_there_is_never_more_than_one():
+def test_there_is_never_more_than_one_preview():
     viewer, image = _viewer_with((24, 30))
     labels = np.ones((1, 24, 30), np.int32)
     window = {"frame": 0, "region": (slice(0, 24), slice(0, 30))}
     first = show_preview(viewer, image, _maps(1, (24, 30), (24, 30), 1.0), labels, method="cellulus", **window)
     second = show_preview(viewer, image, _maps(1, (24, 30), (24, 30), 1.0), labels, method="actis", **window)
     assert second is first
-
-    remove_preview(viewer, image)
-
-    assert list(viewer.layers) == [image]
+    assert list(viewer.layers) == [image, first]
 
 
 def test_two_images_of_the_same_name_keep_their_layers_apart():

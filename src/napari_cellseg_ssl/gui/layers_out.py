@@ -33,7 +33,7 @@ from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 ORDER = ("preview", "reference", "instances", "annotation", "complete-regions")
 """Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
 
-__all__ = ["add_layer", "find_layer", "layers_of", "remove_preview", "show_labels", "show_maps", "show_preview"]
+__all__ = ["add_layer", "find_layer", "layers_of", "show_labels", "show_maps", "show_preview"]
 
 
 def show_maps(
@@ -126,14 +126,6 @@ def show_preview(
         before.metadata[KEY]["method"] = method  # one preview is enough: it shows what is being learned now
     transform = _moved(transform_of(image_layer, layout), _offset(layout, frame, region))
     return _write(viewer, image_layer, window, Picture(pixels, "image", look), tag, transform)
-
-
-def remove_preview(viewer: ViewerModel, image_layer: Layer) -> None:
-    """Take the preview away once there is a whole result; a preview that somebody edited stays."""
-    preview = find_layer(viewer, image_layer, "preview")
-    if preview is not None and is_unedited(preview):
-        with _selection_kept(viewer):
-            viewer.layers.remove(preview)
 
 
 def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mapping[str, Any]) -> Layer:
