@@ -160,7 +160,7 @@ class Bench:
         self.find("image").setCurrentText("large")
         self.spin(1.0)
         if self.dock.controller.bundle is None:
-            self.train(20)
+            self.train(10)
             self.wait(lambda: self.activity == "idle")
         self.find("segment").click()
         self.wait(lambda: self.activity == "idle")

@@ -18,7 +18,7 @@ from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
 from napari_cellseg_ssl.gui.settings import LearnSettings
 from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls
 
-WIDTH, PROGRESS_MS = 390, 1000
+WIDTH, PROGRESS_MS = 390, 1500
 
 
 class _Dock(QWidget):

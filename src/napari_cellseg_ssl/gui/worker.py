@@ -23,7 +23,7 @@ from napari_cellseg_ssl.tasks.session import Ended, Failed
 
 Job = Callable[[Control], Iterator[object]]
 
-WAIT_MS, WAIT_WHEN_SLOW_MS, SLOW_S = 30, 300, 0.5
+WAIT_WHEN_SLOW_MS, SLOW_S = 300, 0.5
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class LatestOnly(QObject):
         """Run a function soon; a slow one only once no newer one has come for a while."""
         self._waiting = function
         if self._slow or not self._timer.isActive():
-            self._timer.start(WAIT_WHEN_SLOW_MS if self._slow else WAIT_MS)
+            self._timer.start(WAIT_WHEN_SLOW_MS if self._slow else 0)
 
     def cancel(self) -> None:
         """Forget what waits, and drop the result of what runs."""

@@ -1,0 +1,92 @@
+"""The chains behind the buttons, without a window."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from drawings import disks, painting
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.errors import OutOfMemory
+from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.tasks import Control, LabelsReady, TrainRequest, TuneFinished, jobs
+from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened
+from napari_cellseg_ssl.tasks.warm_up import load_torch
+
+
+@pytest.fixture
+def learned(fake_method, stack):
+    """All events of learning from the sixteen disks."""
+    request = TrainRequest(method_id="fake", images=(), options=fake_method.info.train_options(steps=3))
+    return list(jobs.learn(lambda: stack, None, request, Control()))
+
+
+def first(events, kind):
+    return next(i for i, event in enumerate(events) if isinstance(event, kind))
+
+
+def test_the_classical_result_comes_before_training_and_the_comparison_last(learned):
+    assert first(learned, jobs.ReferenceReady) < first(learned, TrainFinished) < first(learned, MapsReady)
+    assert first(learned, MapsReady) < first(learned, LabelsReady) < first(learned, Agreement)
+    assert last_of(learned, Agreement).n_cells == 16
+
+
+def test_a_job_says_what_it_is_doing(learned):
+    activities = [event.activity for event in learned if isinstance(event, Began)]
+    assert activities == ["preparing", "training", "predicting", "segmenting"]
+
+
+def test_a_stop_while_learning_keeps_the_model_and_goes_no_further(fake_method, stack):
+    control = Control()
+    request = TrainRequest(method_id="fake", images=(), options=fake_method.info.train_options(steps=1_000_000))
+    events = []
+    for event in jobs.learn(lambda: stack, None, request, control):
+        events.append(event)
+        if len(events) > 20:
+            control.stop()
+    assert isinstance(events[-1], TrainFinished)
+
+
+def test_maps_that_do_not_fit_into_memory_are_not_kept_but_the_cells_are_found(learned, stack, monkeypatch):
+    def refuse(*_):
+        raise OutOfMemory("The maps would take 900 GB.")
+        yield
+
+    monkeypatch.setattr(jobs, "predict", refuse)
+    model = jobs.Model(last_of(learned, TrainFinished).bundle)
+    events = list(jobs.apply(lambda: stack, model, model.bundle.segment_options, Control()))
+    assert not any(isinstance(event, MapsReady) for event in events)
+    assert any("900 GB" in event.text for event in events if isinstance(event, Note))
+    assert last_of(events, LabelsReady).labels.max() == 16
+
+
+def test_the_search_draws_the_cells_with_what_it_found(learned, stack):
+    note = Annotation.from_painting(painting(disks()))
+    maps = last_of(learned, MapsReady).maps
+    options = last_of(learned, TrainFinished).bundle.segment_options
+    events = list(jobs.search("fake", maps, lambda: note, options, Control()))
+    assert last_of(events, LabelsReady).options == last_of(events, TuneFinished).options
+
+
+def test_a_model_is_saved_and_opened_again(learned, tmp_path):
+    bundle = last_of(learned, TrainFinished).bundle
+    list(jobs.save(bundle, tmp_path / "run", Control()))
+    assert last_of(jobs.reopen(tmp_path / "run", Control()), BundleOpened).bundle.id == bundle.id
+
+
+def test_equal_instances_agree_completely_and_disjoint_ones_not_at_all():
+    labels = disks()[None]
+    assert jobs.agreement(labels, labels) == Agreement(1.0, 16, 16)
+    assert jobs.agreement(np.zeros_like(labels), labels).f1 == 0.0
+
+
+def test_problems_are_sentences(fake_method, stack):
+    assert jobs.problems(lambda: stack, None, "fake") == ()
+    flat = type(stack).from_array(np.zeros((8, 8)), name="flat")
+    assert "constant" in jobs.problems(lambda: flat, None, "fake")[0]
+
+
+def test_pytorch_is_loaded_once_and_announced(monkeypatch):
+    list(load_torch())
+    assert "torch" in sys.modules
+    assert list(load_torch()) == []
