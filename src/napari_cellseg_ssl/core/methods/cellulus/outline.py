@@ -76,7 +76,7 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     ids, deep, smooth = labels[inside], depth[inside], looks.smooth[inside]
     size = expected_size(diameter, labels.ndim)
     level, rises = _relative_level(ids, deep, smooth, _background(looks.smooth, inside))
-    signal = signal_pixels(ids, smooth if rises else -smooth)
+    signal = signal_pixels(ids, smooth if rises else -smooth, level)
     agreed = signal == (deep > width_by_size(ids, deep, size))
     if agreed.mean() > AGREEMENT and _is_plausible(ids[signal], size, labels.ndim):
         truth = signal
@@ -89,8 +89,11 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     return score
 
 
-def signal_pixels(ids: Array, values: Array) -> Array:
+def signal_pixels(ids: Array, values: Array, level: Array | None = None) -> Array:
     """Pixels above Otsu's threshold of their cluster; none in clusters without contrast.
+
+    With `level`, the threshold is that of its square root: between the background and the dim parts of an object
+    rather than between the dim and the bright ones.
 
     Parameters
     ----------
@@ -98,13 +101,16 @@ def signal_pixels(ids: Array, values: Array) -> Array:
         Cluster of each foreground pixel, 1..n.
     values : (pixels,) float32
         Smoothed intensity, its sign such that objects are bright.
+    level : (pixels,) float32, optional
+        Intensity on a scale from the object's rim (0) to its core (1).
 
     Returns
     -------
     (pixels,) bool
     """
     n = int(ids.max())
-    is_signal = values > otsu_per_object(values, ids, n)[ids]
+    split = values if level is None else np.sqrt(np.clip(level, 0, None))
+    is_signal = split > otsu_per_object(split, ids, n)[ids]
     above, below = (_means(ids[part], values[part], n + 1, 0.0, fewest=1) for part in (is_signal, ~is_signal))
     found: Array = is_signal & (above - below >= CONTRAST)[ids]
     return found
