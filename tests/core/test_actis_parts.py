@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.torch_tools.augment import (
     random_intensity,
     random_positions,
 )
-from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds, pseudo_classes
+from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds, pseudo_classes, shift_background
 from napari_cellseg_ssl.core.torch_tools.masked_losses import masked_cross_entropy
 from napari_cellseg_ssl.core.torch_tools.teacher import averaged_probabilities, decay_for, follow, make_teacher
 
@@ -115,6 +115,14 @@ def test_painted_pixels_do_not_count_in_the_thresholds():
     thresholds.update(certain([0, 0], [0.6, 0.9]), where=torch.tensor([[[True, False]]]))
 
     assert thresholds.values[0].item() == pytest.approx(0.6)
+
+
+def test_shifted_odds_put_a_threshold_at_one_half():
+    shifted = shift_background(torch.tensor([[[0.1], [0.6], [0.3]]]), odds=0.9 / 0.1)
+
+    assert shifted[0, 0].item() == pytest.approx(0.5)
+    assert shifted.sum().item() == pytest.approx(1)
+    assert (shifted[0, 1] / shifted[0, 2]).item() == pytest.approx(2)
 
 
 def test_the_teacher_really_moves_and_the_student_does_not():

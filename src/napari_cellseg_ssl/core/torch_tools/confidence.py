@@ -67,6 +67,13 @@ class ClassThresholds:
         return scores > self.values.nan_to_num(0.0).to(scores.device)[classes]
 
 
+def shift_background(probabilities: Tensor, odds: float) -> Tensor:
+    """Multiply the odds of class 0 in (B, K, *S): with t / (1 - t) a foreground of t becomes one of a half."""
+    shifted = probabilities.clone()
+    shifted[:, 0] *= odds
+    return shifted / shifted.sum(1, keepdim=True)
+
+
 def pseudo_classes(probabilities: Tensor, thresholds: ClassThresholds) -> Tensor:
     """Hard labels (B, *S) int64: the winning class where it is confident, else -1."""
     return torch.where(thresholds.confident(probabilities), probabilities.argmax(1), UNKNOWN)

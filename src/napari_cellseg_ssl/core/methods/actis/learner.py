@@ -57,6 +57,8 @@ class Learner:
     - The teacher averages probabilities, not logits, so that one view's outlier cannot outvote the others.
     - Class weights apply to true labels only. On pseudo-labels they feed back: a network that is pushed towards
       boundaries labels more boundary, which is then weighted up again.
+    - Pseudo-labels call foreground what lies above the threshold that fits the painted cells, not what is more probable
+      than not. Where edges are not painted, cells come out too wide, and a student of such labels makes them wider.
     - Both losses are divided by the weight of the pixels that count, not by the number of all pixels.
 
     Parameters
@@ -78,6 +80,7 @@ class Learner:
         self.teacher = make_teacher(self.student)
         self.thresholds = ClassThresholds(N_CLASSES, masked=options.masked, momentum=options.threshold_momentum)
         self.baseline: dict[str, Array] = {}
+        self.background_odds = 1.0
         self.step = 0
         self._weights = torch.from_numpy(weights).to(device)
         self._rng = np.random.default_rng(seed)
@@ -87,6 +90,10 @@ class Learner:
     def is_refining(self) -> bool:
         """Whether the second stage has begun."""
         return bool(self.baseline)
+
+    def calibrate(self, foreground_threshold: float) -> None:
+        """Set the probability above which the teacher calls something foreground."""
+        self.background_odds = foreground_threshold / (1 - foreground_threshold)
 
     def begin_refinement(self) -> None:
         """Keep the baseline and let teacher and student go on from it."""
@@ -153,7 +160,7 @@ class Learner:
         """Classes (B, Y, X) for crops from anywhere: painted where known, else the teacher's where it is confident."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.confidence import pseudo_classes
+        from napari_cellseg_ssl.core.torch_tools.confidence import pseudo_classes, shift_background
         from napari_cellseg_ssl.core.torch_tools.teacher import averaged_probabilities
 
         known = batch.classes.to(self.device)
@@ -161,6 +168,7 @@ class Learner:
             probabilities = averaged_probabilities(
                 self.teacher, batch.images.to(self.device), self.options.teacher_views
             )
+        probabilities = shift_background(probabilities, self.background_odds)
         self.thresholds.update(probabilities, known == UNKNOWN)
         return torch.where(known == UNKNOWN, pseudo_classes(probabilities, self.thresholds), known)
 
@@ -211,8 +219,8 @@ class Learner:
         }
 
     def state(self) -> dict[str, Json]:
-        """Describe the random state."""
-        return {"random": dict(self._rng.bit_generator.state)}
+        """Describe what is no array: the random state and the odds."""
+        return {"random": dict(self._rng.bit_generator.state), "background_odds": self.background_odds}
 
     def restore(self, step: int, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
@@ -228,4 +236,5 @@ class Learner:
         restore_optimiser(self._optimiser, arrays)
         self.thresholds.values = torch.from_numpy(np.array(arrays[THRESHOLDS]))
         self._rng.bit_generator.state = state["random"]
+        self.background_odds = float(state["background_odds"])
         self.step = step

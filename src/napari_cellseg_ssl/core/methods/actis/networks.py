@@ -86,6 +86,7 @@ class ActisPredictor:
     def __init__(self, net: nn.Module, thresholds: ClassThresholds, described: Mapping[str, Any], device: str) -> None:
         self._net, self._thresholds, self._device = net, thresholds, device
         self._views: int = described["views"]
+        self._background_odds: float = described["background_odds"]
         self.in_channels: int = described["in_channels"]
         self.working_diameter: float | None = described["working_diameter"]
         self.halo: int = net.halo
@@ -93,12 +94,15 @@ class ActisPredictor:
 
     def __call__(self, crops: Array, origins: Array) -> dict[str, Array]:
         """Predict (B, C, Y, X); see `Predictor`."""
+        from napari_cellseg_ssl.core.torch_tools.confidence import shift_background
+
         probabilities = self.probabilities(crops)
-        sure = self._thresholds.confident(probabilities)
+        shifted = shift_background(probabilities, self._background_odds)
+        sure = self._thresholds.confident(shifted)
         return {
             "probability": _array(probabilities),
             "confidence": _array(sure[:, None]),
-            "pseudo_labels": _array(probabilities.argmax(1, keepdim=True)),
+            "pseudo_labels": _array(shifted.argmax(1, keepdim=True)),
         }
 
     def probabilities(self, crops: Array) -> Tensor:

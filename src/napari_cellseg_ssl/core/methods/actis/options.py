@@ -107,6 +107,12 @@ class ActisOptions:
         max=100_000,
         advanced=True,
     )
+    calibrate_teacher: bool = option(
+        True,
+        label="Calibrate teacher",
+        help="Make pseudo-labels with the foreground threshold that fits the painted cells",
+        advanced=True,
+    )
     frozen_teacher: bool = option(
         False, label="Frozen teacher", help="Keep the teacher as it was after the first stage", advanced=True
     )
@@ -159,6 +165,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "masked": 0.2,
         "teacher_views": 8,
         "teacher_every": 100,
+        "calibrate_teacher": False,
         "prediction_views": 8,
     },
 }

@@ -147,6 +147,7 @@ def _optimise(setup: _Setup) -> Generator[TrainEvent, None, Reason]:
             return "stopped"
         if done >= setup.refine_from and not learner.is_refining:
             learner.begin_refinement()
+            learner.calibrate(_foreground_threshold(setup))
             yield Note("Baseline trained; now learning from unpainted pixels too.")
         rate, refined = _rate(setup, done)
         losses = learner.learn(setup.sampler, rate, done, refined)
@@ -156,11 +157,24 @@ def _optimise(setup: _Setup) -> Generator[TrainEvent, None, Reason]:
             found = _score(setup, learner.teacher)
             yield Validated(learner.step, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
             best = max(best, found.f1)
+            if learner.is_refining:
+                learner.calibrate(_foreground_threshold(setup))
         if snapshot.is_due():
             yield Snapshot(learner.step, _predictor(setup, learner.teacher))
         if checkpoint.is_due():
             yield Checkpoint(learner.step, learner.arrays(), learner.state())
     return "completed"
+
+
+def _foreground_threshold(setup: _Setup) -> float:
+    """Find from where on the teacher's foreground fits the painted cells."""
+    if not setup.options.calibrate_teacher:
+        return 0.5
+    if not setup.judged:
+        return judging.FOREGROUND_THRESHOLD
+    painted = within_area([judge(frame) for frame in setup.frames if frame.has_labels], QUICKLY_JUDGED_PIXELS)
+    probabilities = _probabilities(setup, setup.learner.teacher, painted)
+    return judging.search_thresholds(probabilities, painted, setup.options.working_diameter, quick=True)[1]
 
 
 def _rate(setup: _Setup, done: float) -> tuple[float, float]:
@@ -176,7 +190,8 @@ def _rate(setup: _Setup, done: float) -> tuple[float, float]:
 
 
 def _predictor(setup: _Setup, net: nn.Module) -> networks.ActisPredictor:
-    return networks.ActisPredictor(net, setup.learner.thresholds, setup.architecture, setup.run.device)
+    described = {**setup.architecture, "background_odds": setup.learner.background_odds}
+    return networks.ActisPredictor(net, setup.learner.thresholds, described, setup.run.device)
 
 
 def _probabilities(setup: _Setup, net: nn.Module, judged: Sequence[Judged]) -> list[Array]:
@@ -237,7 +252,7 @@ def _bundle(
         method_id="actis",
         train_options=setup.options,
         segment_options=segment_options,
-        architecture={**setup.architecture, "returned": chosen},
+        architecture={**setup.architecture, "returned": chosen, "background_odds": setup.learner.background_odds},
         intensity=setup.intensity,
         weights={**networks.weights_of(net), networks.THRESHOLDS: thresholds},
         provenance=provenance,
