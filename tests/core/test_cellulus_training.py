@@ -284,6 +284,20 @@ def test_empty_crops_are_drawn_again():
     assert np.mean(crops.max(axis=(1, 2, 3)) > 0) > 0.6  # a quarter without drawing again
 
 
+def test_of_several_candidates_the_one_with_objects_is_drawn():
+    rng = np.random.default_rng(0)
+    pixels = rng.normal(0.3, 0.1, (1, 400, 400)).astype(np.float32)
+    pixels[:, 150:190, 150:190] += 1.0
+    frame = CropFrame(pixels=pixels, limits=np.array([[0.0, 1.0]], np.float32), scale=1.0)
+
+    shares = [
+        np.mean(CropSampler([frame], side=60, intensity=Intensity(), candidates=n).draw(rng, 100).max((1, 2, 3)) > 1)
+        for n in (1, 8)
+    ]
+
+    assert shares[1] > 2 * shares[0]
+
+
 def test_brightness_changes_but_the_picture_stays():
     crops = np.random.default_rng(0).random((3, 1, 20, 20)).astype(np.float32)
 

@@ -10,6 +10,7 @@ from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.scaling import resize_linear
 
 TRIES = 10
+STRUCTURE_SCALE = 3.0
 BRIGHT, BRIGHT_SHARE = 0.15, 0.02
 
 
@@ -38,9 +39,21 @@ class CropSampler:
     intensity : Intensity
     jitter : float
         Crops are magnified by a factor drawn between 1 - jitter and 1 + jitter.
+    candidates : int
+        For each crop so many are drawn, and the one with most structure stays: noise between sparse objects has
+        structure of its own, and a network shown little else learns that.
     """
 
-    def __init__(self, frames: Sequence[CropFrame], *, side: int, intensity: Intensity, jitter: float = 0.0) -> None:
+    def __init__(
+        self,
+        frames: Sequence[CropFrame],
+        *,
+        side: int,
+        intensity: Intensity,
+        jitter: float = 0.0,
+        candidates: int = 1,
+    ) -> None:
+        self._candidates = candidates
         self._frames, self._side, self._intensity, self._jitter = tuple(frames), side, intensity, jitter
         areas = np.array([frame.pixels[0].size * frame.scale ** (frame.pixels.ndim - 1) for frame in frames], float)
         self._weights = areas / areas.sum()
@@ -50,7 +63,11 @@ class CropSampler:
 
         A nearly empty crop is drawn again, a few times: background alone teaches nothing.
         """
-        return np.stack([self._draw_filled(rng) for _ in range(count)])
+        return np.stack([self._draw_best(rng) for _ in range(count)])
+
+    def _draw_best(self, rng: np.random.Generator) -> Array:
+        drawn = [self._draw_filled(rng) for _ in range(self._candidates)]
+        return max(drawn, key=structure) if len(drawn) > 1 else drawn[0]
 
     def _draw_filled(self, rng: np.random.Generator) -> Array:
         for _ in range(TRIES):
@@ -71,6 +88,13 @@ class CropSampler:
             pixels = np.pad(pixels, [(0, 0), *missing], mode="symmetric")
         crop = self._intensity.normalise(pixels, frame.limits)
         return np.stack([resize_linear(channel, (self._side,) * len(shape)) for channel in crop])
+
+
+def structure(crop: Array) -> float:
+    """How much a crop (C, *S) varies once fine noise is smoothed away."""
+    from scipy.ndimage import gaussian_filter
+
+    return float(gaussian_filter(crop, (0, *(STRUCTURE_SCALE,) * (crop.ndim - 1))).std())
 
 
 def random_orientation(crop: Array, rng: np.random.Generator) -> Array:

@@ -13,6 +13,7 @@ Deviations, from the paper and from the authors' code, and why:
 - 1 - exp(-s) as the penalty, as in the code; the paper's is an option.
 - Warm-up and cosine over the work done, so that a time budget ends well; the paper's steps are an option.
 - An average of the weights (decay 0.99) predicts: without labels there is no best step to pick.
+- Crops: of a few drawn the one with most structure, because the noise between sparse objects can be learnt too.
 - Augmentation: orientation, gain and bias, in the paper preset also scale; the code's elastic grid costs more than
   short runs gain.
 - Noise is a function of seed and position, so that tiles do not change it; 4 passes instead of 32 on CPUs.

@@ -75,6 +75,14 @@ class CellulusOptions:
         step=0.05,
         advanced=True,
     )
+    candidates: int = option(
+        3,
+        label="Crops to choose from",
+        help="For each training crop so many are drawn, and the one with most structure is used; 1 = any",
+        min=1,
+        max=16,
+        advanced=True,
+    )
     passes: int = option(
         4,
         label="Noisy passes",
@@ -156,6 +164,6 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     },
     "paper": {
         "steps": 100_000, "width": 64, "growth": 3, "last_width": 64, "crop": 252, "batch": 8, "rate": 4e-5,
-        "schedule": "steps", "penalty": "paper", "scale_jitter": 0.1, "passes": 32, "shifts": 32,
+        "schedule": "steps", "penalty": "paper", "scale_jitter": 0.1, "candidates": 1, "passes": 32, "shifts": 32,
     },
 }  # fmt: skip

@@ -154,7 +154,9 @@ def _prepare(
         average=make_teacher(net),
         optimiser=torch.optim.Adam(net.parameters(), lr=options.rate),
         rng=np.random.default_rng(run.seed),
-        sampler=CropSampler(frames, side=side, intensity=intensity, jitter=options.scale_jitter),
+        sampler=CropSampler(
+            frames, side=side, intensity=intensity, jitter=options.scale_jitter, candidates=options.candidates
+        ),
         device=run.device,
         channel_weights=np.ones(data.n_channels),
     )
