@@ -16,11 +16,13 @@ from napari_cellseg_ssl.core.instances.boundaries import (
 from napari_cellseg_ssl.core.instances.clean_up import (
     clean_up,
     fill_holes,
+    fill_mask,
     keep_largest_pieces,
     keep_seeded_pieces,
     relabel_sequential,
     remove_small,
 )
+from napari_cellseg_ssl.core.instances.distance import distance_to_background
 from napari_cellseg_ssl.core.instances.watershed import distance_watershed, label_components, seeded_watershed
 
 INTEGERS = [np.int16, np.int32, np.int64, np.uint8, np.uint16]
@@ -252,3 +254,62 @@ def test_without_seeds_nothing_is_found():
     assert not seeded_watershed(interior, foreground, seed_threshold=1.0, foreground_threshold=0.5).any()
     empty = np.zeros((4, 4))
     assert not seeded_watershed(empty, empty, seed_threshold=0.5, foreground_threshold=0.5).any()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize(("shape", "spacing"), [((41, 50), (1.0, 1.0)), ((9, 16, 21), (3.0, 1.0, 0.5))])
+def test_distances_on_a_coarse_grid_are_those_of_the_full_grid(shape, spacing, step):
+    mask = ndimage.gaussian_filter(np.random.default_rng(1).standard_normal(shape), 2) > -0.05
+    expected = ndimage.distance_transform_edt(mask, sampling=spacing)[(slice(None, None, step),) * len(shape)]
+
+    found = distance_to_background(mask, spacing=spacing, step=(step,) * len(shape))
+
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_mask_without_background_is_equally_deep_everywhere():
+    depth = distance_to_background(np.ones((7, 9), dtype=bool), spacing=(1, 1), step=(2, 2))
+
+    assert depth.shape == (4, 5)
+    assert np.isfinite(depth).all()
+    assert len(np.unique(depth)) == 1
+
+
+def test_holes_of_a_mask_are_filled_but_not_bays():
+    mask = np.zeros((9, 12), dtype=bool)
+    mask[1:6, 1:6] = True
+    mask[3, 3] = False
+    mask[0:4, 8:12] = True
+    mask[0, 9] = False
+
+    filled = fill_mask(mask)
+
+    assert filled[3, 3]
+    assert not filled[0, 9]
+    assert np.array_equal(filled, ndimage.binary_fill_holes(mask))
+
+
+@pytest.mark.parametrize("diameter", [15, 40], ids=["every pixel", "every other pixel"])
+def test_an_elongated_cell_is_not_cut_but_a_waist_is(diameter):
+    rows, columns = np.ogrid[:60, :160]
+    rod = (abs(rows - 30) <= 20) & (abs(columns - 80) < 70)
+    bent, waist = (rod & ((abs(rows - 30) <= half) | (abs(columns - 80) > 10)) for half in (19, 8))
+
+    def n_pieces(shape, widest):
+        return len(np.unique(distance_watershed(shape, diameter=diameter, widest_neck=widest))) - 1
+
+    assert n_pieces(bent, 0.9) == 1
+    assert n_pieces(bent, 1.0) > 1
+    assert n_pieces(waist, 0.9) == 2
+
+
+def test_splitting_on_every_other_pixel_loses_no_pixel_of_the_foreground():
+    rng = np.random.default_rng(3)
+    foreground = ndimage.gaussian_filter(rng.standard_normal((101, 130)), 4) > 0
+    foreground[50] = True  # a line that the coarse grid holds, and one that it misses
+    foreground[:, 61] = True
+
+    labels = distance_watershed(foreground, diameter=20.0)
+
+    assert np.array_equal(labels > 0, foreground)
+    assert len(np.unique(labels)) > 5

@@ -76,17 +76,9 @@ def keep_seeded_pieces(labels: Array, seeds: Array) -> Array:
 
 def fill_holes(labels: Array) -> Array:
     """Fill background that one single object encloses; a gap between two objects stays open."""
-    holes, n_holes = ndimage.label(labels == 0)
+    holes, n_holes = _holes(labels == 0)
     if n_holes == 0:
         return labels.copy()
-    is_open = np.zeros(n_holes + 1, dtype=bool)
-    for axis in range(labels.ndim):
-        for edge in (0, -1):
-            is_open[np.take(holes, edge, axis=axis)] = True
-    is_open[0] = True
-    if is_open.all():
-        return labels.copy()
-    holes = np.where(is_open[holes], 0, holes)
     lowest = np.full(n_holes + 1, np.iinfo(np.int64).max)
     highest = np.zeros(n_holes + 1, dtype=np.int64)
     for first, second in neighbour_pairs(labels.ndim):
@@ -98,6 +90,12 @@ def fill_holes(labels: Array) -> Array:
     filling = np.where(lowest == highest, highest, 0).astype(labels.dtype)
     filling[0] = 0
     return np.where(holes > 0, filling[holes], labels)
+
+
+def fill_mask(mask: Array) -> Array:
+    """Fill background (*S) bool that does not reach the image's edge; neighbours are those through faces."""
+    filled: Array = mask | (_holes(~mask)[0] > 0)
+    return filled
 
 
 def clean_up(labels: Array, *, min_size: float = 0.0, fill: bool = True) -> Array:
@@ -127,3 +125,14 @@ def _pieces(labels: Array) -> tuple[Array, Array, Array]:
     owner[pieces.ravel()] = labels.ravel()
     owner[0] = 0
     return pieces, owner, size
+
+
+def _holes(background: Array) -> tuple[Array, int]:
+    """Number the parts of the background that do not reach the image's edge; (*S) int and the highest number."""
+    holes, n_parts = ndimage.label(background)
+    is_hole = np.ones(n_parts + 1, dtype=bool)
+    is_hole[0] = False
+    for axis in range(background.ndim):
+        for edge in (0, -1):
+            is_hole[np.take(holes, edge, axis=axis)] = False
+    return np.where(is_hole[holes], holes, 0), n_parts if is_hole.any() else 0

@@ -1,6 +1,7 @@
 """Watersheds that split a foreground into objects: by shape alone, or from the seeds of a probability map."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
@@ -8,6 +9,12 @@ from skimage.segmentation import watershed as flood
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
+from napari_cellseg_ssl.core.instances.distance import distance_to_background
+from napari_cellseg_ssl.core.instances.necks import join_across_wide_necks
+from napari_cellseg_ssl.core.scaling import resize_labels
+
+ENOUGH_PIXELS = 16.0
+"""Diameter, in px, from which every other pixel is enough to find an object's centre and its necks."""
 
 
 def label_components(foreground: Array) -> Array:
@@ -31,12 +38,13 @@ def distance_watershed(
     diameter: float,
     smoothing: float = 0.1,
     seed_distance: float = 0.35,
+    widest_neck: float = 0.95,
     spacing: Sequence[float] | None = None,
 ) -> Array:
     """Split touching objects at the necks between them.
 
     Seeds are the maxima of the smoothed distance to the background; components with one seed or none stay whole,
-    which also saves flooding them.
+    which also saves flooding them. Where objects are large, the smoothed distance is needed on every other pixel only.
 
     Parameters
     ----------
@@ -47,6 +55,8 @@ def distance_watershed(
         Sigma of the Gaussian on the distance map. Larger: fewer, rounder pieces.
     seed_distance : float, diameters
         Half the side of the box in which a seed must be the highest. Larger: fewer pieces.
+    widest_neck : float
+        A cut may be this wide at most, as a share of the narrower piece's width. 1 keeps all cuts.
     spacing : sequence of float, optional
         Size of a pixel along each axis.
 
@@ -59,12 +69,50 @@ def distance_watershed(
     components = label_components(foreground)
     if not components.any():
         return components
-    distance = ndimage.distance_transform_edt(foreground, sampling=spacing).astype(np.float32)
-    distance = ndimage.gaussian_filter(distance, [smoothing * diameter / s for s in spacing], truncate=3.0)
-    box = [2 * max(1, round(seed_distance * diameter / s)) + 1 for s in spacing]
-    peaks = foreground & (distance == ndimage.maximum_filter(distance, box))
-    seeds, n_seeds = ndimage.label(peaks, np.ones((3,) * foreground.ndim))
-    return _flood_divided(components, seeds, n_seeds, -distance)
+    step = [2 if diameter / s >= ENOUGH_PIXELS else 1 for s in spacing]
+    grid = tuple(slice(None, None, n) for n in step)
+    unit = [s * n for s, n in zip(spacing, step, strict=True)]
+    depth = distance_to_background(foreground, spacing=spacing, step=step)
+    depth = ndimage.gaussian_filter(depth, [smoothing * diameter / u for u in unit], truncate=3.0)
+    box = [2 * max(1, round(seed_distance * diameter / u)) + 1 for u in unit]
+    peaks = foreground[grid] & (depth == ndimage.maximum_filter(depth, box))
+    seeds = ndimage.label(peaks, np.ones((3,) * foreground.ndim))[0]
+    divided = _divided(components[grid], seeds, int(components.max()))
+    inside = divided[components]
+    if not inside.any():
+        return components
+    # Diagonal contacts join components, so the floods have to pass them too.
+    pieces = flood(-depth, np.where(inside[grid], seeds, 0), connectivity=foreground.ndim, mask=inside[grid])
+    if widest_neck < 1:
+        pieces = join_across_wide_necks(pieces, depth, widest=widest_neck)
+    if max(step) > 1:
+        pieces = _refine(pieces, inside)
+    return np.where(inside, pieces + int(components.max()), components).astype(np.int32)
+
+
+def _divided(components: Array, seeds: Array, n_components: int) -> Array:
+    """Say for each component, the background first, whether it holds several seeds; (n_components + 1) bool."""
+    component_of_seed = np.zeros(int(seeds.max()) + 1, dtype=np.int64)
+    component_of_seed[seeds.ravel()] = components.ravel()
+    several: Array = np.bincount(component_of_seed[1:], minlength=n_components + 1) > 1
+    several[0] = False
+    return several
+
+
+def _refine(pieces: Array, inside: Array) -> Array:
+    """Bring pieces to the grid of `inside`, and grow them, ring by ring, over those of its pixels that they miss."""
+    fine = np.pad(np.where(inside, resize_labels(pieces, inside.shape), 0), 1)
+    flat = fine.ravel()
+    missed = np.flatnonzero(np.pad(inside, 1) & (fine == 0))
+    strides = np.array(fine.strides) // fine.itemsize
+    offsets = [int(np.dot(offset, strides)) for offset in product((-1, 0, 1), repeat=inside.ndim)]
+    while len(missed):
+        grown = np.max([flat[missed + offset] for offset in offsets], axis=0)
+        if not grown.any():
+            break
+        flat[missed] = grown
+        missed = missed[grown == 0]
+    return fine[(slice(1, -1),) * inside.ndim]
 
 
 def seeded_watershed(
@@ -121,18 +169,3 @@ def _within_equals(labels: Array) -> Array:
         within[first] &= ~differ
         within[second] &= ~differ
     return within
-
-
-def _flood_divided(components: Array, seeds: Array, n_seeds: int, surface: Array) -> Array:
-    """Flood the components that hold several seeds; the others keep their own label."""
-    component_of_seed = np.zeros(n_seeds + 1, dtype=np.int64)
-    component_of_seed[seeds.ravel()] = components.ravel()
-    component_of_seed[0] = 0
-    seeds_per_component = np.bincount(component_of_seed[1:], minlength=int(components.max()) + 1)
-    divided = seeds_per_component > 1
-    inside = divided[components]
-    if not inside.any():
-        return components
-    # Diagonal contacts join components, so the flood has to pass them too.
-    pieces = flood(surface, np.where(inside, seeds, 0), connectivity=components.ndim, mask=inside)
-    return np.where(inside, pieces + int(components.max()), components).astype(np.int32)
