@@ -1,5 +1,6 @@
 import dataclasses
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,49 @@ def test_a_bright_corner_does_not_hide_cells_from_the_local_threshold():
 
     assert n_objects(segment_frame(image + ramp, 16.0, OPTIONS)) > 0.7 * n_flat
     assert n_objects(segment_frame(image + ramp, 16.0, dataclasses.replace(OPTIONS, threshold="otsu"))) < 0.7 * n_flat
+
+
+def test_cells_that_fill_most_of_the_image_are_not_thinned_by_their_own_mean():
+    truth = np.kron(np.arange(1, 50).reshape(7, 7), np.pad(np.ones((18, 18), dtype=int), 2))
+    rng = np.random.default_rng(0)
+    uneven = 1 + 0.1 * rng.standard_normal(50).astype(np.float32)
+    image = np.where(truth > 0, uneven[truth], 0) + 0.02 * rng.standard_normal(truth.shape).astype(np.float32)
+
+    labels = segment_frame(image.astype(np.float32), 20.0, OPTIONS)
+
+    assert image_scores(truth, labels).f1_50 > 0.95
+
+
+def test_cells_both_brighter_and_darker_than_noise_are_found_by_their_contrast():
+    truth = labelled_balls((300, 300), *(((y, x), 8) for y in range(40, 280, 70) for x in range(40, 280, 70)))
+    rng = np.random.default_rng(0)
+    stripes = np.where(np.indices(truth.shape).sum(axis=0) // 2 % 2, 1.0, -1.0) * (truth > 0)
+    image = (stripes + 0.1 * rng.standard_normal(truth.shape)).astype(np.float32)
+
+    labels = segment_frame(image, 16.0, dataclasses.replace(OPTIONS, polarity="contrast"))
+    automatic = segment_frame(image, 16.0, OPTIONS)
+
+    assert image_scores(truth, labels).f1_50 > 0.9
+    assert np.array_equal(automatic, labels)
+    assert image_scores(truth, segment_frame(image, 16.0, dataclasses.replace(OPTIONS, polarity="bright"))).f1_50 < 0.5
+
+
+def test_polarity_of_a_large_image_is_found_where_the_objects_are():
+    image = np.zeros((1300, 1300), dtype=np.float32)
+    image[1040:1296, 1040:1296] = -noisy_balls(20)
+
+    assert n_objects(segment_frame(image, 20.0, OPTIONS)) > 20
+
+
+def test_a_large_image_follows_a_slider():
+    image = np.tile(noisy_balls(28), (4, 4))
+    times = []
+    for factor in (0.9, 1.0, 1.1):
+        start = time.process_time()
+        segment_frame(image, 28.0, dataclasses.replace(OPTIONS, threshold_factor=factor))
+        times.append(time.process_time() - start)
+
+    assert min(times) < 0.4  # about 0.12 s on a free core
 
 
 def test_objects_below_the_smallest_size_are_dropped():

@@ -32,8 +32,9 @@ class ClassicalSegmentOptions:
     polarity: str = option(
         "auto",
         label="Objects are",
-        help="Brighter or darker than their surroundings; auto takes what is rounder and of the right size.",
-        choices=("auto", "bright", "dark"),
+        help="Brighter or darker than their surroundings, or both within one object (contrast), as in phase contrast; "
+        "auto takes what is rounder and of the right size.",
+        choices=("auto", "bright", "dark", "contrast"),
     )
     smoothing: float = option(
         0.05,
@@ -62,6 +63,14 @@ class ClassicalSegmentOptions:
         max=1.5,
         step=0.05,
         unit="diameters",
+    )
+    widest_neck: float = option(
+        0.95,
+        label="Widest neck",
+        help="Cut only where an object narrows to less than this share of its width. Less: fewer pieces.",
+        min=0.3,
+        max=1.0,
+        step=0.05,
     )
     min_size: float = option(
         0.1,
