@@ -184,7 +184,7 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             state = _moved(state, fraction, seconds)
             return replace(state, phase=phase, curve=state.curve.with_point(step, losses))
         case Validated(_, scores, _):
-            return replace(state, score=_scores(scores))
+            return replace(state, score=", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
         case TileDone(done, total) | TrialDone(done, total):
             return _moved(state, done / max(1, total), seconds)
         case TrainFinished(bundle, reason):
@@ -219,10 +219,6 @@ def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> Sessio
     return replace(
         state, bundle=bundle, has_maps=False, has_labels=False, agreement="", message=f"{words} model '{bundle.name}'."
     )
-
-
-def _scores(scores: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
 
 
 def controls(state: SessionState) -> Controls:
