@@ -6,7 +6,7 @@ from typing import Any
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.events import Note
 from napari_cellseg_ssl.gui import autosave
@@ -68,6 +68,8 @@ class _Dock(QWidget):
         super().showEvent(event)
         window = self.parentWidget()
         while window is not None and window.parentWidget() is not None:
+            if isinstance(window, QDockWidget):  # on its tab, a single & would underline the next letter
+                window.setWindowTitle(window.windowTitle().replace("&&", "&").replace("&", "&&"))
             window = window.parentWidget()
         if not self._attached and window is not None:
             self._attached = True
