@@ -41,3 +41,11 @@ def test_an_image_without_objects_takes_the_size_of_the_others():
 def test_no_other_diameter_than_a_length_is_taken(wanted):
     with pytest.raises(WrongOption, match="diameter"):
         resolve_diameters([image()], wanted)
+
+
+def test_a_diameter_of_the_first_image_is_not_that_of_the_others():
+    diameters, sentence = resolve_diameters([image(5), image(5), image(9)], 20, one_size=False)
+
+    assert diameters == pytest.approx([20, 10.5, 18.5], rel=0.2)
+    assert "as given" in sentence
+    assert "estimated for each image" in sentence

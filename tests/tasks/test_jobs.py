@@ -18,7 +18,7 @@ from napari_cellseg_ssl.tasks.warm_up import load_torch
 def learned(fake_method, stack):
     """All events of learning from the sixteen disks."""
     request = TrainRequest(method_id="fake", images=(), options=fake_method.info.train_options(steps=3))
-    return list(jobs.learn(lambda: stack, None, request, Control()))
+    return list(jobs.learn([jobs.Example(lambda: stack)], request, Control()))
 
 
 def first(events, kind):
@@ -40,7 +40,7 @@ def test_a_stop_while_learning_keeps_the_model_and_goes_no_further(fake_method, 
     control = Control()
     request = TrainRequest(method_id="fake", images=(), options=fake_method.info.train_options(steps=1_000_000))
     events = []
-    for event in jobs.learn(lambda: stack, None, request, control):
+    for event in jobs.learn([jobs.Example(lambda: stack)], request, control):
         events.append(event)
         if len(events) > 20:
             control.stop()
@@ -81,9 +81,9 @@ def test_equal_instances_agree_completely_and_disjoint_ones_not_at_all():
 
 
 def test_problems_are_sentences(fake_method, stack):
-    assert jobs.problems(lambda: stack, None, "fake") == ()
+    assert jobs.problems([jobs.Example(lambda: stack)], "fake") == ()
     flat = type(stack).from_array(np.zeros((8, 8)), name="flat")
-    assert "constant" in jobs.problems(lambda: flat, None, "fake")[0]
+    assert "constant" in jobs.problems([jobs.Example(lambda: flat)], "fake")[0]
 
 
 def test_pytorch_is_loaded_once_and_announced(monkeypatch):

@@ -5,14 +5,15 @@ from typing import Any
 from weakref import ref
 
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer, Shapes
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.layers_in import annotation_source
-from napari_cellseg_ssl.gui.layers_out import find_layer
+from napari_cellseg_ssl.gui.layer_tags import KEY, belongs_to, find_layer
+from napari_cellseg_ssl.gui.layers_in import painting_source
+from napari_cellseg_ssl.gui.more_images import MoreImages
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks import jobs
@@ -41,6 +42,8 @@ class Choices(QObject):
         self.diameter: Diameter = "auto"
         self.estimated: float | None = None
         self.method_id = ""
+        self.more = MoreImages(viewer, self)
+        self.more.chosen.connect(self.check)
         self._estimates = LatestOnly(self)
         self._estimates.done.connect(self._on_estimate)
         self._checks = LatestOnly(self)
@@ -60,14 +63,16 @@ class Choices(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether something is still being estimated or checked."""
-        return self._estimates.is_busy or self._checks.is_busy
+        return self._estimates.is_busy or self._checks.is_busy or self.more.is_busy
 
     def choose_image(self, layer: Image | None) -> None:
         """Work on another image; None if there is none."""
         if layer is self.image_layer:
             return
         self.image_layer, self.channels = layer, None
+        self.more.stand_beside(layer)
         self.image_changed.emit(layer)
+        self._take_own_annotation()
         self._estimate()
         self.check()
 
@@ -122,9 +127,21 @@ class Choices(QObject):
         viewer, image, labels = self._viewer(), self.image_layer, self.annotation_layer
         if viewer is None or image is None or labels is None:
             return None
-        complete = find_layer(viewer, image, "complete-regions")
-        shapes = complete if isinstance(complete, Shapes) else None
-        return annotation_source(labels, shapes, self.labels_mode, image_layer=image)
+        return painting_source(viewer, image, labels, self.labels_mode)
+
+    def examples(self, *, with_labels: bool) -> tuple[jobs.Example, ...]:
+        """Take what a job learns from, the chosen image first; empty if there is none.
+
+        Raises
+        ------
+        CellSegError
+            As `source` and `painted`.
+        """
+        source = self.source()
+        if source is None:
+            return ()
+        chosen = jobs.Example(source.read, self.painted() if with_labels else None)
+        return (chosen, *self.more.examples(self.channels, with_labels=with_labels))
 
     def check(self, *_: object) -> None:
         """Look soon at whether the method can train on what is chosen."""
@@ -135,8 +152,18 @@ class Choices(QObject):
         self._estimates.cancel()
         self._checks.cancel()
         self._check_soon.stop()
+        self.more.forget()
         self._unfollow()
         self.image_layer = self.annotation_layer = None
+
+    def _take_own_annotation(self) -> None:
+        """Leave what was painted on another image for what was painted on this one."""
+        viewer, image, labels = self._viewer(), self.image_layer, self.annotation_layer
+        if viewer is None or image is None or labels is None or belongs_to(labels, image):
+            return
+        if labels.metadata.get(KEY, {}).get("kind") == "annotation":
+            own = find_layer(viewer, image, "annotation")
+            self.choose_annotation(own if isinstance(own, Labels) else None, self.labels_mode)
 
     def _estimate(self) -> None:
         self.estimated = None
@@ -158,13 +185,12 @@ class Choices(QObject):
             return
         info = get_method(self.method_id).info
         try:
-            source = self.source()
-            painted = None if info.labels == "none" else self.painted()
+            examples = self.examples(with_labels=info.labels != "none")
         except CellSegError as problem:
             self.checked.emit((str(problem),))
             return
-        if source is not None:
-            self._checks.submit(lambda: jobs.problems(source.read, painted, info.id))
+        if examples:
+            self._checks.submit(lambda: jobs.problems(examples, info.id))
 
     def _on_removed(self, event: Any) -> None:
         layer: Layer = event.value

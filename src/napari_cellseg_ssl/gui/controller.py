@@ -62,6 +62,7 @@ class Controller(QObject):
         self.choices = Choices(viewer, self)
         self.choices.image_changed.connect(self._on_image)
         self.choices.annotation_changed.connect(self.annotation_changed)
+        self.choices.more.failed.connect(self.report)
         self.choices.checked.connect(lambda reasons: self.apply(Checked(tuple(reasons))))
         self._redraws = LatestOnly(self)
         self._redraws.done.connect(self._on_redraw)
@@ -127,20 +128,19 @@ class Controller(QObject):
         return True
 
     def train(self, settings: LearnSettings) -> None:
-        """Train on the chosen image, then segment it."""
+        """Train on the chosen image and those beside it, then segment the chosen one."""
         state, info = self.state, get_method(self.state.method_id).info
         try:
-            source = self.choices.source()
-            painted = None if info.labels == "none" else self.choices.painted()
+            examples = self.choices.examples(with_labels=info.labels != "none")
         except CellSegError as problem:
             self.report(describe(problem))
             return
-        if source is None:
+        if not examples:
             return
         request = training_request(settings, info, state.bundle, self.choices, self.device)
         request = replace(request, preview=lambda: self._window)
         self._window = None
-        if self.run(lambda control: jobs.learn(source.read, painted, request, control)) and settings.preview:
+        if self.run(lambda control: jobs.learn(examples, request, control)) and settings.preview:
             self._watch.start()
 
     def segment(self, options: Any) -> None:
@@ -194,15 +194,15 @@ class Controller(QObject):
             self.run(lambda control: jobs.reopen(folder, control))
             return
         try:
-            source, painted = self.choices.source(), self.choices.painted()
+            examples = self.choices.examples(with_labels=True)
         except CellSegError as problem:
             self.report(describe(problem))
             return
-        if source is None:
+        if not examples:
             self.report(Failed("An interrupted training needs its image.", "Open the image first, then the run."))
             return
         device = self.device
-        self.run(lambda control: jobs.resume(source.read, folder, painted, device, CPU_THREADS, control))
+        self.run(lambda control: jobs.resume(examples, folder, device, CPU_THREADS, control))
 
     def roll_back(self) -> None:
         """Go back to the model before the current one."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_cellseg_ssl import __version__
 
@@ -62,6 +62,11 @@ def is_unedited(layer: Layer) -> bool:
 def is_labels(layer: Layer) -> bool:
     """Whether a layer holds labels, whoever made it."""
     return isinstance(layer, Labels)
+
+
+def is_image(layer: Layer) -> bool:
+    """Whether a layer is an image of the user's, not a map that the plugin made."""
+    return isinstance(layer, Image) and "kind" not in layer.metadata.get(KEY, {})
 
 
 def new_name(

@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array, ImageStack
+from napari_cellseg_ssl.gui.layer_tags import find_layer
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 
 LabelsMode = Literal["sparse", "dense"]
@@ -118,6 +120,15 @@ def annotation_source(
     has_complete = mode == "sparse" and complete_layer is not None and len(complete_layer.data)
     complete = layout.gather(inside_shapes(complete_layer, layer)) if has_complete else None
     return partial(_decode, labels, mode, complete)
+
+
+def painting_source(
+    viewer: ViewerModel, image_layer: Image, labels: Labels, mode: LabelsMode | Literal["auto"] = "auto"
+) -> Callable[[], Annotation]:
+    """Copy what is painted on an image, its complete regions included; see `annotation_source`."""
+    complete = find_layer(viewer, image_layer, "complete-regions")
+    shapes = complete if isinstance(complete, Shapes) else None
+    return annotation_source(labels, shapes, mode, image_layer=image_layer)
 
 
 def _decode(labels: Array, mode: LabelsMode, complete: Array | None) -> Annotation:

@@ -16,16 +16,23 @@ FRAMES = 3
 SMALLEST = 1.0
 
 
-def resolve_diameters(images: Sequence[ImageStack], wanted: Diameter) -> tuple[list[float], str]:
+def resolve_diameters(
+    images: Sequence[ImageStack], wanted: Diameter, *, one_size: bool = True
+) -> tuple[list[float], str]:
     """Find the diameter of each image's objects in source px, and say in a sentence what is used.
 
-    An image in which nothing stands out takes the median of the others.
+    An image in which nothing stands out takes the median of the others. Without `one_size`, a wanted diameter is that
+    of the first image only.
 
     Raises
     ------
     WrongOption
         If the wanted diameter is no positive length.
     """
+    if wanted != "auto" and not one_size and len(images) > 1:
+        first, given = resolve_diameters(images[:1], wanted)
+        others, estimated = resolve_diameters(images[1:], "auto")
+        return first + others, f"{given} Other images: {estimated}"
     if wanted != "auto":
         if not SMALLEST <= wanted < float("inf"):
             raise WrongOption(

@@ -1,6 +1,6 @@
 """The chains of use cases behind the buttons of the docks: each is one stream of events for one worker."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,19 @@ ReadPainting = Callable[[], Annotation]
 
 
 @dataclass(frozen=True)
+class Example:
+    """An image to learn from and what is painted on it, if anything; both are read in the worker."""
+
+    read: ReadImage
+    painted: ReadPainting | None = None
+
+    def annotation(self) -> Annotation | None:
+        """Decode what is painted; None where that is nothing."""
+        found = self.painted() if self.painted else None
+        return found if found is not None and found.known.any() else None
+
+
+@dataclass(frozen=True)
 class ReferenceReady:
     """The classical instances of an image, (N, *S)."""
 
@@ -57,23 +70,25 @@ def estimate(read: ReadImage) -> float:
     return resolve_diameter(read(), "auto")
 
 
-def problems(read: ReadImage, painted: ReadPainting | None, method_id: str) -> tuple[str, ...]:
-    """Say why a method cannot train on an image; empty = it can."""
-    item = TrainingItem(image=read(), annotation=painted and painted(), diameter=1.0)
-    return tuple(str(problem) for problem in TrainingSet((item,)).problems(get_method(method_id).info))
+def problems(examples: Sequence[Example], method_id: str) -> tuple[str, ...]:
+    """Say why a method cannot train on what is chosen; empty = it can."""
+    items = (TrainingItem(image=e.read(), annotation=e.annotation(), diameter=1.0) for e in examples)
+    return tuple(str(problem) for problem in TrainingSet(tuple(items)).problems(get_method(method_id).info))
 
 
-def learn(read: ReadImage, painted: ReadPainting | None, request: TrainRequest, control: Control) -> Iterator[object]:
-    """Show the classical result, train, then segment the image with what was learned.
+def learn(examples: Sequence[Example], request: TrainRequest, control: Control) -> Iterator[object]:
+    """Show the classical result, train, then segment the first image with what was learned from all.
 
     Parameters
     ----------
     request : TrainRequest
-        Without images and annotations: those that are read are trained on.
+        Without images and annotations: those that are read are trained on. Its diameter is that of the first image.
     """
     yield Began("preparing")
-    image = read()
-    request = replace(request, images=(image,), annotations=(painted and painted(),))
+    images = tuple(example.read() for example in examples)
+    annotations = tuple(example.annotation() for example in examples)
+    request = replace(request, images=images, annotations=annotations, one_size=False)
+    image = images[0]
     reference = yield from _reference(image, request.object_diameter, control)
     if get_method(request.method_id).info.uses_torch:
         yield from load_torch()
@@ -119,12 +134,7 @@ def apply(read: ReadImage, model: Model, options: Any, control: Control) -> Iter
 
 
 def resume(
-    read: ReadImage,
-    folder: Path,
-    painted: ReadPainting | None,
-    device: str,
-    threads: int | None,
-    control: Control,
+    examples: Sequence[Example], folder: Path, device: str, threads: int | None, control: Control
 ) -> Iterator[object]:
     """Go on with an interrupted training, by the settings recorded in its folder."""
     yield Began("opening")
@@ -139,7 +149,7 @@ def resume(
         resume=True,
     )
     yield MethodChosen(method_id, learns=method_id != REFERENCE)
-    yield from learn(read, painted if needs_labels else None, request, control)
+    yield from learn(examples if needs_labels else [Example(e.read) for e in examples], request, control)
 
 
 def apply_reference(

@@ -38,6 +38,8 @@ class TrainRequest:
         One per image, or empty when nothing is painted. The request owns them: painting may go on meanwhile.
     options
         A record of the method's training options; None takes those of the preset.
+    one_size : bool
+        Whether a diameter that is given holds for all images, or only for the first; then the others are estimated.
     preset : str
         Name of the preset, "" for the method's first.
     time_budget : float, optional
@@ -60,6 +62,7 @@ class TrainRequest:
     options: Any = None
     preset: str = ""
     object_diameter: Diameter = "auto"
+    one_size: bool = True
     device: str = "auto"
     seed: int = 0
     time_budget: float | None = None

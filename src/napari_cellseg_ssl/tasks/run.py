@@ -172,7 +172,7 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
     problems = unsized.problems(info)
     if problems:
         raise problems[0]
-    diameters, sizes = resolve_diameters(request.images, settings.object_diameter)
+    diameters, sizes = resolve_diameters(request.images, settings.object_diameter, one_size=request.one_size)
     items = (replace(item, diameter=diameter) for item, diameter in zip(unsized.items, diameters, strict=True))
     return TrainingSet(tuple(items)), sizes
 

@@ -1,21 +1,17 @@
 """Stage 1: which image, and how large its objects are."""
 
-from napari.layers import Image, Layer
+from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layer_tags import is_image
+from napari_cellseg_ssl.gui.panels.more import MoreImagesBox
 from napari_cellseg_ssl.gui.size_circle import SizeCircle
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls
-
-
-def is_image(layer: Layer) -> bool:
-    """Whether a layer is an image of the user's, not a map that the plugin made."""
-    return isinstance(layer, Image) and "kind" not in layer.metadata.get(KEY, {})
 
 
 class DataPanel(Stage):
@@ -27,6 +23,8 @@ class DataPanel(Stage):
         self._circle = SizeCircle(controller, self)
         self._build_image()
         self._build_diameter()
+        self.more = MoreImagesBox(choices.more)
+        self.form.addRow(self.more)
         self._circle.measured.connect(self._on_measured)
         choices.image_changed.connect(self._on_image)
         choices.diameter_changed.connect(self._show_diameter)
@@ -39,7 +37,7 @@ class DataPanel(Stage):
 
     def render(self, controls: Controls) -> None:
         """Show what may be chosen."""
-        for widget in (self.image, self._diameter_box, self.channels):
+        for widget in (self.image, self._diameter_box, self.channels, self.more.body):
             widget.setEnabled(controls.can_choose)
 
     def _build_image(self) -> None:

@@ -1,0 +1,61 @@
+"""Image files that are read once and kept, to learn from beside an image that is open."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.tasks.files import (
+    annotate,
+    find_files,
+    guess_labels_mode,
+    pair_by_stem,
+    read_image,
+    read_labels,
+)
+
+
+@dataclass(frozen=True)
+class TrainingFile:
+    """An image file as it was read, and what is known of it."""
+
+    path: Path
+    image: ImageStack
+    annotation: Annotation | None = None
+
+
+def read_training_files(paths: Iterable[Path]) -> tuple[TrainingFile, ...]:
+    """Read images, or all images in a folder; a volume becomes its slices, as in the viewer.
+
+    Raises
+    ------
+    WrongImage
+        If one of them cannot be read; then none is taken.
+    """
+    return tuple(TrainingFile(path, as_slices(read_image(path))) for path in find_files(paths))
+
+
+def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFile, ...]:
+    """Return those of the files for which a folder holds labels, by stem, with these labels.
+
+    Raises
+    ------
+    WrongImage, WrongAnnotation
+        If the folder holds no labels of these images, or some that do not fit their image.
+    """
+    images = [file.path for file in files]
+    candidates = [path for path in find_files([folder], labels=True) if path not in images]
+    pairs = zip(files, pair_by_stem(images, candidates), strict=True)
+    found = [(file, read_labels(path, file.image)) for file, path in pairs if path is not None]
+    mode = guess_labels_mode(labels for _, labels in found)
+    return tuple(replace(file, annotation=annotate(labels, mode)) for file, labels in found)
+
+
+def as_slices(image: ImageStack) -> ImageStack:
+    """Turn each volume (C, Z, Y, X) of an image into frames (C, Y, X); flat images stay as they are."""
+    if len(image.spatial_shape) == 2:
+        return image
+    frames = image.frames.swapaxes(1, 2).reshape(-1, image.n_channels, *image.spatial_shape[1:])
+    axes = image.axes.replace("Z", "N" if "N" not in image.axes else "S")
+    return replace(image, frames=frames, axes=axes, spacing=image.spacing[1:])
