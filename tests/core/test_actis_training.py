@@ -175,6 +175,18 @@ def test_a_time_budget_ends_the_training():
     assert last_of(events, TrainFinished).reason == "completed"
 
 
+def test_few_cells_are_not_repeated_until_the_time_is_up(monkeypatch):
+    monkeypatch.setattr(training, "FEWEST_STEPS", 4)
+    options = replace(TINY, steps=10**6, steps_per_cell=0.01)
+
+    events = train(item(0, 5), options=options, time_budget=1e6, elapsed=lambda: 0.0)
+
+    finished = last_of(events, TrainFinished)
+    assert (finished.reason, finished.bundle.provenance.steps) == ("plateau", 4)
+    assert "Paint more" in finished.bundle.provenance.notes[-1]
+    assert {event.phase for event in events if isinstance(event, Step)} == {"baseline", "refinement"}
+
+
 @pytest.mark.parametrize("at", [2, 5])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)

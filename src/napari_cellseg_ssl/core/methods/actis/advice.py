@@ -74,6 +74,11 @@ def after(
     return tuple(texts)
 
 
+def enough(steps: int) -> str:
+    """Say why a training ended before its time was up."""
+    return f"Ended after {steps} steps: repeating the painted cells for longer would not help. Paint more to go on."
+
+
 def _has_contact(frame: Frame) -> bool:
     for first, second in neighbour_pairs(2):
         a, b = frame.cells[first], frame.cells[second]

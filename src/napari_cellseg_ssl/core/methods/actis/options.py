@@ -13,6 +13,16 @@ class ActisOptions:
     steps: int = option(
         2000, label="Steps", help="Optimiser steps of both stages; ignored with a time budget", min=1, max=1_000_000
     )
+    steps_per_cell: float = option(
+        20.0,
+        label="Steps per cell",
+        help="With a time budget: end after so many steps for each painted cell, at least 1200, because repeating few "
+        "cells for longer makes the network worse on other images; 0 = use all the time",
+        min=0.0,
+        max=10_000.0,
+        step=5.0,
+        advanced=True,
+    )
     refine_share: float = option(
         0.6,
         label="Refinement",
@@ -149,6 +159,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     "balanced": {"steps": 8000, "width": 24},
     "paper": {
         "steps": 150_000,
+        "steps_per_cell": 0.0,
         "refine_share": 1 / 3,
         "working_diameter": 24.0,
         "encoder": "efficientnet-b5",

@@ -7,6 +7,8 @@ for Instance Segmentation", 2023. What differs from the paper, besides what `lea
   unlabelled pixels, so one single painted image is enough.
 - One cosine over both stages, so that the student is the baseline continued, plus what the unpainted pixels add. The
   preset "paper" has the published two optimisers.
+- A time budget is an upper bound: once each painted cell has been seen often enough the training ends, because a
+  network that goes on repeating a few cells gets worse on other images while their held-out neighbours do not tell.
 - The baseline is an average over the last steps too, not only the teacher: it costs nothing and is better.
 """
 
@@ -15,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
@@ -51,6 +55,8 @@ CONTINUED_SHARE = 1 / 3
 """Of the learning rate, when a trained model learns on."""
 TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
+FEWEST_STEPS = 1200
+"""Never fewer than these are enough, however few cells there are."""
 JUDGED_PIXELS, QUICKLY_JUDGED_PIXELS = 1_000_000, 250_000
 """What is looked at for the thresholds in the end, and while the training goes on or somebody waits."""
 
@@ -67,11 +73,19 @@ class _Setup:
     judged: tuple[Judged, ...]
     learner: Learner
     sampler: Sampler
+    enough_steps: float
 
     def done(self) -> float:
-        """Share of the training that is done."""
-        share = TRAINING_SHARE if self.run.time_budget else 1.0
-        return min(1.0, self.run.fraction(self.learner.step, self.options.steps) / share)
+        """Share of the training that is done: of the steps, or of the time and of the steps that are enough."""
+        done = self.run.fraction(self.learner.step, self.options.steps)
+        if self.run.time_budget:
+            done = max(done / TRAINING_SHARE, self.learner.step / self.enough_steps)
+        return min(1.0, done)
+
+    @property
+    def has_time_left(self) -> bool:
+        """Whether training ended since the painted cells have been seen often enough."""
+        return bool(self.run.time_budget) and self.learner.step >= self.enough_steps
 
     @property
     def refine_from(self) -> float:
@@ -122,6 +136,7 @@ def _prepare(data: TrainingSet, options: ActisOptions, run: Run) -> _Setup:
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options.crop),
+        enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
     )
 
 
@@ -163,7 +178,7 @@ def _optimise(setup: _Setup) -> Generator[TrainEvent, None, Reason]:
             yield Snapshot(learner.step, _predictor(setup, learner.teacher))
         if checkpoint.is_due():
             yield Checkpoint(learner.step, learner.arrays(), learner.state())
-    return "completed"
+    return "plateau" if setup.has_time_left else "completed"
 
 
 def _foreground_threshold(setup: _Setup) -> float:
@@ -225,6 +240,8 @@ def _finish(setup: _Setup, notes: Sequence[str], reason: Reason) -> Iterator[Tra
         setup.learner.observe(probabilities)
     segment_options, tuned = _tuned(setup, probabilities, painted, is_quick)
     after = advice.after(chosen, scores, segment_options, tuned, setup.learner)
+    if reason == "plateau":
+        after = (*after, advice.enough(setup.learner.step))
     for text in after:
         yield Note(text)
     numbers = {f"{name}_f1": one.f1 for name, one in scores.items()}
