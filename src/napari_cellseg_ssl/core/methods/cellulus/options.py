@@ -126,7 +126,7 @@ class CellulusSegmentOptions:
         unit="diameters",
     )
     joining: float = option(
-        0.5,
+        0.7,
         label="Join pieces",
         help="Join pieces of long objects across which the embedding hardly changes; 0 = never",
         min=0.0,
