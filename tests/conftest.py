@@ -1,5 +1,10 @@
 """What all tests share: small images with cells, and a method that trains instantly."""
 
+import os
+
+# Before torch is loaded: on a busy machine its threads wait for each other for longer than these small jobs take.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from drawings import disks, picture
