@@ -5,7 +5,7 @@
                                   [--segment NAME=VALUE ...] [--cpu-clock] [--keep FOLDER] [--json]
 
 Trains on all images of a set and segments the same images; the movies of one Cell Tracking Challenge set train together
-and are scored apart. `--diameter auto` estimates each image's from its pixels,
+and are scored apart; images with unequal channels give their mean. `--diameter auto` estimates each image's from its pixels,
 `image` takes each image's true median, `set` the set's. `--cpu-clock` counts the budget in seconds of this process'
 own CPU time, for busy machines. `--first` takes the first N images only. One thread. One line per set, budget and seed;
 scores are means over images. `--keep` saves each run there.
@@ -50,7 +50,10 @@ def groups(sets: Sequence[LabelledSet]) -> dict[str, list[LabelledSet]]:
 def read(sets: Sequence[LabelledSet], mode: str, first: int | None) -> tuple[TrainingSet, list[Array]]:
     """Read images and truths; the truths say at most the diameters."""
     items = [item for one in sets for item in one.items[:first]]
-    stacks = [ImageStack.from_array(item.read_image(), "CYX", name=item.name) for item in items]
+    images = [item.read_image() for item in items]
+    if len({len(image) for image in images}) > 1:  # what one network cannot learn: their mean over channels
+        images = [image.mean(axis=0, keepdims=True) for image in images]
+    stacks = [ImageStack.from_array(image, "CYX", name=item.name) for image, item in zip(images, items, strict=True)]
     truths = [item.read_labels() for item in items]
     if mode == "auto":
         diameters = resolve_diameters(stacks, "auto")[0]
