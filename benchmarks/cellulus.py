@@ -6,8 +6,8 @@
 
 Trains on all images of a set and segments the same images; the movies of one Cell Tracking Challenge set train together
 and are scored apart; images with unequal channels give their mean. `--diameter auto` estimates each image's from its
-pixels, `image` takes each image's true median, `set` the set's. `--cpu-clock` counts the budget in seconds of this process'
-own CPU time, for busy machines. `--first` takes the first N images only. One thread. One line per set, budget and seed;
+pixels, `image` takes each image's true median, `set` the set's. `--cpu-clock` counts the budget in CPU seconds, for
+busy machines. `--first` takes the first N images only. One thread. One line per set, budget and seed;
 scores are means over images. `--keep` saves each run there.
 """
 
