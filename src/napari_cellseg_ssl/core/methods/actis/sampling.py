@@ -20,6 +20,8 @@ CELL_SHARE = 0.7
 """Crops around a painted cell; the others are around painted background."""
 ZOOM = 0.4
 BRIGHT, BRIGHT_SHARE, TRIES = 0.15, 0.02, 5
+ENOUGH_PLACES = 100_000
+"""Of a frame's background; more would only take memory."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Sampler:
         Nearly empty ones are drawn again a few times.
         """
         return self._batch([self._filled_one(rng) for _ in range(count)])
+
+    def place(self, rng: np.random.Generator) -> tuple[Frame, Array]:
+        """Choose a frame and the positions (2, side, side) of a crop around a painted cell or painted background."""
+        index, positions = self._labelled_one(rng)
+        return self._frames[index], positions
 
     def _labelled_one(self, rng: np.random.Generator) -> tuple[int, Array]:
         on_cell = self._cells and (not self._grounds or rng.random() < CELL_SHARE)
@@ -108,7 +115,9 @@ def _cell_centres(frame: Frame) -> Array:
 
 
 def _background(frame: Frame) -> Array:
-    return np.argwhere(frame.known & (frame.cells == 0))
+    places = np.flatnonzero(frame.known & (frame.cells == 0))
+    places = places[:: max(1, len(places) // ENOUGH_PLACES)]
+    return np.stack(np.unravel_index(places, frame.known.shape), axis=1)
 
 
 def _shares(weights: Sequence[float]) -> Array:
