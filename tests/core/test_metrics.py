@@ -7,6 +7,7 @@ from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics import (
     image_scores,
     match_instances,
+    mean_overlap,
     object_table,
     overlap,
     pooled_f1,
@@ -176,6 +177,52 @@ def test_sparse_score_leaves_out_predictions_nobody_annotated():
     assert (counted.tp, counted.fp, counted.fn) == (1, 1, 0)
 
 
+def test_a_prediction_that_swallows_a_painted_cell_is_wrong_though_most_of_it_is_unknown():
+    cells, known = np.zeros((10, 60), dtype=np.int32), np.zeros((10, 60), dtype=bool)
+    cells[:, 0:10], known[:, 0:10] = 1, True
+    merged, beside = np.zeros((2, 10, 60), dtype=np.int32)
+    merged[:, 4:40] = 1  # 6 of the cell's 10 columns
+    beside[:, 5:40] = 1  # no more than half of them: it may be a neighbour that is drawn too large
+
+    counted = sparse_score(cells, known, merged)
+    assert (counted.tp, counted.fp, counted.fn) == (0, 1, 1)
+    assert counted.judged_ids.tolist() == [1]
+    counted = sparse_score(cells, known, beside)
+    assert (counted.tp, counted.fp, counted.fn) == (0, 0, 1)
+
+
+def test_a_painted_cell_in_two_pieces_is_one_missed_and_two_wrong():
+    cells, known = np.zeros((10, 30), dtype=np.int32), np.zeros((10, 30), dtype=bool)
+    cells[:, 0:10], known[:, 0:10] = 1, True
+    halves = np.zeros_like(cells)
+    halves[:, 0:5], halves[:, 5:10] = 1, 2
+
+    counted = sparse_score(cells, known, halves)
+
+    assert (counted.tp, counted.fp, counted.fn) == (0, 2, 1)
+    assert counted.best_iou.tolist() == [0.5]
+
+
+def test_what_a_match_has_beyond_its_painted_cell_counts_even_where_nothing_is_known():
+    cells, known = np.zeros((10, 60), dtype=np.int32), np.zeros((10, 60), dtype=bool)
+    cells[:, 0:10], known[:, 0:10] = 1, True
+    prediction = np.zeros_like(cells)
+    prediction[:, 0:16] = 1
+
+    assert mean_overlap([sparse_score(cells, known, prediction)]) == pytest.approx(10 / 16)
+    assert mean_overlap([sparse_score(cells, known, np.zeros_like(cells))]) == 0.0
+    assert mean_overlap([]) == 0.0
+
+
+def test_a_cell_that_the_border_of_the_image_cuts_counts_like_any_other():
+    cells = np.zeros((10, 20), dtype=np.int32)
+    cells[0:3, 0:3] = 1
+    known = cells > 0
+
+    assert sparse_score(cells, known, cells).f1 == 1.0
+    assert sparse_score(cells, known, np.zeros_like(cells)).f1 == 0.0
+
+
 def test_sparse_scores_pool_over_images():
     cells = np.zeros((12, 12), dtype=np.int32)
     cells[1:5, 1:5], cells[6:10, 6:10] = 1, 2
@@ -203,3 +250,25 @@ def test_object_table_names_found_missed_and_extra_objects():
     }
     assert rows["missed", 3, 7].iou == pytest.approx(0.4)
     assert rows["found", 1, 5].truth_area == rows["found", 1, 5].prediction_area == 100
+
+
+def test_object_table_says_of_what_nobody_painted_that_it_is_unknown():
+    truth, prediction = np.zeros((2, 10, 40), dtype=np.int32)
+    truth[:, 0:10] = 2
+    known = np.zeros(truth.shape, bool)
+    known[:, :16] = True
+    prediction[:, 0:10], prediction[:, 12:15], prediction[:, 20:30] = 5, 7, 8
+
+    rows = object_table(truth, prediction, known)
+
+    assert [(row.verdict, row.truth_id, row.prediction_id) for row in rows] == [
+        ("found", 2, 5),
+        ("extra", 0, 7),
+        ("unknown", 0, 8),
+    ]
+
+
+def test_object_table_of_empty_labels_is_empty():
+    empty = np.zeros((5, 5), dtype=np.int32)
+    assert object_table(empty, empty) == []
+    assert [row.verdict for row in object_table(empty + 1, empty)] == ["missed"]

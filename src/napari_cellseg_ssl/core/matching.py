@@ -84,6 +84,21 @@ class Matches:
         return self.share(self.tp, self.n_truth)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SparseMatches(Matches):
+    """Matches where not everything is painted: `n_prediction` counts the predictions that can be judged, no others.
+
+    Parameters
+    ----------
+    judged_ids : (n_prediction,) int64
+    best_iou : (n_truth,) float64
+        Highest IoU that any prediction has with each painted cell; 0 where there is none.
+    """
+
+    judged_ids: Array
+    best_iou: Array
+
+
 def overlap(truth: Array, prediction: Array) -> Overlap:
     """Count the pixels that each pair of objects shares, in one pass over the pixels.
 

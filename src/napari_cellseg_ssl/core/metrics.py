@@ -15,7 +15,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.matching import Matches, compact_ids, match_instances, match_pairs, overlap
+from napari_cellseg_ssl.core.matching import (
+    Matches,
+    Overlap,
+    SparseMatches,
+    compact_ids,
+    match_instances,
+    match_pairs,
+    overlap,
+)
 
 __all__ = [
     "MEAN_SCORES",
@@ -23,9 +31,11 @@ __all__ = [
     "ImageScores",
     "Matches",
     "ObjectMatch",
+    "SparseMatches",
     "image_scores",
     "match_instances",
     "object_table",
+    "mean_overlap",
     "overlap",
     "pooled_f1",
     "set_scores",
@@ -56,7 +66,11 @@ class ImageScores:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectMatch:
-    """One line of a table of objects: a true object, found or missed, or a prediction that is none ("extra")."""
+    """One line of a table of objects.
+
+    `verdict` is "found" or "missed" for a true object, with the prediction that overlaps it best; "extra" for a
+    prediction that is no true object; "unknown" for one that nobody can judge.
+    """
 
     verdict: str
     truth_id: int
@@ -118,11 +132,15 @@ def set_scores(images: Sequence[ImageScores]) -> dict[str, float]:
     }
 
 
-def sparse_score(cells: Array, known: Array, prediction: Array) -> Matches:
+def sparse_score(cells: Array, known: Array, prediction: Array) -> SparseMatches:
     """Match predictions with painted cells where not everything is painted.
 
-    Predictions of which less than half lies on known pixels are left out: nobody said whether they are right. The
-    rest is matched at IoU 0.5, and its `f1` is the sparse score; where all is known, that is the ordinary F1.
+    A prediction that matches no painted cell at IoU 0.5 counts as wrong only where the painting says so: when at least
+    half of it lies on known pixels, or when it covers more than half of a painted cell. All others may be cells that
+    nobody painted, and are left out. Where all is known, `f1` is the ordinary one.
+
+    A painted cell is a whole cell, so what a prediction has beyond it lowers their IoU, on known pixels or not. Cells
+    that the border of the image cuts count like any other.
 
     Parameters
     ----------
@@ -133,18 +151,28 @@ def sparse_score(cells: Array, known: Array, prediction: Array) -> Matches:
     prediction : (*S) integer
     """
     pairs = overlap(np.where(known, cells, 0), prediction)
-    p, prediction_ids = compact_ids(prediction)
-    known_areas = np.bincount(p[known.ravel()], minlength=len(prediction_ids) + 1)[1:]
-    judged = 2 * known_areas >= pairs.prediction_areas
-    # A match covers more than half of its prediction with painted pixels, so every matched prediction is judged.
     matched = match_pairs(pairs, 0.5)
-    return Matches(
+    judged = _judged(pairs, known, prediction)
+    best = np.zeros(len(pairs.truth_ids))
+    np.maximum.at(best, pairs.truth, pairs.iou)
+    return SparseMatches(
         truth_ids=matched.truth_ids,
         prediction_ids=matched.prediction_ids,
         iou=matched.iou,
         n_truth=matched.n_truth,
         n_prediction=int(judged.sum()),
+        judged_ids=pairs.prediction_ids[judged],
+        best_iou=best,
     )
+
+
+def _judged(pairs: Overlap, known: Array, prediction: Array) -> Array:
+    """Tell which predictions the painting says something about, (n_prediction,) bool; every matched one is."""
+    compact, ids = compact_ids(prediction)
+    known_areas = np.bincount(compact[known.ravel()], minlength=len(ids) + 1)[1:]
+    judged: Array = 2 * known_areas >= pairs.prediction_areas
+    judged[pairs.prediction[2 * pairs.shared > pairs.truth_areas[pairs.truth]]] = True
+    return judged
 
 
 def pooled_f1(matches: Sequence[Matches]) -> float:
@@ -154,45 +182,50 @@ def pooled_f1(matches: Sequence[Matches]) -> float:
     return found / everything if everything else 1.0
 
 
-def object_table(truth: Array, prediction: Array, threshold: float = 0.5) -> list[ObjectMatch]:
-    """List every true object, found or missed, with its best partner, then the predictions that found nothing.
+def mean_overlap(matches: Sequence[SparseMatches]) -> float:
+    """Mean over the painted cells of several images of the best IoU that a prediction has; 0 when there are none."""
+    best = np.concatenate([np.zeros(0), *(m.best_iou for m in matches)])
+    return float(best.mean()) if best.size else 0.0
+
+
+def object_table(truth: Array, prediction: Array, known: Array | None = None) -> list[ObjectMatch]:
+    """List every true object, found at IoU 0.5 or missed, with its best partner; then the predictions that are none.
 
     Parameters
     ----------
     truth, prediction : (*S) integer
-    threshold : float
-        IoU above which an object counts as found.
+    known : (*S) bool, optional
+        Where `truth` may be believed; None = everywhere. Predictions about which it says nothing are "unknown" instead
+        of "extra": see `sparse_score`.
     """
-    pairs = overlap(truth, prediction)
-    matched = match_pairs(pairs, threshold)
-    partner = dict(zip(matched.truth_ids.tolist(), matched.prediction_ids.tolist(), strict=True))
-    iou, best = pairs.iou, {}
-    for k in np.argsort(iou, kind="stable"):  # rising, so that the best overlap is the last to be written
-        best[int(pairs.truth[k])] = int(k)
-    area = dict(zip(pairs.prediction_ids.tolist(), pairs.prediction_areas.tolist(), strict=True))
-    lookup = {(int(t), int(p)): float(v) for t, p, v in zip(pairs.truth, pairs.prediction, iou, strict=True)}
-    place = {id_: k for k, id_ in enumerate(pairs.prediction_ids.tolist())}
-    rows = []
-    for k, (truth_id, truth_area) in enumerate(zip(pairs.truth_ids.tolist(), pairs.truth_areas.tolist(), strict=True)):
-        other = partner.get(truth_id)
-        if other is None and k in best:
-            other = int(pairs.prediction_ids[pairs.prediction[best[k]]])
-        rows.append(
-            ObjectMatch(
-                verdict="found" if truth_id in partner else "missed",
-                truth_id=truth_id,
-                prediction_id=other or 0,
-                iou=lookup[k, place[other]] if other else 0.0,
-                truth_area=truth_area,
-                prediction_area=area.get(other or 0, 0),
-            )
-        )
-    taken = set(matched.prediction_ids.tolist())
+    known = np.ones(truth.shape, bool) if known is None else known
+    pairs = overlap(np.where(known, truth, 0), prediction)
+    iou = pairs.iou
+    rising = np.argsort(iou, kind="stable")
+    best = np.full(len(pairs.truth_ids), -1)
+    best[pairs.truth[rising]] = rising  # the last to be written stays
+    rows = [_true_object(pairs, iou, k, pair) for k, pair in enumerate(best.tolist())]
+    verdicts = np.where(_judged(pairs, known, prediction), "extra", "unknown")
+    verdicts[pairs.prediction[iou > 0.5]] = "found"
+    others = zip(verdicts.tolist(), pairs.prediction_ids.tolist(), pairs.prediction_areas.tolist(), strict=True)
     return rows + [
-        ObjectMatch(verdict="extra", truth_id=0, prediction_id=id_, iou=0.0, truth_area=0, prediction_area=size)
-        for id_, size in area.items()
-        if id_ not in taken
+        ObjectMatch(verdict=verdict, truth_id=0, prediction_id=id_, iou=0.0, truth_area=0, prediction_area=area)
+        for verdict, id_, area in others
+        if verdict != "found"
     ]
+
+
+def _true_object(pairs: Overlap, iou: Array, k: int, pair: int) -> ObjectMatch:
+    """Make the row of the k-th true object; `pair` is its best overlap, -1 where nothing touches it."""
+    partner = pairs.prediction[pair] if pair >= 0 else None
+    return ObjectMatch(
+        verdict="found" if partner is not None and iou[pair] > 0.5 else "missed",
+        truth_id=int(pairs.truth_ids[k]),
+        prediction_id=0 if partner is None else int(pairs.prediction_ids[partner]),
+        iou=0.0 if partner is None else float(iou[pair]),
+        truth_area=int(pairs.truth_areas[k]),
+        prediction_area=0 if partner is None else int(pairs.prediction_areas[partner]),
+    )
 
 
 def _mean(values: Sequence[float]) -> float:
