@@ -116,6 +116,13 @@ def test_layers_are_named_after_image_and_kind_and_say_what_made_them():
     assert tag["version"]
 
 
+def _squares():
+    """Two instances, ids 1 and 2."""
+    labels = np.zeros((1, 24, 30), np.int32)
+    labels[0, 2:12, 2:12], labels[0, 10:20, 15:25] = 1, 2
+    return labels
+
+
 def test_a_new_result_replaces_the_pixels_of_its_own_layer():
     viewer, image = _viewer_with((24, 30))
     first = show_labels(viewer, image, _frames_of(image), method="cellulus")
@@ -128,25 +135,50 @@ def test_a_new_result_replaces_the_pixels_of_its_own_layer():
     assert (second.data == 5).all()
 
 
-@pytest.mark.parametrize("edit", ["painted", "assigned", "written in place"])
-def test_an_edited_layer_is_left_alone_and_the_result_gets_a_new_one(edit):
+@pytest.mark.parametrize("edit", ["painted", "written in place"])
+def test_edited_instances_are_kept_in_the_next_result(edit):
+    viewer, image = _viewer_with((24, 30))
+    first = show_labels(viewer, image, _squares(), method="cellulus")
+    if edit == "painted":
+        first.data_setitem((np.array([12]), np.array([4])), 1)
+    else:
+        first.data[12, 4] = 1
+
+    second = show_labels(viewer, image, np.roll(_squares(), 1, axis=-1), method="cellulus")
+    third = show_labels(viewer, image, np.roll(_squares(), 2, axis=-1), method="cellulus")
+
+    assert first is second is third
+    np.testing.assert_array_equal(
+        first.data == 1, (_squares()[0] == 1) | (np.indices((24, 30)) == [[[12]], [[4]]]).all(0)
+    )
+    np.testing.assert_array_equal(first.data == 2, np.roll(_squares(), 2, axis=-1)[0] == 2)
+
+
+def test_a_layer_that_was_given_other_pixels_is_left_alone_and_the_result_gets_a_new_one():
     viewer, image = _viewer_with((24, 30))
     first = show_labels(viewer, image, _frames_of(image), method="cellulus")
-    if edit == "painted":
-        first.data_setitem((np.array([3]), np.array([4])), 9999)
-    elif edit == "assigned":
-        first.data = np.full((24, 30), 9999)
-    else:
-        first.data[3, 4] = 9999
-    before = first.data.copy()
+    first.data = np.full((24, 30), 9999)
 
     second = show_labels(viewer, image, _frames_of(image) * 0 + 5, method="cellulus")
     third = show_labels(viewer, image, _frames_of(image) * 0 + 6, method="cellulus")
 
-    np.testing.assert_array_equal(first.data, before)
+    assert (first.data == 9999).all()
     assert first in viewer.layers
     assert second is third is not first
     assert second.name == "cells · instances 2"
+
+
+def test_an_edit_before_the_next_result_cannot_be_undone_into_it():
+    viewer, image = _viewer_with((24, 30))
+    layer = show_labels(viewer, image, _squares(), method="cellulus")
+    layer.data_setitem((np.array([12]), np.array([4])), 1)
+    show_labels(viewer, image, np.roll(_squares(), 1, axis=-1), method="cellulus")
+    before = layer.data.copy()
+
+    layer.undo()
+    layer.redo()
+
+    np.testing.assert_array_equal(layer.data, before)
 
 
 def test_undoing_an_edit_makes_the_layer_writable_again():

@@ -1,7 +1,8 @@
 """From maps and labels to napari layers, each exactly over its image.
 
 A layer is found again by the ids in its metadata, never by its name. It is written again only as long as its pixels
-are those that were written last: a layer that a person made, edited or duplicated is left alone.
+are those that were written last: a layer that a person made, edited or duplicated is left alone. Only instances that
+were corrected get new neighbours, the corrected ones being kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from napari.utils.transforms import CompositeAffine
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.gui.edited_layers import keeps_edits, remember, with_edits
 from napari_cellseg_ssl.gui.layer_styles import HIDDEN_KINDS, Picture, draw_map, draw_maps, outline
 from napari_cellseg_ssl.gui.layer_tags import (
     KEY,
@@ -146,15 +148,21 @@ def _write(
     tag: Mapping[str, Any],
     transform: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Replace the pixels of the layer that has this tag, if they are ours; else add a layer."""
+    """Replace the pixels of the layer that has this tag, if they are ours; else add a layer.
+
+    Instances that the user corrected are kept in the new pixels.
+    """
     pixels = _placed(layout, picture)
     transform = transform or transform_of(image_layer, layout)
     layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("name", ""))
-    checksum = checksum_of(pixels)
-    if layer is not None and layer.ndim == pixels.ndim - picture.is_rgb and is_unedited(layer):
+    is_same_kind = layer is not None and layer.ndim == pixels.ndim - picture.is_rgb
+    if is_same_kind and (keeps_edits(layer, pixels.shape) or is_unedited(layer)):
+        pixels, edits = with_edits(layer, pixels) if keeps_edits(layer, pixels.shape) else (pixels, {})
         layer.data = pixels
         _align(layer, transform)
-        layer.metadata[KEY] = {**layer.metadata[KEY], **tag, "checksum": checksum}
+        layer.metadata[KEY] = {**layer.metadata[KEY], **tag, "checksum": checksum_of(pixels)}
+        if tag["kind"] == "instances":
+            remember(layer, edits)
         if "contrast_limits" in picture.settings:
             _widen(layer, picture.settings["contrast_limits"])
         return layer
@@ -164,7 +172,10 @@ def _write(
     layer = maker(pixels, name=name, **picture.settings, **transform)
     if picture.contour:
         layer.contour = picture.contour
-    return add_layer(viewer, image_layer, layer, {**tag, "checksum": checksum})
+    add_layer(viewer, image_layer, layer, {**tag, "checksum": checksum_of(pixels)})
+    if tag["kind"] == "instances":
+        remember(layer)
+    return layer
 
 
 def _placed(layout: Layout, picture: Picture) -> Array:
