@@ -7,6 +7,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from roifile import ImagejRoi
 from skimage.draw import polygon2mask
 
@@ -152,3 +153,30 @@ def test_a_file_in_the_way_of_rois_or_a_table_is_named(stack, cells, tmp_path, k
 
     with pytest.raises(WrongImage, match="disks_"):
         written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None], **{kind: True}))
+
+
+def test_ome_zarr_keeps_ids_axes_spacing_and_origin(calibrated, cells, tmp_path):
+    request = ExportRequest(
+        folder=tmp_path, image=calibrated, labels=cells[None], file_format="ome-zarr", metadata={"method": "classical"}
+    )
+
+    (file,) = written(request)
+
+    reread = read_image(file)
+    assert file.name == f"{calibrated.name}_labels.ome.zarr"
+    assert (reread.axes, reread.spacing) == ("YX", calibrated.spacing)
+    np.testing.assert_array_equal(reread.frames[0, 0], cells)
+    assert zarr.open(str(file)).attrs["cellseg_ssl"] == {"method": "classical"}
+
+
+def test_smaller_levels_of_labels_hold_no_invented_ids(tmp_path):
+    cells = np.kron(np.arange(1, 401).reshape(20, 20), np.ones((50, 50), int))
+    request = ExportRequest(
+        folder=tmp_path, image=ImageStack.from_array(cells, name="a"), labels=cells[None], file_format="ome-zarr"
+    )
+
+    (file,) = written(request)
+
+    levels = [np.asarray(array) for _, array in zarr.open(str(file)).arrays()]
+    assert sorted(level.shape for level in levels) == [(500, 500), (1000, 1000)]
+    assert all(set(np.unique(level)) == set(range(1, 401)) for level in levels)

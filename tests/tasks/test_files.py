@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 
 from drawings import disks, painting
@@ -113,7 +114,6 @@ def test_spacing_comes_from_imagej_and_ome_files(tmp_path):
 
 
 def test_an_ome_zarr_is_read_with_axes_and_spacing(tmp_path):
-    zarr = pytest.importorskip("zarr")
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
     group.create_array("0", data=np.arange(2 * 8 * 9).reshape(2, 8, 9))
     scale = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1, 0.5, 0.25]}]}
@@ -124,6 +124,7 @@ def test_an_ome_zarr_is_read_with_axes_and_spacing(tmp_path):
 
     assert image.frames.shape == (1, 2, 8, 9)
     assert image.spacing == (0.5, 0.25)
+    np.testing.assert_array_equal(image.frames[0], np.arange(2 * 8 * 9).reshape(2, 8, 9))
     (tmp_path / "broken.zarr").mkdir()
     with pytest.raises(WrongImage, match="broken"):
         read_image(tmp_path / "broken.zarr")

@@ -157,7 +157,7 @@ def _segment_file(
     request = PredictRequest(
         bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
     )
-    maps, into, file = None, None, label_file(arguments.out, image.name)
+    maps, into, scratch = None, None, label_file(arguments.out, image.name)
     if arguments.maps:
         for event in console.follow(predict_events(request, control), image.name):
             maps = event.maps if isinstance(event, MapsReady) else None
@@ -169,7 +169,7 @@ def _segment_file(
         if is_large:
             axes = source_axes(image)
             shape = image.spatial_shape if "T" not in axes else (len(image.frames), *image.spatial_shape)
-            into = create_tiff(file, shape, "uint32", axes).reshape(len(image.frames), *image.spatial_shape)
+            into = create_tiff(scratch, shape, "uint32", axes).reshape(len(image.frames), *image.spatial_shape)
         events = console.follow(segment_image_events(request, options, control, into), image.name)
     labels = next((event.labels for event in events if isinstance(event, LabelsReady)), None)
     if labels is None:
@@ -181,11 +181,15 @@ def _segment_file(
         maps=maps,
         roi=arguments.roi,
         measure=arguments.measure,
-        write_labels=into is None,
+        write_labels=into is None or arguments.format != "tiff",
+        file_format=arguments.format,
         metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
     )
-    files = [str(file)] if into is not None else []
-    files += [str(event.path) for event in export_events(export) if hasattr(event, "path")]
+    files = [str(event.path) for event in export_events(export) if hasattr(event, "path")]
+    if into is not None and export.write_labels:
+        scratch.unlink()
+    elif into is not None:
+        files.insert(0, str(scratch))
     return {"files": files, "instances": int(sum(int(frame.max()) for frame in labels))}
 
 

@@ -1,17 +1,19 @@
 """Images as (N, C, [Z,] Y, X), whatever order of axes they came in, and the way back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.on_demand import OnDemand, is_lazy
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SAMPLE_AXES, CHANNEL_AXES, SPATIAL_AXES = "TSN", "C", "ZYX"
 MAX_CHANNELS_GUESSED = 4
+STRIP_PIXELS = 2**25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class ImageStack:
     name : str
     frames : (N, C, *S) real
         N time points, samples or slices; S = (Y, X) or (Z, Y, X). Any numeric dtype; never copied or changed.
+        Those of a lazy array are an `OnDemand`, of which an index reads what it selects.
     axes : str
         The source's axes, such as "TYXC" for an RGB time-lapse.
     spacing : tuple of float
@@ -48,7 +51,7 @@ class ImageStack:
 
         Parameters
         ----------
-        array : numpy-like, real or bool
+        array : numpy-like or lazy (dask), real or bool
         axes : str, optional
             One letter per axis out of T, S, N (samples), C, Z, Y, X. Guessed by `guess_axes` when absent.
         channels : sequence of int, optional
@@ -59,7 +62,8 @@ class ImageStack:
         WrongImage
             If axes and shape do not fit, a dimension is empty, or the values are not real numbers.
         """
-        array = np.asanyarray(array)
+        lazy = is_lazy(array)
+        array = array if lazy else np.asanyarray(array)
         axes = (axes or guess_axes(array.shape)).upper()
         _check(array, axes, name)
         spatial = "".join(a for a in SPATIAL_AXES if a in axes)
@@ -71,6 +75,8 @@ class ImageStack:
         frames = frames.reshape(-1, n_channels, *shape[len(shape) - len(spatial) :])
         if channels is not None:
             frames = frames[:, _valid_channels(channels, n_channels, name)]
+        if lazy:
+            frames = cast(Array, OnDemand(frames))
         return cls(name=name, frames=frames, axes=axes, spacing=tuple(spacing or (1.0,) * len(spatial)))
 
     @property
@@ -124,18 +130,27 @@ def require_finite(image: ImageStack) -> None:
         If any value is NaN or infinite, or all values are equal.
     """
     low, high = np.inf, -np.inf
-    for frame in image.frames:
-        if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-            share = 100 * (1 - np.mean(np.isfinite(frame)))
+    for part in _strips(image):
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            share = 100 * (1 - np.mean(np.isfinite(part)))
             raise WrongImage(
-                f"Image '{image.name}' contains NaN or infinite values ({share:.1f} % of a frame).",
+                f"Image '{image.name}' contains NaN or infinite values ({share:.1f} % of where the first is).",
                 "Replace them, for example with 0, and try again.",
             )
-        low, high = min(low, float(frame.min())), max(high, float(frame.max()))
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
     if low == high:
         raise WrongImage(
             f"Image '{image.name}' is constant: every pixel is {low:g}.", "Choose the layer that shows the cells."
         )
+
+
+def _strips(image: ImageStack) -> Iterator[Array]:
+    """Yield all pixels, in pieces that fit into memory where the frames do not."""
+    frames, height = image.frames, image.spatial_shape[-2]
+    rows = max(1, STRIP_PIXELS * height // int(np.prod(frames.shape[1:])))
+    for n in range(len(frames)):
+        for top in range(0, height, rows):
+            yield frames[n, ..., top : top + rows, :]
 
 
 def _check(array: Array, axes: str, name: str) -> None:

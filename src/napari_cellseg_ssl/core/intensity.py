@@ -1,5 +1,6 @@
 """Percentile normalisation, the same in training and prediction, stored with the model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,7 @@ class Intensity:
 
     def limits(self, frame: Array) -> Array:
         """Percentiles per channel of a frame (C, *S) -> (C, 2) float32."""
-        step = max(1, int(np.ceil((frame[0].size / MAX_PIXELS) ** (1 / (frame.ndim - 1)))))
-        sample = frame[(slice(None), *(slice(None, None, step),) * (frame.ndim - 1))].reshape(len(frame), -1)
+        sample = frame[(slice(None), *even_sample(frame.shape[1:]))].reshape(len(frame), -1)
         return np.percentile(sample.astype(np.float32), (self.low, self.high), axis=1).T.astype(np.float32)
 
     def normalise(self, frame: Array, limits: Array | None = None) -> Array:
@@ -33,3 +33,9 @@ class Intensity:
         span = high - low
         flat = span <= 1e-6 * np.maximum(1.0, np.abs(high))
         return np.where(flat, 0.0, (frame - low) / np.where(flat, 1.0, span)).astype(np.float32)
+
+
+def even_sample(shape: Sequence[int]) -> tuple[slice, ...]:
+    """Select at most about `MAX_PIXELS` px of a frame (*S), evenly."""
+    step = max(1, int(np.ceil((np.prod([float(size) for size in shape]) / MAX_PIXELS) ** (1 / len(shape)))))
+    return (slice(None, None, step),) * len(shape)

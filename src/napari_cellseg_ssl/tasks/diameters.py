@@ -1,6 +1,7 @@
 """How large the objects of images are: as given, or estimated."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,16 +55,18 @@ def resolve_diameter(image: ImageStack, wanted: Diameter) -> float:
 def _estimate(image: ImageStack) -> DiameterEstimate:
     n = len(image.frames)
     chosen = sorted({round(i * (n - 1) / max(1, FRAMES - 1)) for i in range(FRAMES)})
-    windows = [_window(image.frames[i]) for i in chosen]
+    windows = [_window(image, i) for i in chosen]
     if len(windows) == 1:
         return estimate_diameter(windows[0], spatial_ndim=len(image.spatial_shape))
     return estimate_set_diameter(windows, spatial_ndim=len(image.spatial_shape))
 
 
-def _window(frame: Array) -> Array:
-    """View the middle of a frame (C, *S)."""
-    starts = [max(0, (size - WINDOW) // 2) for size in frame.shape[1:]]
-    return frame[(slice(None), *(slice(start, start + WINDOW) for start in starts))]
+def _window(image: ImageStack, frame: int) -> Array:
+    """View the middle of a frame, (C, *S)."""
+    starts = [max(0, (size - WINDOW) // 2) for size in image.spatial_shape]
+    middle: tuple[Any, ...] = (frame, slice(None), *(slice(start, start + WINDOW) for start in starts))
+    window: Array = image.frames[middle]
+    return window
 
 
 def _sentence(diameters: Sequence[float], estimates: Sequence[DiameterEstimate]) -> str:

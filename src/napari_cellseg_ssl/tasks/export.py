@@ -13,10 +13,13 @@ from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.measurements import is_calibrated, measure
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
+from napari_cellseg_ssl.core.zarr_files import write_zarr
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import ExportEvent, FileWritten
 from napari_cellseg_ssl.tasks.guard import guarded
-from napari_cellseg_ssl.tasks.requests import ExportRequest
+from napari_cellseg_ssl.tasks.requests import ExportRequest, FileFormat
+
+SUFFIXES: dict[FileFormat, str] = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}
 
 
 def export(request: ExportRequest, control: Control | None = None) -> Iterator[ExportEvent]:
@@ -39,9 +42,9 @@ def export(request: ExportRequest, control: Control | None = None) -> Iterator[E
                 return
 
 
-def label_file(folder: Path, name: str) -> Path:
+def label_file(folder: Path, name: str, file_format: FileFormat = "tiff") -> Path:
     """Name of the label file of an image."""
-    return folder / f"{name}_labels.tif"
+    return folder / f"{name}_labels{SUFFIXES[file_format]}"
 
 
 def source_axes(image: ImageStack, channels: bool = False) -> str:
@@ -54,14 +57,16 @@ def _files(request: ExportRequest) -> Iterator[Path]:
     image, folder, stem = request.image, request.folder, request.image.name
     if request.labels is not None:
         if request.write_labels:
-            yield _write(label_file(folder, stem), request.labels.astype(label_dtype(request.labels)), request)
+            frames = request.labels.astype(label_dtype(request.labels), copy=False)
+            yield _write(label_file(folder, stem, request.file_format), frames, request)
         if request.roi:
             yield _write_rois(folder / f"{stem}_rois.zip", request.labels)
         if request.measure:
             yield _write_table(folder / f"{stem}_measurements.csv", image, request.labels)
     if request.maps is not None:
         for name, suffix in _map_suffixes(request.maps).items():
-            yield _write(folder / f"{stem}_{suffix}.tif", request.maps.to_source(name).astype(np.float32), request)
+            file = folder / f"{stem}_{suffix}{SUFFIXES[request.file_format]}"
+            yield _write(file, request.maps.to_source(name).astype(np.float32, copy=False), request)
 
 
 def _map_suffixes(maps: PredictionMaps) -> dict[str, str]:
@@ -77,7 +82,8 @@ def _write(file: Path, frames: Array, request: ExportRequest) -> Path:
     spacing = image.spacing if is_calibrated(image) else ()
     if len(axes) < frames.ndim:
         frames = frames[0]
-    write_tiff(file, frames, axes, spacing=spacing, info=request.metadata)
+    write = write_tiff if request.file_format == "tiff" else write_zarr
+    write(file, frames, axes, spacing=spacing, info=request.metadata)
     return file
 
 

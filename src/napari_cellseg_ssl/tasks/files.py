@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.tiff import read_tiff
+from napari_cellseg_ssl.core.zarr_files import read_zarr
 
 TIFF, PNG, ZARR = (".tif", ".tiff"), (".png",), (".zarr",)
 READABLE = TIFF + PNG + ZARR
@@ -164,13 +165,13 @@ def _looks_painted(frame: Array) -> bool:
     return len(pieces) > 1 or is_large or is_thin
 
 
-def _read(path: Path) -> tuple[Array, str | None, Mapping[str, float]]:
+def _read(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
     suffix = path.suffix.lower()
     if suffix in TIFF:
         tiff = read_tiff(path)
         return tiff.array, tiff.axes, tiff.spacing
     if suffix in ZARR:
-        return _read_zarr(path)
+        return read_zarr(path)
     return _read_png(path), None, {}
 
 
@@ -183,28 +184,3 @@ def _read_png(path: Path) -> Array:
             return np.asarray(picture.convert(mode))
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
         raise WrongImage(f"'{path}' cannot be read: {problem}.", "Is it a complete PNG file?") from problem
-
-
-def _read_zarr(path: Path) -> tuple[Array, str | None, Mapping[str, float]]:
-    """Read the full-resolution level of an OME-Zarr, with axes and spacing where it states them."""
-    try:
-        import zarr
-    except ImportError:
-        raise WrongImage(
-            f"'{path}' is an OME-Zarr, and zarr is not installed.",
-            "Install it: pip install 'napari-cellseg-ssl[zarr]'.",
-        ) from None
-    try:
-        group = zarr.open(str(path), mode="r")
-        if isinstance(group, zarr.Array):
-            return np.asarray(group), None, {}
-        attributes: Mapping[str, Any] = dict(group.attrs)
-        scales = (attributes.get("ome") or attributes)["multiscales"][0]
-        level = scales["datasets"][0]
-        axes = [axis["name"].upper() if isinstance(axis, dict) else axis.upper() for axis in scales["axes"]]
-        array = np.asarray(group[level["path"]])
-        sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), None)
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as problem:
-        raise WrongImage(f"'{path}' cannot be read as OME-Zarr: {problem!r}.", "Is it complete?") from problem
-    spacing = {axis: float(size) for axis, size in zip(axes, sizes or (), strict=False) if axis in "ZYX"}
-    return array, "".join(axes), spacing

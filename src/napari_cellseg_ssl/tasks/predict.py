@@ -98,7 +98,7 @@ def segment_image(
         for done in range(total):
             n, k = divmod(done, len(blocks))
             if k == 0:
-                intensity = whole_frame(request.bundle.intensity, image.frames[n])
+                intensity = whole_frame(request.bundle.intensity, image, n)
                 seams = SeamWriter(labels[n], alone=len(blocks) == 1)
             for event in job.segment_block(n, blocks[k], intensity, options, control):
                 match event:

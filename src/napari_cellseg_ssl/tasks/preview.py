@@ -51,7 +51,7 @@ class Previewer:
         item, info = self._data.items[window.image], self._method.info
         key = (window.image, window.frame)
         if key not in self._limits:
-            self._limits[key] = whole_frame(Intensity(), item.image.frames[window.frame])
+            self._limits[key] = whole_frame(Intensity(), item.image, window.frame)
         events = predict_tiled(
             cut_out(item.image, window.frame, window.region),
             snapshot.predictor,

@@ -10,6 +10,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
 
+FileFormat = Literal["tiff", "ome-zarr"]
 Diameter = float | Literal["auto"]
 """In source px, or estimated from each image."""
 
@@ -130,8 +131,10 @@ class ExportRequest:
         ImageJ ROIs as a zip file; a table of measurements as CSV, in µm where the spacing is known.
     write_labels : bool
         False where the label file is there already, as for images written block by block.
+    file_format : "tiff" or "ome-zarr"
+        Of labels and maps.
     metadata : {str: str}
-        Written into the TIFF files' description.
+        Written into the description of the TIFF, or the attributes of the OME-Zarr.
     """
 
     folder: Path
@@ -141,4 +144,5 @@ class ExportRequest:
     roi: bool = False
     measure: bool = False
     write_labels: bool = True
+    file_format: FileFormat = "tiff"
     metadata: Mapping[str, str] = field(default_factory=dict)

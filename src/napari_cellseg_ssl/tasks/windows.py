@@ -1,9 +1,10 @@
 """Parts of an image that keep the intensity statistics of the whole."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.intensity import Intensity, even_sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +18,10 @@ class KnownIntensity(Intensity):
         return self.measured
 
 
-def whole_frame(intensity: Intensity, frame: Array) -> KnownIntensity:
-    """Measure a frame (C, *S) once, for all windows of it."""
-    return KnownIntensity(low=intensity.low, high=intensity.high, measured=intensity.limits(frame))
+def whole_frame(intensity: Intensity, image: ImageStack, frame: int) -> KnownIntensity:
+    """Measure a frame once, for all windows of it."""
+    sample: tuple[Any, ...] = (frame, slice(None), *even_sample(image.spatial_shape))
+    return KnownIntensity(low=intensity.low, high=intensity.high, measured=intensity.limits(image.frames[sample]))
 
 
 def cut_out(image: ImageStack, frame: int, region: tuple[slice, ...]) -> ImageStack:

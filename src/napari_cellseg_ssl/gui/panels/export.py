@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
@@ -54,7 +54,15 @@ class ExportPanel(Stage):
         browse = button("…", "", "Choose the folder.", self._browse)
         browse.setMaximumWidth(32)
         self.form.addRow("Folder", row(self.folder, browse))
-        self.maps = self._tick("Maps (float32 TIFF)", "cellseg_export_maps", "What the network predicted.")
+        self.format = QComboBox()
+        self.format.setObjectName("cellseg_export_format")
+        self.format.setToolTip(
+            "Of labels and maps. OME-Zarr keeps large images in pieces that are quick to browse."
+        )
+        for text, value in (("TIFF", "tiff"), ("OME-Zarr", "ome-zarr")):
+            self.format.addItem(text, value)
+        self.form.addRow("Format", self.format)
+        self.maps = self._tick("Maps (float32)", "cellseg_export_maps", "What the network predicted.")
         self.roi = self._tick("ImageJ ROIs (zip)", "cellseg_export_roi", "One outline per cell, for the ROI manager.")
         self.table = self._tick(
             "Measurements (CSV)",
@@ -64,7 +72,7 @@ class ExportPanel(Stage):
         self.table.setChecked(True)
         for tick in (self.table, self.roi, self.maps):
             self.form.addRow(tick)
-        tip = "Write a label TIFF, 16 or 32 bit as the ids need, and what is ticked."
+        tip = "Write the labels, 16 or 32 bit as the ids need, and what is ticked."
         self.button = button("Export", "cellseg_export", tip, self.export)
         self.form.addRow(self.button)
         self.message = note()
@@ -94,6 +102,7 @@ class ExportPanel(Stage):
             folder=Path(self.folder.text()).expanduser(),
             labels=frames,
             maps=self._controller.maps if self.maps.isChecked() else None,
+            file_format=self.format.currentData(),
             roi=self.roi.isChecked(),
             measure=self.table.isChecked(),
             metadata=_origin(labels),
