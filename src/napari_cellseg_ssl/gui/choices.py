@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_tags import KEY, belongs_to, find_layer
 from napari_cellseg_ssl.gui.layers_in import painting_source
+from napari_cellseg_ssl.gui.layout import state_axes, stated_axes
 from napari_cellseg_ssl.gui.more_images import MoreImages
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.worker import LatestOnly
@@ -69,12 +70,15 @@ class Choices(QObject):
         """Work on another image; None if there is none."""
         if layer is self.image_layer:
             return
-        self.image_layer, self.channels = layer, None
+        self.image_layer = layer
         self.more.stand_beside(layer)
-        self.image_changed.emit(layer)
-        self._take_own_annotation()
-        self._estimate()
-        self.check()
+        self._begin_again()
+
+    def choose_axes(self, axes: str) -> None:
+        """Say what the dimensions of the image mean, one letter each, for example "CYX"."""
+        if self.image_layer is not None and axes != stated_axes(self.image_layer):
+            state_axes(self.image_layer, axes)
+            self._begin_again()
 
     def choose_channels(self, channels: tuple[int, ...] | None) -> None:
         """Use only some channels of the image; None = all."""
@@ -155,6 +159,14 @@ class Choices(QObject):
         self.more.forget()
         self._unfollow()
         self.image_layer = self.annotation_layer = None
+
+    def _begin_again(self) -> None:
+        """Forget what was chosen and found for another image, or for another reading of this one."""
+        self.channels = None
+        self.image_changed.emit(self.image_layer)
+        self._take_own_annotation()
+        self._estimate()
+        self.check()
 
     def _take_own_annotation(self) -> None:
         """Leave what was painted on another image for what was painted on this one."""

@@ -18,6 +18,10 @@ _LETTERS = {
 }  # fmt: skip
 
 
+AXES_CHOICES = {3: ("TYX", "ZYX", "CYX"), 4: ("TCYX", "TZYX", "ZCYX", "CZYX", "CTYX"), 5: ("TZCYX", "TCZYX", "CTZYX")}
+"""What the dimensions of a layer may mean, by their number; the colours of an RGB layer are not counted."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Axes and shape of an image layer's data, the colours of an RGB layer included as a last axis C.
@@ -92,10 +96,26 @@ def layout_of(layer: Image, *, axes: str | None = None, volumetric: bool = False
     """
     is_rgb = bool(getattr(layer, "rgb", False))
     shape = tuple(int(size) for size in level_zero(layer).shape)
-    axes = (axes or _axes_from_labels(layer) or _guessed(layer, shape[: layer.ndim])).upper()
+    axes = (axes or stated_axes(layer)).upper()
     if not volumetric:
         axes = axes.replace("Z", "N" if "N" not in axes else "S")
     return Layout(axes + "C" * is_rgb, shape, is_rgb)
+
+
+def axes_choices(layer: Image) -> tuple[str, ...]:
+    """List what the dimensions of an image layer may mean; empty where there is nothing to choose."""
+    choices = AXES_CHOICES.get(layer.ndim, ())
+    return tuple(axes for axes in choices if not (layer.rgb and CHANNEL_AXES in axes))
+
+
+def stated_axes(layer: Image) -> str:
+    """Axes of an image layer, one letter per dimension: as its axis labels say, else guessed."""
+    return (_axes_from_labels(layer) or _guessed(layer, tuple(level_zero(layer).shape)[: layer.ndim])).upper()
+
+
+def state_axes(layer: Image, axes: str) -> None:
+    """Say what the dimensions of an image layer mean; kept in its axis labels, where all of napari reads it."""
+    layer.axis_labels = tuple(axes.lower())
 
 
 def level_zero(layer: Layer) -> Any:

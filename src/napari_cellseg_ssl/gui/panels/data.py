@@ -2,16 +2,19 @@
 
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLineEdit, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import is_image
+from napari_cellseg_ssl.gui.layout import axes_choices, stated_axes
 from napari_cellseg_ssl.gui.panels.more import MoreImagesBox
 from napari_cellseg_ssl.gui.size_circle import SizeCircle
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls
+
+AXIS_NAMES = {"T": "time", "S": "samples", "N": "samples", "C": "channels", "Z": "slices"}
 
 
 class DataPanel(Stage):
@@ -37,7 +40,7 @@ class DataPanel(Stage):
 
     def render(self, controls: Controls) -> None:
         """Show what may be chosen."""
-        for widget in (self.image, self._diameter_box, self.channels, self.more.body):
+        for widget in (self.image, self.axes, self._diameter_box, self.channels, self.more.body):
             widget.setEnabled(controls.can_choose)
 
     def _build_image(self) -> None:
@@ -46,6 +49,10 @@ class DataPanel(Stage):
         self.image.setToolTip("The image in which cells are to be found.")
         self.image.setPlaceholderText("no image open")
         self._described = note()
+        self.axes = QComboBox()
+        self.axes.setObjectName("cellseg_axes")
+        self.axes.setToolTip("What the dimensions of the image mean. Frames and slices are segmented one by one.")
+        self.axes.activated.connect(lambda *_: self._controller.choices.choose_axes(self.axes.currentData()))
         self.channels = QLineEdit()
         self.channels.setObjectName("cellseg_channels")
         self.channels.setPlaceholderText("all")
@@ -53,6 +60,7 @@ class DataPanel(Stage):
         self.channels.editingFinished.connect(self._on_channels)
         self.form.addRow("Image", self.image)
         self.form.addRow("", self._described)
+        self.form.addRow("Dimensions", self.axes)
         self.form.addRow("Channels", self.channels)
 
     def _build_diameter(self) -> None:
@@ -78,6 +86,7 @@ class DataPanel(Stage):
 
     def _on_image(self, layer: Image | None) -> None:
         self.image.choose(layer)
+        self._show_axes(layer)
         try:
             source = self._controller.choices.source()
         except CellSegError as problem:
@@ -88,6 +97,16 @@ class DataPanel(Stage):
         self.form.setRowVisible(self.channels, source is not None and source.n_channels > 1)
         with QSignalBlocker(self.channels):
             self.channels.clear()
+
+    def _show_axes(self, layer: Image | None) -> None:
+        choices = () if layer is None else axes_choices(layer)
+        self.form.setRowVisible(self.axes, bool(choices))
+        if layer is None or not choices:
+            return
+        stated = stated_axes(layer)
+        self.axes.clear()
+        for axes in dict.fromkeys((stated, *choices)):
+            self.axes.addItem(", ".join(AXIS_NAMES.get(letter, letter.lower()) for letter in axes), axes)
 
     def _on_channels(self) -> None:
         words = self.channels.text().replace(",", " ").split()
