@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "sklearn", "monai", "napari", "qtpy")
+HEAVY = ("torch", "sklearn", "monai", "optuna", "napari", "qtpy")
 REPORT = "import sys; loaded = [m for m in {heavy} if m in sys.modules]; print(','.join(loaded))"
 
 
@@ -30,7 +30,7 @@ def test_no_heavy_library_is_loaded_by(code):
 
 
 def test_the_widgets_load_neither_torch_nor_sklearn():
-    assert loaded_after("import napari_cellseg_ssl.gui.docks", ("torch", "sklearn", "monai")) == ""
+    assert loaded_after("import napari_cellseg_ssl.gui.docks", ("torch", "sklearn", "monai", "optuna")) == ""
 
 
 def test_importing_does_not_print_and_makes_no_folder(tmp_path):

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from drawings import disks, painting, picture
-from fakes import FAILURES, FakeSegmentOptions
+from fakes import FAILURES, FakeMethod, FakeSegmentOptions
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
@@ -37,11 +38,45 @@ def test_the_search_starts_with_the_default_and_finds_better(request_):
 
     trials = [event for event in events if isinstance(event, TrialDone)]
     finished = events[-1]
-    assert 5 < len(trials) <= 13
-    assert trials[0].options == request_.options
+    assert [event.done for event in trials] == list(range(1, len(trials) + 1))
+    assert trials[0].trial.options == request_.options
     assert finished.default_score == 0.0
-    assert finished.score == 1.0
-    assert [score for score, _ in finished.trials] == sorted((t.score for t in trials), reverse=True)
+    assert finished.score == finished.trials[0].score == 1.0
+    assert [t.score for t in finished.trials] == sorted((event.trial.score for event in trials), reverse=True)
+
+
+def test_nothing_is_tried_twice_and_nothing_beyond_what_there_is(request_):
+    events = list(tune(replace(request_, trials=100)))
+
+    tried = [event.trial.options.threshold for event in events if isinstance(event, TrialDone)]
+    assert len(tried) == len(set(tried)) == events[0].total
+    assert len(tried) < 12  # one option, nine values around the current one
+
+
+def test_of_options_that_find_the_same_cells_the_one_with_the_better_outlines_wins(request_):
+    (maps,) = request_.maps
+    halo = ndimage.grey_dilation(maps.arrays["foreground"], (1, 1, 3, 3)) * 0.6
+    blurred = replace(maps, arrays={"foreground": np.maximum(maps.arrays["foreground"], halo)})
+
+    finished = list(tune(replace(request_, maps=(blurred,), options=FakeSegmentOptions(threshold=0.4))))[-1]
+
+    assert finished.score == finished.default_score == 1.0
+    assert finished.options.threshold > 0.48
+
+
+def test_frames_on_which_nothing_is_painted_are_not_segmented(request_, monkeypatch):
+    (maps,), (note,) = request_.maps, request_.annotations
+    frames = np.concatenate([np.zeros_like(maps.arrays["foreground"]), maps.arrays["foreground"]])
+    blank = np.zeros_like(note.cells)
+    movie = Annotation(cells=np.concatenate([blank, note.cells]), known=np.concatenate([blank > 0, note.known]))
+    seen = []
+    segment = FakeMethod.segment
+    monkeypatch.setattr(FakeMethod, "segment", lambda *a: seen.append(len(a[1].arrays["foreground"])) or segment(*a))
+
+    finished = list(tune(replace(request_, maps=(replace(maps, arrays={"foreground": frames}),), annotations=(movie,))))
+
+    assert set(seen) == {1}
+    assert finished[-1].score == 1.0
 
 
 def test_among_equals_the_default_wins(request_):

@@ -9,6 +9,7 @@ from napari_cellseg_ssl.cli import commands, scoring
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.registry import METHODS
+from napari_cellseg_ssl.tasks.requests import TRIALS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +84,7 @@ def _add_tune(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Arg
     command.add_argument("model", metavar="RUN", help="run folder; the best options are stored in it")
     _add_images(command)
     _add_labels(command, required=True)
-    command.add_argument("--trials", type=int, default=50)
+    command.add_argument("--trials", type=int, default=TRIALS, help="how many options to try")
     command.add_argument("--seed", type=int, default=0)
     _add_diameter(command, None)
     command.set_defaults(run=commands.tune)

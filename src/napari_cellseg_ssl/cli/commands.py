@@ -36,7 +36,7 @@ from napari_cellseg_ssl.tasks.blocks import plan_blocks
 from napari_cellseg_ssl.tasks.export import label_file, source_axes
 from napari_cellseg_ssl.tasks.files import find_files, read_image, stem_of
 
-RUNNERS_UP = 5
+BEST_SHOWN = 5
 
 
 def methods(arguments: argparse.Namespace, console: Console, control: Control) -> None:
@@ -230,18 +230,20 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
 def _tell_tuned(event: TuneFinished, bundle: ModelBundle, folder: Path, console: Console) -> None:
     default = options_to_json(bundle.segment_options)
     console.say(f"score {event.default_score:.3f} as it was, {event.score:.3f} with the best of {len(event.trials)}")
-    for score_, options in event.trials[:RUNNERS_UP]:
-        changed = {name: value for name, value in options_to_json(options).items() if value != default[name]}
-        console.say(f"  {score_:.3f}  " + (" ".join(f"{k}={_short(v)}" for k, v in changed.items()) or "as it was"))
+    for trial in event.trials[:BEST_SHOWN]:
+        changed = {name: value for name, value in options_to_json(trial.options).items() if value != default[name]}
+        words = " ".join(f"{name}={_short(value)}" for name, value in changed.items()) or "as it was"
+        console.say(f"  {trial.score:.3f}  overlap {trial.overlap:.3f}  {words}")
     dataclasses.replace(bundle, segment_options=event.options).save(folder)
     console.say(f"The best options are stored in {folder}.")
+    trials = [{"score": t.score, "overlap": t.overlap, "options": options_to_json(t.options)} for t in event.trials]
     console.result(
         {
             "run": str(folder),
             "score": event.score,
             "default_score": event.default_score,
             "options": options_to_json(event.options),
-            "trials": [{"score": s, "options": options_to_json(o)} for s, o in event.trials],
+            "trials": trials,
         }
     )
 

@@ -28,6 +28,8 @@ class OptionSpec:
     choices: tuple[str, ...] = ()
     unit: str = ""
     advanced: bool = False
+    search: tuple[float, float] | None = None
+    """Range in which a search for the best value makes sense; None = around the current value."""
 
 
 def option(
@@ -41,10 +43,11 @@ def option(
     choices: Sequence[str] = (),
     unit: str = "",
     advanced: bool = False,
+    search: tuple[float, float] | None = None,
 ) -> Any:
     """Declare a field of a frozen options dataclass; the field's annotation is bool, int, float or str."""
-    spec = {"label": label, "help": help, "min": min, "max": max, "step": step, "unit": unit}
-    return field(default=default, metadata={"option": {**spec, "choices": tuple(choices), "advanced": advanced}})
+    spec = {"label": label, "help": help, "min": min, "max": max, "step": step, "unit": unit, "advanced": advanced}
+    return field(default=default, metadata={"option": {**spec, "choices": tuple(choices), "search": search}})
 
 
 def option_specs(options_class: type) -> tuple[OptionSpec, ...]:

@@ -1,7 +1,7 @@
 """Use cases as streams of events: no Qt, no napari, no printing. GUI, command line and notebook share them."""
 
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Preview, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Preview, Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.export import export
 from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
 from napari_cellseg_ssl.tasks.requests import (
@@ -25,6 +25,7 @@ __all__ = [
     "PreviewWindow",
     "SegmentRequest",
     "TrainRequest",
+    "Trial",
     "TrialDone",
     "TuneFinished",
     "TuneRequest",

@@ -37,23 +37,39 @@ class FileWritten:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """Segmentation options that were tried.
+
+    Parameters
+    ----------
+    score : float
+        F1 where something is painted.
+    overlap : float
+        Mean IoU of the painted cells with what was found; decides between equal scores.
+    """
+
+    options: Any
+    score: float
+    overlap: float
+
+
+@dataclass(frozen=True)
 class TrialDone:
     """One combination of segmentation options was tried."""
 
     done: int
     total: int
-    options: Any
-    score: float
+    trial: Trial
 
 
 @dataclass(frozen=True)
 class TuneFinished:
-    """The search ended; `trials` are (score, options), best first, the default among them."""
+    """The search ended; `trials` are all that were tried, best first, the starting options among them."""
 
     options: Any
     score: float
     default_score: float
-    trials: tuple[tuple[float, Any], ...]
+    trials: tuple[Trial, ...]
 
 
 RunEvent = TrainEvent | Preview

@@ -13,6 +13,8 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 FileFormat = Literal["tiff", "ome-zarr"]
 Diameter = float | Literal["auto"]
 """In source px, or estimated from each image."""
+TRIALS = 100
+"""Combinations of options that a search tries."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class TuneRequest:
     maps: tuple[PredictionMaps, ...]
     annotations: tuple[Annotation, ...]
     options: Any
-    trials: int = 50
+    trials: int = TRIALS
     seed: int = 0
 
 

@@ -1,33 +1,37 @@
 """Search for segmentation options on cached maps, scored on what was painted."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Method
-from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
-from napari_cellseg_ssl.core.options import OptionSpec, option_specs
+from napari_cellseg_ssl.core.metrics import mean_overlap, pooled_f1, sparse_score
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.events import TrialDone, TuneEvent, TuneFinished
+from napari_cellseg_ssl.tasks.events import Trial, TrialDone, TuneEvent, TuneFinished
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import TuneRequest
+from napari_cellseg_ssl.tasks.search_space import is_ordered, search_space
 
-NEAR_SHARE, NEAR_SPREAD = 0.7, 0.35
-"""Share of the numbers drawn around the current value, and how far around: the sigma of its logarithm."""
+RANDOM_TRIALS = 20
+"""After so many the sampler has seen enough to prefer what was good."""
+OVERLAP_WEIGHT = 1e-3
+"""Too small to outweigh one cell that is found or not: it decides between settings that find the same cells."""
 
 
 def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneEvent]:
-    """Try options at random within their ranges; the network is not run again.
+    """Try options around the current ones by Optuna's TPE sampler; the network is not run again.
 
     Yields
     ------
-    TrialDone per trial, the starting options first; then `TuneFinished`, also after a stop.
+    TrialDone per trial, the starting options first; then `TuneFinished`, also after a stop, unless nothing was tried.
 
     Raises
     ------
@@ -38,54 +42,87 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
     with guarded("Tuning"):
         if not any(note.n_cells for note in request.annotations):
             raise WrongAnnotation("No cell is painted, so there is no score to tune for.", "Paint some cells first.")
-        method = get_method(request.method_id)
-        candidates = list(dict.fromkeys([request.options, *_candidates(request)]))
-        trials: list[tuple[float, Any]] = []
-        for options in candidates:
-            if trials and control.should_stop():
+        pairs = zip(request.maps, request.annotations, strict=True)
+        painted = [_painted_frames(maps, note) for maps, note in pairs if note.known.any()]
+        method, sampler = get_method(request.method_id), _Sampler(request)
+        trials: list[Trial] = []
+        while len(trials) < sampler.total and (options := sampler.ask()) is not None:
+            trial = _evaluate(method, painted, options, control)
+            if trial is None:
                 break
-            score = _score(method, request, options)
-            trials.append((score, options))
-            yield TrialDone(len(trials), len(candidates), options, score)
-        # A stable sort: among equals the earliest wins, which is the default if it is among them.
-        ranked = tuple(sorted(trials, key=lambda trial: -trial[0]))
-        yield TuneFinished(ranked[0][1], ranked[0][0], trials[0][0], ranked)
+            sampler.tell(trial.score + OVERLAP_WEIGHT * trial.overlap)
+            trials.append(trial)
+            yield TrialDone(len(trials), sampler.total, trial)
+        if trials:
+            # A stable sort: among equals the earliest wins, which is the default if it is among them.
+            ranked = tuple(sorted(trials, key=lambda trial: (-trial.score, -trial.overlap)))
+            yield TuneFinished(ranked[0].options, ranked[0].score, trials[0].score, ranked)
 
 
-def _candidates(request: TuneRequest) -> Iterator[Any]:
-    """Change each option with even odds, numbers mostly to something near: good values are rarely far away."""
-    rng = np.random.default_rng(request.seed)
-    specs = [spec for spec in option_specs(type(request.options)) if _is_tunable(spec)]
-    for _ in range(request.trials if specs else 0):
-        changed = [spec for spec in specs if rng.random() < 0.5] or [specs[rng.integers(len(specs))]]
-        values = {spec.name: _draw(spec, getattr(request.options, spec.name), rng) for spec in changed}
-        yield replace(request.options, **values)
+class _Sampler:
+    """What to try next: the starting options, then what Optuna proposes, each only once."""
+
+    def __init__(self, request: TuneRequest) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        distributions = optuna.distributions
+        self._start = request.options
+        self._space = search_space(request.options)
+        self._distributions = {
+            name: distributions.IntDistribution(0, len(values) - 1)
+            if is_ordered(values)
+            else distributions.CategoricalDistribution(range(len(values)))
+            for name, values in self._space.items()
+        }
+        sampler = optuna.samplers.TPESampler(seed=request.seed, n_startup_trials=RANDOM_TRIALS)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        here = {name: values.index(getattr(request.options, name)) for name, values in self._space.items()}
+        self._study.enqueue_trial(here)
+        self.total = min(max(1, request.trials), prod(len(values) for values in self._space.values()))
+        self._values: dict[Any, float] = {}
+        self._asked: Any = None
+
+    def ask(self) -> Any:
+        """Return options that were not tried yet; None if the sampler finds no others."""
+        for _ in range(2 * self.total):
+            self._asked = self._study.ask(self._distributions)
+            values = {name: self._space[name][place] for name, place in self._asked.params.items()}
+            self._options = replace(self._start, **values)
+            if self._options not in self._values:
+                return self._options
+            self.tell(self._values[self._options])
+        return None
+
+    def tell(self, value: float) -> None:
+        """Say how good the options were that were asked for last."""
+        self._values[self._options] = value
+        self._study.tell(self._asked, value)
 
 
-def _is_tunable(spec: OptionSpec) -> bool:
-    has_values = spec.type is bool or len(spec.choices) > 1 or (spec.min is not None and spec.max is not None)
-    return has_values and not spec.advanced
+@dataclass(frozen=True)
+class _Painted:
+    """Frames of one image on which something is painted: maps, cells (N, *S) and where they may be believed."""
+
+    maps: PredictionMaps
+    cells: Array
+    known: Array
 
 
-def _draw(spec: OptionSpec, current: Any, rng: np.random.Generator) -> Any:
-    if spec.type is bool:
-        return bool(rng.integers(2))
-    if spec.choices:
-        return spec.choices[rng.integers(len(spec.choices))]
-    low, high = float(spec.min or 0.0), float(spec.max or 0.0)
-    is_near = current > 0 and rng.random() < NEAR_SHARE
-    value = current * np.exp(rng.normal(0.0, NEAR_SPREAD)) if is_near else rng.uniform(low, high)
-    if spec.step:
-        value = low + round((value - low) / spec.step) * spec.step
-    return spec.type(round(float(min(high, max(low, value))), 6))
+def _painted_frames(maps: PredictionMaps, note: Annotation) -> _Painted:
+    frames = np.flatnonzero(note.known.reshape(len(note.known), -1).any(axis=1))
+    if len(frames) == len(note.known):
+        return _Painted(maps, note.cells, note.known)
+    arrays = {name: array[frames] for name, array in maps.arrays.items()}
+    return _Painted(replace(maps, arrays=arrays), note.cells[frames], note.known[frames])
 
 
-def _score(method: Method, request: TuneRequest, options: Any) -> float:
-    pairs = zip(request.maps, request.annotations, strict=True)
-    return pooled_f1([match for maps, note in pairs for match in _matches(method, maps, note, options)])
-
-
-def _matches(method: Method, maps: PredictionMaps, note: Annotation, options: Any) -> list[Any]:
-    labels = method.segment(maps, options)
-    frames = zip(note.cells, note.known, labels, strict=True)
-    return [sparse_score(cells, known, found) for cells, known, found in frames if known.any()]
+def _evaluate(method: Method, painted: list[_Painted], options: Any, control: Control) -> Trial | None:
+    """Segment and score; None after a stop."""
+    matches = []
+    for one in painted:
+        if control.should_stop():
+            return None
+        labels = method.segment(one.maps, options)
+        matches += [sparse_score(*frame) for frame in zip(one.cells, one.known, labels, strict=True)]
+    return Trial(options, pooled_f1(matches), mean_overlap(matches))

@@ -115,6 +115,7 @@ class CellulusSegmentOptions:
         max=40.0,
         step=0.1,
         unit="px",
+        search=(3.0, 15.0),
     )
     bandwidth: float = option(
         0.42,
