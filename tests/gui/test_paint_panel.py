@@ -8,8 +8,8 @@ from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_cellseg_ssl.gui.controller import controller_of
 from napari_cellseg_ssl.gui.layers_out import show_labels
-from napari_cellseg_ssl.gui.painting import KEYS, complete_regions
-from napari_cellseg_ssl.gui.panels.paint import PaintPanel
+from napari_cellseg_ssl.gui.painting import complete_regions
+from napari_cellseg_ssl.gui.panels.paint import ACTS, PaintPanel
 
 
 def _panel(qtbot, viewer):
@@ -86,7 +86,7 @@ def test_every_key_is_listed_with_what_it_does(qtbot, viewer):
     panel, _controller = _panel(qtbot, viewer)
 
     texts = [label.text() for label in panel.findChildren(QLabel)]
-    assert all(f"<b>{key.key}</b>" in texts for key in KEYS)
+    assert all(f"<b>{act.cap}</b>" in texts for act in ACTS.values())
 
 
 def test_buttons_do_what_the_keys_do(qtbot, viewer):
@@ -122,7 +122,7 @@ def test_a_complete_label_image_gets_no_painting_keys(qtbot, viewer):
 
     controller.choices.choose_annotation(layer)
 
-    assert not panel.keys.isEnabled()
+    assert not panel.paint.isEnabled()
     assert not layer.keymap
 
 
@@ -132,7 +132,7 @@ def test_deleting_the_annotation_leaves_a_quiet_panel(qtbot, viewer):
 
     viewer.layers.remove(controller.annotation_layer)
 
-    assert not panel.keys.isEnabled()
+    assert not panel.paint.isEnabled()
     assert _counts(panel) == ""
 
 

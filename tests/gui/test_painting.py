@@ -9,6 +9,7 @@ from napari_cellseg_ssl.gui.layers_in import annotation
 from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.paint_counts import PaintCounter, count_painted
 from napari_cellseg_ssl.gui.painting import Painter, complete_regions, new_annotation
+from napari_cellseg_ssl.gui.proposals import Proposals
 
 
 def _proposed():
@@ -23,7 +24,8 @@ def _painter(*, frames=1, scale=1.0):
     image = viewer.add_image(np.zeros(shape), name="cells", scale=(scale,) * len(shape))
     show_labels(viewer, image, np.repeat(_proposed()[None], frames, axis=0), method="cellulus")
     layer = new_annotation(viewer, image)
-    painter = Painter(viewer, layer, image, lambda: 12.0)
+    painter = Painter(viewer, layer, Proposals(viewer, image), lambda: 12.0)
+    painter.image_layer = image
     painter.start()
     return painter
 
@@ -47,7 +49,7 @@ def test_a_new_annotation_is_ready_to_paint_on():
 
 def test_while_painting_proposals_are_outlines_so_that_the_image_is_seen():
     painter = _painter()
-    assert painter.proposals().contour == 1
+    assert painter.proposals.layer().contour == 1
 
 
 def test_background_looks_unlike_any_cell():
@@ -203,13 +205,13 @@ def test_keys_act_on_the_frame_under_the_cursor():
 
 def test_keys_act_on_the_instances_that_are_seen():
     painter = _painter()
-    first = painter.proposals()
+    first = painter.proposals.layer()
     show_labels(painter.viewer, painter.image_layer, _proposed()[None], method="classical", is_reference=True)
-    assert painter.proposals() is first, "outlines are there to compare, not to take"
+    assert painter.proposals.layer() is first, "outlines are there to compare, not to take"
     second = show_labels(painter.viewer, painter.image_layer, _proposed()[None], method="actis")
-    assert painter.proposals() is second
+    assert painter.proposals.layer() is second
     first.visible, second.visible = True, False
-    assert painter.proposals() is first
+    assert painter.proposals.layer() is first
 
 
 def test_an_empty_annotation_is_used_again_and_a_painted_one_is_not():
@@ -257,7 +259,7 @@ def test_the_counts_say_what_is_painted_and_what_is_missing(cells, strokes, sent
 def test_a_complete_region_counts_as_background():
     frame = np.zeros((50, 100), int)
     frame[0, 0], frame[5, 5] = 2, 3
-    assert count_painted(frame).sentence(has_complete_region=True).endswith("enough to train")
+    assert count_painted(frame).sentence(complete_regions=1).endswith("enough to train")
 
 
 def test_a_stroke_costs_the_counting_of_its_own_frame_only():

@@ -42,6 +42,14 @@ def window_of(labels: Array, ids: Sequence[int], margin: int = 0) -> Window:
     )
 
 
+def areas_of(labels: Array, ids: Array) -> Array:
+    """Count the pixels of each of some ids, (n,) sorted, in labels of any shape -> (n,) integer, px."""
+    found, counts = np.unique(labels[np.isin(labels, ids)], return_counts=True)
+    areas = np.zeros(len(ids), dtype=np.int64)
+    areas[np.searchsorted(ids, found)] = counts
+    return areas
+
+
 def crossed(labels: Array, start: Array, end: Array, first_id: int = 1) -> dict[int, int]:
     """Find the cells that a line crosses.
 

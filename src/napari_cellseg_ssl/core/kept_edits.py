@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellseg_ssl.core.corrections import areas_of
 from napari_cellseg_ssl.core.images import Array
 
 
@@ -78,19 +79,13 @@ def _same_cells(new: Array, kept: Array) -> set[int]:
     """Find new instances that share more than half of the smaller of the two with a kept one."""
     is_shared = (new > 0) & (kept > 0)
     pairs, shared = np.unique(np.stack([new[is_shared], kept[is_shared]]), axis=1, return_counts=True)
-    smaller = np.minimum(_areas(new, pairs[0]), _areas(kept, pairs[1]))
+    (ids, which), (kept_ids, by_which) = (np.unique(side, return_inverse=True) for side in pairs)
+    smaller = np.minimum(areas_of(new, ids)[which], areas_of(kept, kept_ids)[by_which])
     return {int(number) for number in pairs[0][2 * shared > smaller]}
 
 
 def _mostly_within(new: Array, region: Array) -> set[int]:
     """Find new instances of which more than half lies in a region."""
-    inside = np.where(region, new, 0)
-    ids = np.unique(inside[inside > 0])
-    return {int(number) for number in ids[2 * _areas(inside, ids) > _areas(new, ids)]}
-
-
-def _areas(labels: Array, ids: Array) -> Array:
-    """Count the pixels of each of some ids that all occur."""
-    found, counts = np.unique(labels[np.isin(labels, ids)], return_counts=True)
-    areas: Array = counts[np.searchsorted(found, ids)]
-    return areas
+    inside = new[region & (new > 0)]
+    ids = np.unique(inside)
+    return {int(number) for number in ids[2 * areas_of(inside, ids) > areas_of(new, ids)]}

@@ -1,4 +1,4 @@
-"""Which instances of a layer are the user's: found by comparing it with what was written, and kept when it is rewritten.
+"""Which instances of a layer are the user's: found by comparing it with what was written, kept when it is written anew.
 
 So an undone correction is none, and napari's own brush and eraser count as well. What was found is also noted in the
 layer's record, from which it comes back when the layer is opened again.

@@ -19,14 +19,23 @@ class LayerCombo(QComboBox):
         Which layers are offered.
     none : str, optional
         Text of a first entry that means "no layer".
+    follows : bool
+        Whether a layer is chosen without being asked when there is none.
     """
 
     chosen = Signal(object)
 
     def __init__(
-        self, viewer: ViewerModel, accepts: Callable[[Layer], bool], none: str = "", parent: QWidget | None = None
+        self,
+        viewer: ViewerModel,
+        accepts: Callable[[Layer], bool],
+        none: str = "",
+        parent: QWidget | None = None,
+        *,
+        follows: bool = True,
     ) -> None:
         super().__init__(parent)
+        self._follows = follows
         self._viewer = ref(viewer)
         self._accepts, self._none = accepts, none
         self._layers: list[Layer | None] = []
@@ -71,7 +80,7 @@ class LayerCombo(QComboBox):
 
     def _instead(self, offered: list[Layer], event: Any) -> Layer | None:
         """Choose when nothing is chosen: what is newest, or, if there may be none, only what has just come."""
-        if not offered:
+        if not offered or not self._follows:
             return None
         is_first = event is None
         if is_first or not self._none:

@@ -26,14 +26,22 @@ class PaintCounts:
         """Whether nothing is painted."""
         return not self.cells and not self.strokes
 
-    def sentence(self, *, has_complete_region: bool = False) -> str:
-        """Say what is painted, and what is missing for training."""
+    def sentence(self, complete_regions: int = 0) -> str:
+        """Say what is painted, and what is missing for training.
+
+        Parameters
+        ----------
+        complete_regions : int
+            Number of regions in which unpainted means background.
+        """
         if self.is_empty:
             return "Nothing painted yet: paint some whole cells and some background."
         painted = f"{_many(self.cells, 'cell')}, {_many(self.strokes, 'background stroke')}"
+        if complete_regions:
+            painted += f", {_many(complete_regions, 'complete region')} (unpainted is background there)"
         if self.cells < FEWEST_CELLS:
             return f"{painted}; paint at least {FEWEST_CELLS} whole cells"
-        if not self.strokes and not has_complete_region:
+        if not self.strokes and not complete_regions:
             return f"{painted}; paint some background too"
         return f"{painted}; enough to train"
 

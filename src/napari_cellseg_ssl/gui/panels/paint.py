@@ -1,30 +1,44 @@
-"""The panel of the dock *Paint labels*: start an annotation, the keys, and how much is painted."""
+"""The panel of the dock *Paint labels*: paint, take over proposals, correct; and how much is painted."""
 
 import contextlib
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui.acts import Act, bind
+from napari_cellseg_ssl.gui.cell_layer import CellLayer
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.corrections import CORRECTION_ACTS, Corrector
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.paint_counts import PaintCounter
-from napari_cellseg_ssl.gui.painting import KEYS, USUAL_DIAMETER, Painter, complete_regions, new_annotation
-from napari_cellseg_ssl.gui.painting_backup import PaintingBackup, SavedPainting, find_painting
-from napari_cellseg_ssl.gui.stage import button, note
-from napari_cellseg_ssl.gui.worker import LatestOnly
+from napari_cellseg_ssl.gui.painting import (
+    ALSO_NEXT_CELL,
+    PAINT_ACTS,
+    PROPOSAL_ACTS,
+    USUAL_DIAMETER,
+    Painter,
+    complete_regions,
+    new_annotation,
+)
+from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
+from napari_cellseg_ssl.gui.panels.corrections import CorrectionsBox
+from napari_cellseg_ssl.gui.panels.proposals import ProposalsBox
+from napari_cellseg_ssl.gui.proposals import Proposals, is_instances
+from napari_cellseg_ssl.gui.restoring import SavedPainting, find_painting
+from napari_cellseg_ssl.gui.stage import Stage, button, note
 
 COUNT_AFTER_MS = 200
-BUTTON_ACTS = ("next_cell", "background")
-"""Keys that need no cursor on the image, so that a button can do the same."""
+ACTS = {act.name: act for act in (*PAINT_ACTS, *PROPOSAL_ACTS, *CORRECTION_ACTS)}
+BRUSH_ACTS = PAINT_ACTS[:2]
+"""Those that bring back the brush, from the layer of complete regions too."""
 INTRODUCTION = (
     "Paint some <b>whole cells</b> and some <b>background</b>. Leave the rest: what is not painted is unknown, "
     "and nothing is learned from it."
@@ -32,6 +46,7 @@ INTRODUCTION = (
 NAPARI_KEYS = (
     "napari: <b>[</b> <b>]</b> brush size, <b>F</b> fill, <b>3</b> polygon, <b>E</b> eraser, <b>Ctrl+Z</b> undo"
 )
+NO_ANNOTATION = "Press 'New annotation' first."
 
 
 class PaintPanel(QWidget):
@@ -42,10 +57,10 @@ class PaintPanel(QWidget):
         self._controller = controller
         self._painter: Painter | None = None
         self._counter: PaintCounter | None = None
-        self._backup: PaintingBackup | None = None
         self._saved: SavedPainting | None = None
-        self._backups = LatestOnly(self)
-        self._backups.failed.connect(lambda failure: self._say(f"The painting is not saved: {failure.message}"))
+        self._proposals: Proposals | None = None
+        self._corrector = Corrector(controller.viewer, self._correctable, self._say)
+        controller.session.autosave.failed.connect(lambda problem: self._say(f"The painting is not saved: {problem.message}"))
         self._count_soon = QTimer(self)
         self._count_soon.setSingleShot(True)
         self._count_soon.setInterval(COUNT_AFTER_MS)
@@ -53,61 +68,54 @@ class PaintPanel(QWidget):
         self._build()
         controller.image_changed.connect(self._on_image)
         controller.annotation_changed.connect(self._on_annotation)
+        controller.viewer.layers.events.inserted.connect(self._on_inserted)
+        controller.viewer.layers.events.removed.connect(self._on_layers)
+        controller.viewer.layers.selection.events.active.connect(self._on_layers)
+        for layer in controller.viewer.layers:
+            self._bind(layer)
         self._on_image()
 
     def _build(self) -> None:
         box = QVBoxLayout(self)
         box.addWidget(note(INTRODUCTION))
-        self.new_button = button(
-            "New annotation",
-            "cellseg_new_annotation",
-            "Add an empty Labels layer over the image and take the brush.",
-            self._start,
-        )
+        tip = "Add an empty Labels layer over the image and take the brush."
+        self.new_button = button("New annotation", "cellseg_new_annotation", tip, self._start)
         box.addWidget(self.new_button)
         tip = "Put back what was painted on this image the last time."
         self.recover_button = button("", "cellseg_recover_painting", tip, self._recover)
         box.addWidget(self.recover_button)
+        self.message = note("")
+        self.message.setObjectName("cellseg_paint_message")
+        box.addWidget(self.message)
+        clicked = {act.name: partial(self._click, act) for act in ACTS.values()}
+        self.paint = self._paint_box(clicked)
+        self.proposals = ProposalsBox(self._controller.viewer, clicked)
+        self.proposals.chosen.connect(self._on_source)
+        self.corrections = CorrectionsBox(clicked)
+        for part in (self.paint, self.proposals, self.corrections):
+            box.addWidget(part)
+        box.addStretch(1)
+
+    def _paint_box(self, clicked: Any) -> Stage:
+        box = Stage("Paint")
         self.counts = note("")
         self.counts.setObjectName("cellseg_counts")
-        box.addWidget(self.counts)
-        self.keys = QWidget()
-        self._fill_keys(QGridLayout(self.keys))
-        box.addWidget(self.keys)
-        self.accept_all_button = button(
-            "Accept all proposed cells",
-            "cellseg_accept_all",
-            "Copy every proposed instance of this frame that no painted cell touches.",
-            self._act("accept_all"),
-        )
-        box.addWidget(self.accept_all_button)
+        box.form.addRow(self.counts)
+        box.form.addRow(ActGrid(PAINT_ACTS, clicked))
+        self.each_stroke = QCheckBox("Each stroke is a new cell")
+        self.each_stroke.setObjectName("cellseg_each_stroke")
+        self.each_stroke.setToolTip("The brush takes the next id after every stroke, fill or polygon.")
+        self.each_stroke.toggled.connect(self._on_each_stroke)
+        box.form.addRow(self.each_stroke)
         self.region_button = button(
             "Mark a complete region",
             "cellseg_complete_region",
             "Draw a rectangle in which every cell is painted: the rest of it is background.",
             self._mark_region,
         )
-        box.addWidget(self.region_button)
-        self.message = note("")
-        self.message.setObjectName("cellseg_paint_message")
-        box.addWidget(self.message)
-        box.addStretch(1)
-
-    def _fill_keys(self, grid: QGridLayout) -> None:
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        for row, key in enumerate(KEYS):
-            cap = QLabel(f"<b>{key.key}</b>")
-            cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            cap.setMinimumWidth(24)
-            if key.name in BUTTON_ACTS:
-                act: QWidget = button(key.title, f"cellseg_{key.name}", key.help, self._act(key.name))
-            else:
-                act = QLabel(f"{key.title} under the cursor" if key.name != "ring" else "Ring of background around it")
-            act.setToolTip(key.help)
-            grid.addWidget(cap, row, 0)
-            grid.addWidget(act, row, 1)
-        grid.addWidget(note(NAPARI_KEYS), len(KEYS), 0, 1, 2)
+        box.form.addRow(self.region_button)
+        box.form.addRow(note(NAPARI_KEYS))
+        return box
 
     def _start(self) -> None:
         viewer, image = self._controller.viewer, self._image()
@@ -143,23 +151,82 @@ class PaintPanel(QWidget):
         if viewer is not None and image is not None:
             regions = complete_regions(viewer, image)
             regions.events.data.connect(self._on_painted)
-            self._say("Draw a rectangle around a part in which every cell is painted.")
+            bind(regions, BRUSH_ACTS, self._keys)
+            self._say("Draw a rectangle around a part in which every cell is painted; N goes on painting.")
 
-    def _act(self, name: str) -> Callable[[], None]:
-        def act() -> None:
-            if self._painter is not None:
-                self._say(getattr(self._painter, name)())
+    @property
+    def _keys(self) -> dict[str, Any]:
+        return {name: partial(self._press, act) for name, act in ACTS.items()}
 
-        return act
+    def _press(self, act: Act) -> None:
+        self._say(self._run(act))
+
+    def _click(self, act: Act) -> None:
+        """Do what a button says; where there is a cell to point at, after a click on it."""
+        self._say(self._corrector.click(partial(self._run, act), act.title) if act.points else self._run(act))
+
+    def _run(self, act: Act) -> str:
+        if act in CORRECTION_ACTS:
+            return str(getattr(self._corrector, act.name)())
+        return NO_ANNOTATION if self._painter is None else str(getattr(self._painter, act.name)())
 
     def _say(self, sentence: str) -> None:
         if isalive(self):
             self.message.setText(sentence)
 
+    def _correctable(self) -> list[CellLayer]:
+        """Layers that may be corrected: the annotation, the proposals, and selected instances of any method."""
+        viewer, found = self._controller.viewer, {}
+        if self._painter is not None:
+            found[self._painter.layer] = self._painter.cells
+        active = None if viewer is None else viewer.layers.selection.active
+        for layer in (self._shown_proposals(), active if active is not None and is_instances(active) else None):
+            if layer is not None:
+                found.setdefault(layer, CellLayer(layer))
+        return list(found.values())
+
+    def _shown_proposals(self) -> Labels | None:
+        return None if self._proposals is None else self._proposals.layer()
+
+    def _bind(self, layer: Layer) -> None:
+        """Bind all keys to the annotation and to what proposes cells."""
+        is_annotation = self._painter is not None and layer is self._painter.layer
+        if is_annotation or is_instances(layer) or layer is self.proposals.source.layer:
+            bind(layer, (*ACTS.values(), ALSO_NEXT_CELL), self._keys)
+
+    def _on_inserted(self, event: Any) -> None:
+        if isalive(self):
+            self._bind(event.value)
+            self._on_layers()
+
+    def _on_layers(self, _event: Any = None) -> None:
+        """Follow the corrections of the instances that are selected, else of those that are shown."""
+        viewer = self._controller.viewer
+        if viewer is None or not isalive(self):
+            return
+        active = viewer.layers.selection.active
+        layer = active if active is not None and is_instances(active) else self._shown_proposals()
+        self.corrections.watch(viewer, self._controller.image_layer, layer)
+
+    def _on_source(self) -> None:
+        """Take proposals from another layer, and bind the keys to it."""
+        source = self.proposals.source.layer
+        if self._proposals is not None:
+            self._proposals.chosen = source
+        if source is not None:
+            self._bind(source)
+        self.proposals.render(None if self._painter is None else self._painter.layer)
+        self._on_layers()
+
+    def _on_each_stroke(self, is_on: bool) -> None:
+        if self._painter is not None:
+            self._painter.each_stroke_is_a_cell = is_on
+
     def _on_image(self, _image: Any = None) -> None:
-        image = self._controller.image_layer
-        self._saved = None
-        if image is not None:
+        viewer, image = self._controller.viewer, self._controller.image_layer
+        self._saved = self._proposals = None
+        if viewer is not None and image is not None:
+            self._proposals = Proposals(viewer, image, self.proposals.source.layer)
             with contextlib.suppress(CellSegError, OSError):  # an offer, no more: without it all goes on as usual
                 self._saved = find_painting(image, layout_of(image).derived_shape)
         self._on_annotation(self._controller.annotation_layer)
@@ -167,21 +234,22 @@ class PaintPanel(QWidget):
     def _on_annotation(self, layer: Labels | None) -> None:
         """Follow another annotation: its keys, its counts."""
         if self._painter is not None:
+            self._painter.close()
             for event in self._watched(self._painter.layer):
                 event.disconnect(self._on_painted)
         viewer, image = self._controller.viewer, self._controller.image_layer
-        if layer is None or image is None or viewer is None or not _is_painting(layer):
-            self._painter = self._counter = self._backup = None
-        else:
-            self._painter = Painter(viewer, layer, image, self._diameter)
-            self._painter.bind_keys(self._say)
+        self._painter = self._counter = None
+        if layer is not None and image is not None and self._proposals is not None and _is_painting(layer):
+            self._painter = Painter(viewer, layer, self._proposals, self._diameter)
+            self._painter.each_stroke_is_a_cell = self.each_stroke.isChecked()
+            self._bind(layer)
             self._counter = PaintCounter(layer)
             self._counter.count_all()
-            self._backup = PaintingBackup(image, layer)
             for event in self._watched(layer):
                 event.connect(self._on_painted)
-        self.keys.setEnabled(self._painter is not None)
-        self.accept_all_button.setEnabled(self._painter is not None)
+        self.paint.setEnabled(self._painter is not None)
+        self.proposals.render(None if self._painter is None else layer)
+        self._on_layers()
         self._render()
 
     @staticmethod
@@ -200,12 +268,6 @@ class PaintPanel(QWidget):
         if self._counter is not None and self._painter is not None:
             self._counter.count_frame(self._painter.shown_frame_number())
             self._render()
-            self._keep(self._counter.painted_frames)
-
-    def _keep(self, painted_frames: tuple[int, ...]) -> None:
-        """Write what is painted to disk, so that a crash costs nothing."""
-        if self._backup is not None and painted_frames:
-            self._backups.submit(partial(self._backup.write, self._backup.copy(painted_frames)))
 
     def _render(self) -> None:
         can_recover = self._saved is not None and self._controller.annotation_layer is None
@@ -217,8 +279,8 @@ class PaintPanel(QWidget):
             return
         viewer, image = self._controller.viewer, self._controller.image_layer
         regions = find_layer(viewer, image, "complete-regions") if viewer is not None and image is not None else None
-        has_region = regions is not None and len(regions.data) > 0
-        self.counts.setText(f"<b>{self._counter.total.sentence(has_complete_region=has_region)}</b>")
+        n_regions = 0 if regions is None else len(regions.data)
+        self.counts.setText(f"<b>{self._counter.total.sentence(n_regions)}</b>")
 
 
 def _is_painting(layer: Labels) -> bool:

@@ -1,0 +1,41 @@
+"""The box *Proposals* of the paint dock: where they come from, and what can be done with them."""
+
+from collections.abc import Callable, Mapping
+
+from napari.components import ViewerModel
+from napari.layers import Labels
+from qtpy.QtCore import Signal
+
+from napari_cellseg_ssl.gui.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.painting import PROPOSAL_ACTS
+from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
+from napari_cellseg_ssl.gui.proposals import can_propose, misfit
+from napari_cellseg_ssl.gui.stage import Stage, note
+
+
+class ProposalsBox(Stage):
+    """Choose a source of proposals; accept and reject what it proposes."""
+
+    chosen = Signal()
+
+    def __init__(self, viewer: ViewerModel | None, clicked: Mapping[str, Callable[[], None]]) -> None:
+        super().__init__("Proposals")
+        self.source = LayerCombo(viewer, can_propose, none="the instances that are shown", follows=False)
+        self.source.setObjectName("cellseg_proposals_from")
+        self.source.setToolTip(
+            "Take cells from what this plugin found, or from any Labels layer: a result of another plugin, or a file."
+        )
+        self.source.chosen.connect(lambda *_: self.chosen.emit())
+        self.form.addRow("Take them from", self.source)
+        self._problem = note()
+        self.form.addRow(self._problem)
+        self.acts = ActGrid(PROPOSAL_ACTS, clicked)
+        self.form.addRow(self.acts)
+
+    def render(self, annotation: Labels | None) -> None:
+        """Show whether cells can be taken over to an annotation, and say why not."""
+        layer = self.source.layer
+        problem = "" if layer is None or annotation is None else misfit(layer, annotation)
+        self._problem.setText(problem)
+        self.form.setRowVisible(self._problem, bool(problem))
+        self.acts.setEnabled(annotation is not None)

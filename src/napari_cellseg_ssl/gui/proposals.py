@@ -1,0 +1,82 @@
+"""Where proposed cells come from: the instances that are shown, or any Labels layer, whoever made it."""
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from napari_cellseg_ssl.gui.cell_layer import CellLayer
+from napari_cellseg_ssl.gui.layer_tags import KEY, REFERENCE, layers_of
+from napari_cellseg_ssl.gui.layout import level_zero
+
+NONE_YET = "There are no proposed instances yet: segment the image first, or choose a layer in 'Proposals from'."
+CORNER_TOLERANCE = 0.5
+"""px by which the corners of two layers may differ."""
+
+
+class Proposals:
+    """Finds the layer of proposals of one image.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    image_layer : Image
+    chosen : Labels, optional
+        What the user chose; None takes what is shown.
+    """
+
+    def __init__(self, viewer: ViewerModel, image_layer: Image, chosen: Labels | None = None) -> None:
+        self._viewer, self._image_layer = viewer, image_layer
+        self.chosen = chosen
+
+    def layer(self) -> Labels | None:
+        """Return the chosen layer, else the instances on top; a result goes before a reference, shown before hidden."""
+        if self.chosen is not None:
+            return self.chosen
+        made = [layer for layer in layers_of(self._viewer, self._image_layer) if is_instances(layer)]
+        visible = [layer for layer in self._viewer.layers if layer in made and layer.visible]
+        results = [layer for layer in visible if layer.metadata[KEY].get("name") != REFERENCE]
+        return (results or visible or made or [None])[-1]
+
+    def cells_for(self, annotation: Labels) -> CellLayer | str:
+        """Return the proposals if they lie exactly over an annotation, else a sentence that says why not."""
+        layer = self.layer()
+        if layer is None:
+            return NONE_YET
+        return misfit(layer, annotation) or CellLayer(layer)
+
+
+def is_instances(layer: Layer) -> bool:
+    """Whether the plugin made a layer to show instances."""
+    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind") == "instances"
+
+
+def can_propose(layer: Layer) -> bool:
+    """Whether a layer may be offered as a source of proposals: instances, or labels that somebody else made."""
+    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind", "instances") == "instances"
+
+
+def misfit(layer: Labels, annotation: Labels) -> str:
+    """Say why cells of a layer cannot be copied to an annotation pixel by pixel; empty if they can."""
+    if layer is annotation:
+        return f"'{layer.name}' is what you paint on: choose another layer in 'Proposals from'."
+    ours, theirs = _frames(annotation), _frames(layer)
+    if ours != theirs:
+        return f"'{layer.name}' has {_in_words(theirs)}, but the annotation {_in_words(ours)}: choose another layer."
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (np.array(ours[-2:]) - 1)
+    for corner in corners:
+        world = layer.data_to_world([*[0] * (layer.ndim - 2), *corner])
+        place = np.array(annotation.world_to_data(world))[-2:]
+        if np.abs(place - corner).max() > CORNER_TOLERANCE:
+            return f"'{layer.name}' does not lie over the annotation: give it the same scale and position."
+    return ""
+
+
+def _frames(layer: Labels) -> tuple[int, ...]:
+    """Shape of a layer without leading axes of length 1, such as that of a channel."""
+    shape = level_zero(layer).shape
+    return (*(int(n) for n in shape[:-2] if n > 1), *(int(n) for n in shape[-2:]))
+
+
+def _in_words(shape: tuple[int, ...]) -> str:
+    frames = f"{' × '.join(map(str, shape[:-2]))} frames of " if shape[:-2] else ""
+    return f"{frames}{shape[-1]} × {shape[-2]} px"
