@@ -1,12 +1,26 @@
-"""Scores of one set of labels against another, as lines that a person can read."""
+"""Scores of one set of labels against another: lines that a person can read, every object, and where errors are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.metrics import image_scores, pooled_f1, set_scores, sparse_score
+from napari_cellseg_ssl.core.metrics import (
+    ObjectMatch,
+    image_scores,
+    mean_overlap,
+    object_table,
+    pooled_f1,
+    set_scores,
+    sparse_score,
+)
+
+MISSED, EXTRA, BOTH = 1, 2, 3
+"""Ids in the picture of errors; both where a missed cell and a wrong instance lie on top of each other."""
+ORDER = ("missed", "extra", "found", "unknown")
 
 MEANINGS = {
     "f1_50": ("F1 at IoU 0.5", "Cells found and cells invented, in one number; a cell counts from half overlap on."),
@@ -18,6 +32,10 @@ MEANINGS = {
     "pr_50": ("Precision × recall, 0.5", "What the ACTIS tables show as AP50."),
     "pr_10_90": ("Precision × recall, 0.1–0.9", "What the ACTIS tables show as AP, averaged over thresholds."),
 }
+F1_WHERE_PAINTED = (
+    "As F1 at IoU 0.5. An instance counts as extra only if half of it is painted, or if it covers more than half of a "
+    "painted cell that it does not match."
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,62 @@ class ScoreLine:
     name: str
     value: str
     meaning: str
+
+
+@dataclass(frozen=True)
+class ScoredObject:
+    """One line of the table of objects, with its frame and the centre (len(S),) px of the true cell or the instance."""
+
+    match: ObjectMatch
+    frame: int
+    centre: tuple[float, ...]
+
+    @property
+    def area(self) -> int:
+        """Pixels of the true cell; where there is none, of the instance."""
+        return self.match.truth_area or self.match.prediction_area
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it was missed, or is no cell."""
+        return self.match.verdict in ("missed", "extra")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a comparison found: lines of scores, objects with errors first, and the picture of errors (N, *S) uint8."""
+
+    lines: tuple[ScoreLine, ...]
+    objects: tuple[ScoredObject, ...]
+    errors: Array
+    known_share: float
+
+
+def scored(truth: Annotation, prediction: Array) -> Scored:
+    """Score instances, (N, *S), against what is known, and list every object; raises as `score_lines`."""
+    lines = score_lines(truth, prediction)
+    frames = list(zip(truth.cells, truth.known, prediction, strict=True))
+    tables = [object_table(cells, labels, known) for cells, known, labels in frames]
+    objects = [one for n, table in enumerate(tables) for one in _placed(n, table, truth.cells[n], prediction[n])]
+    objects.sort(key=lambda one: (ORDER.index(one.match.verdict), one.match.iou))
+    pictures = [_errors(table, cells, labels) for table, (cells, _, labels) in zip(tables, frames, strict=True)]
+    return Scored(lines, tuple(objects), np.stack(pictures), float(truth.known.mean()))
+
+
+def _placed(frame: int, table: Sequence[ObjectMatch], cells: Array, labels: Array) -> list[ScoredObject]:
+    from scipy.ndimage import center_of_mass
+
+    true = [row for row in table if row.truth_id]
+    others = [row for row in table if not row.truth_id]
+    centres = center_of_mass(cells > 0, cells, [row.truth_id for row in true])
+    centres += center_of_mass(labels > 0, labels, [row.prediction_id for row in others])
+    return [ScoredObject(row, frame, tuple(centre)) for row, centre in zip(true + others, centres, strict=True)]
+
+
+def _errors(table: Sequence[ObjectMatch], cells: Array, labels: Array) -> Array:
+    missed = np.isin(cells, [row.truth_id for row in table if row.verdict == "missed"])
+    extra = np.isin(labels, [row.prediction_id for row in table if row.verdict == "extra"])
+    return (missed * MISSED + extra * EXTRA).astype(np.uint8)
 
 
 def score_lines(truth: Annotation, prediction: Array) -> tuple[ScoreLine, ...]:
@@ -66,10 +140,14 @@ def _complete(truth: Annotation, prediction: Array) -> tuple[ScoreLine, ...]:
 def _sparse(truth: Annotation, prediction: Array) -> tuple[ScoreLine, ...]:
     frames = zip(truth.cells, truth.known, prediction, strict=True)
     matches = [sparse_score(cells, known, labels) for cells, known, labels in frames if known.any()]
-    meaning = "As F1 at IoU 0.5, on painted cells and background; instances that lie on unknown pixels do not count."
-    lines = [ScoreLine("F1 where painted", f"{pooled_f1(matches):.3f}", meaning)]
-    n_truth, n_prediction = sum(m.n_truth for m in matches), sum(m.n_prediction for m in matches)
-    return (*lines, *_counts(n_truth, n_prediction, sum(m.tp for m in matches)))
+    n_truth, n_judged = sum(m.n_truth for m in matches), sum(m.n_prediction for m in matches)
+    n_instances = sum(int(np.count_nonzero(np.unique(labels))) for labels in prediction)
+    return (
+        ScoreLine("F1 where painted", f"{pooled_f1(matches):.3f}", F1_WHERE_PAINTED),
+        *_counts(n_truth, n_judged, sum(m.tp for m in matches)),
+        ScoreLine("Not judged", str(n_instances - n_judged), "Instances where nothing is painted: they may be cells."),
+        ScoreLine("Overlap", f"{mean_overlap(matches):.3f}", "Mean IoU of the painted cells, 0 for those not touched."),
+    )
 
 
 def _counts(n_truth: int, n_prediction: int, found: int) -> list[ScoreLine]:

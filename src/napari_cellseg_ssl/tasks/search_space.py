@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import OptionSpec, option_specs
 
 STEPS = 9
@@ -31,18 +32,24 @@ def is_ordered(values: tuple[Any, ...]) -> bool:
 
 
 def _values(spec: OptionSpec, current: Any) -> tuple[Any, ...]:
-    if spec.search is None and (spec.advanced or spec.min is None or spec.max is None):
-        names = (False, True) if spec.type is bool else spec.choices
-        return () if spec.advanced else names
     if spec.search is not None:
         tried = np.geomspace(*spec.search, STEPS - 1)
-    elif spec.min == 0 and spec.max == 1:
+    elif spec.advanced:
+        return ()
+    elif spec.min is None or spec.max is None:
+        return (False, True) if spec.type is bool else spec.choices
+    else:
+        tried = _around(float(current), float(spec.min), float(spec.max))
+    return tuple(sorted({current, *(_fitting(spec, value) for value in tried.tolist())}))
+
+
+def _around(current: float, low: float, high: float) -> Array:
+    """Spread values around the current one: by equal odds for a share, by equal ratios for anything else."""
+    if (low, high) == (0.0, 1.0):
         share = min(max(current, 0.01), 0.99)
         odds = share / (1 - share) * np.geomspace(1 / FARTHEST_ODDS, FARTHEST_ODDS, STEPS)
-        tried = odds / (1 + odds)
-    else:
-        tried = (current or spec.max) * np.geomspace(1 / FARTHEST_RATIO, FARTHEST_RATIO, STEPS)
-    return tuple(sorted({current, *(_fitting(spec, value) for value in tried.tolist())}))
+        return odds / (1 + odds)
+    return (current or high) * np.geomspace(1 / FARTHEST_RATIO, FARTHEST_RATIO, STEPS)
 
 
 def _fitting(spec: OptionSpec, value: float) -> Any:

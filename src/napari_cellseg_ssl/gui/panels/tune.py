@@ -1,0 +1,123 @@
+"""The search for values that fit the painted cells: its button, the best that it found, and keeping one of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.core.options import option_specs
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.stage import button, row
+from napari_cellseg_ssl.tasks import Trial, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.session import Controls, SessionState
+
+SHOWN = 5
+ROW_HEIGHT = 20
+AS_IT_WAS = "as it was"
+
+
+class TuneBox(QWidget):
+    """Search, look at what was found, keep what looks right; `chosen` carries the options of the clicked line."""
+
+    tune_clicked, chosen = Signal(), Signal(object)
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._trials: list[Trial] = []
+        self.tune = button(
+            "Tune to painting",
+            "cellseg_tune",
+            "Search the values that fit the painted cells best; what is not painted does not count.",
+            self.tune_clicked.emit,
+        )
+        self.use = button(
+            "Use", "cellseg_tune_use", "Keep the chosen values in the model, also where it is saved.", self._use
+        )
+        self.best = QListWidget()
+        self.best.setObjectName("cellseg_tune_best")
+        self.best.setToolTip("The best values, with F1 on the painted cells. Click one to see its cells.")
+        self.best.setFixedHeight((SHOWN + 1) * ROW_HEIGHT)
+        self.best.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.best.currentRowChanged.connect(self._choose)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(row(self.tune, self.use))
+        layout.addWidget(self.best)
+        self.best.hide()
+        self.use.hide()
+        controller.happened.connect(self._on_event)
+
+    def render(self, controls: Controls, state: SessionState) -> None:
+        """Show what may be pressed; found values are those of one image and method, and go with its maps."""
+        self.tune.setEnabled(controls.can_tune)
+        self.best.setEnabled(controls.can_adjust and not controls.is_busy)
+        if self._trials and not state.has_maps:
+            self._forget()
+        kept = None if state.bundle is None else state.bundle.segment_options
+        self.use.setEnabled(self.best.isEnabled() and self._current() not in (None, kept))
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, TrialDone):
+            if event.done == 1:
+                self._start = event.trial
+                self._trials = []
+            self._trials = _best_first([*self._trials, event.trial])
+            self._list(self._trials)
+        elif isinstance(event, TuneFinished):
+            self._list(self._trials)
+            self._select(0)
+
+    def _list(self, trials: Sequence[Trial]) -> None:
+        """List the best trials, and the one that the search began with."""
+        shown = list(trials[:SHOWN])
+        shown += [] if self._start in shown else [self._start]
+        with QSignalBlocker(self.best):
+            self.best.clear()
+            for trial in shown:
+                item = QListWidgetItem(f"{trial.score:.2f}   {differences(trial.options, self._start.options)}")
+                item.setData(Qt.ItemDataRole.UserRole, trial.options)
+                item.setToolTip(f"F1 {trial.score:.3f}, overlap with the painted cells {trial.overlap:.3f}")
+                self.best.addItem(item)
+        self.best.show()
+        self.use.show()
+
+    def _select(self, place: int) -> None:
+        with QSignalBlocker(self.best):
+            self.best.setCurrentRow(place)
+
+    def _current(self) -> Any:
+        item = self.best.currentItem()
+        return None if item is None else item.data(Qt.ItemDataRole.UserRole)
+
+    def _choose(self, place: int) -> None:
+        if place >= 0:
+            self.chosen.emit(self._current())
+
+    def _use(self) -> None:
+        self._controller.keep_options(self._current())
+
+    def _forget(self) -> None:
+        self._trials = []
+        with QSignalBlocker(self.best):
+            self.best.clear()
+        self.best.hide()
+        self.use.hide()
+
+
+def differences(options: Any, others: Any) -> str:
+    """Say in the words of the sliders what differs from other options."""
+    specs = [spec for spec in option_specs(type(options)) if getattr(options, spec.name) != getattr(others, spec.name)]
+    words = (f"{spec.label.lower()} {_written(getattr(options, spec.name))}" for spec in specs)
+    return ", ".join(words) or AS_IT_WAS
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _best_first(trials: Sequence[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda trial: (-trial.score, -trial.overlap))
