@@ -8,10 +8,12 @@ from napari_cellseg_ssl.core.methods.actis.judging import (
     SEED_GRID,
     Score,
     best_candidate,
+    have_necks,
     instances,
     score,
     search_thresholds,
 )
+from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 
 DIAMETER = 12.0
 
@@ -52,23 +54,44 @@ def test_two_cells_joined_by_a_bridge_come_apart():
     assert labels.dtype == np.int32
 
 
-@pytest.mark.parametrize("thresholds", [{"seed": 1.0}, {"foreground": 1.0}])
-def test_a_threshold_that_nothing_passes_gives_no_objects(thresholds):
-    assert not instances(two_cells_with_a_bridge(), DIAMETER, **thresholds).any()
+def two_overlapping_discs():
+    y, x = np.mgrid[:40, :60]
+    return ((y - 20) ** 2 + (x - 20) ** 2 < 144) | ((y - 20) ** 2 + (x - 40) ** 2 < 144)
+
+
+def test_cells_that_the_network_joins_come_apart_at_their_neck_unless_that_is_switched_off():
+    p = sure(two_overlapping_discs())
+
+    assert instances(p, 24.0).max() == 2
+    assert instances(p, 24.0, ActisSegmentOptions(widest_neck=0.0)).max() == 1
+
+
+def test_painted_cells_tell_whether_necks_are_between_cells_or_in_them():
+    joined = two_overlapping_discs().astype(np.int32)
+    apart = np.where(joined, 1 + (np.arange(60) >= 30), 0)
+
+    assert have_necks([frame_of(joined)], 24.0)
+    assert not have_necks([frame_of(apart)], 24.0)
+
+
+@pytest.mark.parametrize("options", [{"seed_threshold": 1.0}, {"foreground_threshold": 1.0}])
+def test_a_threshold_that_nothing_passes_gives_no_objects(options):
+    assert not instances(two_cells_with_a_bridge(), DIAMETER, ActisSegmentOptions(**options)).any()
 
 
 def test_raising_the_foreground_threshold_never_adds_pixels():
     rng = np.random.default_rng(0)
     p = rng.dirichlet((1, 1, 1), (40, 40)).transpose(2, 0, 1).astype(np.float32)
-    areas = [int((instances(p, 2.0, foreground=f, min_size=0) > 0).sum()) for f in (0.3, 0.5, 0.7, 0.9)]
+    several = [ActisSegmentOptions(foreground_threshold=f, min_size=0) for f in (0.3, 0.5, 0.7, 0.9)]
+    areas = [int((instances(p, 2.0, options) > 0).sum()) for options in several]
 
     assert areas == sorted(areas, reverse=True)
 
 
 def test_small_objects_go_by_the_typical_size():
     p = two_cells_with_a_bridge()
-    assert instances(p, 20.0, min_size=0.1).max() == 2
-    assert instances(p, 200.0, min_size=0.1).max() == 0
+    assert instances(p, 20.0).max() == 2
+    assert instances(p, 200.0).max() == 0
 
 
 def test_a_perfect_prediction_scores_one_and_an_empty_one_zero():
@@ -147,17 +170,17 @@ def test_the_search_finds_thresholds_that_separate_what_the_defaults_join():
     halo = 1 - 0.75 * (1 - sure(judged.cells, 0.98)[0])
     p = np.stack([np.minimum(halo, 0.45), 1 - halo, np.maximum(0.0, halo - np.minimum(halo, 0.45))]).astype(np.float32)
 
-    seed, foreground, found = search_thresholds([p], [judged], DIAMETER)
+    options, found = search_thresholds([p], [judged], DIAMETER)
 
     assert score([p], [judged], DIAMETER).f1 < found.f1 == 1
-    assert seed in SEED_GRID
-    assert foreground in FOREGROUND_GRID
+    assert options.seed_threshold in SEED_GRID
+    assert options.foreground_threshold in FOREGROUND_GRID
 
 
 def test_a_stopped_search_takes_the_best_so_far():
     judged = judge(frame_of(grid_of_cells(2, 3)))
     stops = iter([False, False, True])
 
-    found = search_thresholds([sure(judged.cells)], [judged], DIAMETER, should_stop=lambda: next(stops))[2]
+    found = search_thresholds([sure(judged.cells)], [judged], DIAMETER, should_stop=lambda: next(stops))[1]
 
     assert found.f1 == 1

@@ -20,7 +20,7 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.actis import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.actis import INFO, METHOD, setup, training
 from napari_cellseg_ssl.core.methods.actis.learner import Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.metrics import match_instances
@@ -176,7 +176,7 @@ def test_a_time_budget_ends_the_training():
 
 
 def test_few_cells_are_not_repeated_until_the_time_is_up(monkeypatch):
-    monkeypatch.setattr(training, "FEWEST_STEPS", 4)
+    monkeypatch.setattr(setup, "FEWEST_STEPS", 4)
     options = replace(TINY, steps=10**6, steps_per_cell=0.01)
 
     events = train(item(0, 5), options=options, time_budget=1e6, elapsed=lambda: 0.0)

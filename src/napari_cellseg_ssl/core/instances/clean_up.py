@@ -44,6 +44,13 @@ def remove_small(labels: Array, min_size: float) -> Array:
     return kept[labels]
 
 
+def ids_at_edge(labels: Array) -> Array:
+    """Ids of the objects that reach the edge of the image (*S), sorted; 0 may be among them."""
+    faces = [labels.take(end, axis).ravel() for axis in range(labels.ndim) for end in (0, -1)]
+    ids: Array = np.unique(np.concatenate(faces))
+    return ids
+
+
 def keep_largest_pieces(labels: Array) -> Array:
     """Keep the largest connected piece of each object and delete the others.
 

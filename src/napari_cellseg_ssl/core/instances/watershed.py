@@ -9,6 +9,7 @@ from skimage.segmentation import watershed as flood
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
+from napari_cellseg_ssl.core.instances.clean_up import relabel_sequential
 from napari_cellseg_ssl.core.instances.distance import distance_to_background
 from napari_cellseg_ssl.core.instances.necks import join_across_wide_necks
 from napari_cellseg_ssl.core.scaling import resize_labels
@@ -116,7 +117,13 @@ def _refine(pieces: Array, inside: Array) -> Array:
 
 
 def seeded_watershed(
-    interior: Array, foreground: Array, *, seed_threshold: float, foreground_threshold: float
+    interior: Array,
+    foreground: Array,
+    *,
+    seed_threshold: float,
+    foreground_threshold: float,
+    diameter: float | None = None,
+    widest_neck: float = 0.95,
 ) -> Array:
     """Grow the cores of a probability map over the foreground.
 
@@ -130,6 +137,9 @@ def seeded_watershed(
         Connected components of `interior` above it (through faces) are the seeds.
     foreground_threshold : float
         Objects grow where `foreground` is above it, and nowhere else, so each one stays in one piece.
+    diameter, widest_neck : float, optional
+        Of a typical object, px: seeds are also cut at their necks, see `distance_watershed`. What a network that has
+        seen few contacts joins is told apart by shape.
 
     Returns
     -------
@@ -141,7 +151,12 @@ def seeded_watershed(
     ACTIS, section 3.3 (post-processing), on probabilities instead of raw network outputs.
     """
     mask = foreground > foreground_threshold
-    seeds, n_seeds = ndimage.label(mask & (interior > seed_threshold))
+    cores = mask & (interior > seed_threshold)
+    if diameter and widest_neck > 0:
+        seeds = relabel_sequential(distance_watershed(cores, diameter=diameter, widest_neck=widest_neck))
+    else:
+        seeds = ndimage.label(cores)[0]
+    n_seeds = int(seeds.max(initial=0))
     if n_seeds == 0:
         return np.zeros(interior.shape, dtype=np.int32)
     components, n_components = ndimage.label(mask)
@@ -155,13 +170,13 @@ def seeded_watershed(
     contested = (n_inside > 1)[components]
     if contested.any():
         # Seeds are large; only their rims take part in the flood.
-        cores = contested & _within_equals(seeds)
-        rims = flood(-interior, np.where(contested & ~cores, seeds, 0), mask=contested & ~cores)
-        grown = np.where(contested, np.where(cores, seeds, rims), grown)
+        within = contested & within_equals(seeds)
+        rims = flood(-interior, np.where(contested & ~within, seeds, 0), mask=contested & ~within)
+        grown = np.where(contested, np.where(within, seeds, rims), grown)
     return grown.astype(np.int32, copy=False)
 
 
-def _within_equals(labels: Array) -> Array:
+def within_equals(labels: Array) -> Array:
     """Mark pixels of an object whose neighbours through faces all belong to it too."""
     within = labels > 0
     for first, second in neighbour_pairs(labels.ndim):

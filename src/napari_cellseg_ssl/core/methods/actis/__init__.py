@@ -59,16 +59,7 @@ class Actis:
 
     def segment(self, maps: PredictionMaps, options: ActisSegmentOptions) -> Array:
         """Make instances from class probabilities by a seeded watershed."""
-        labels = [
-            instances(
-                frame,
-                maps.working_diameter,
-                seed=options.seed_threshold,
-                foreground=options.foreground_threshold,
-                min_size=options.min_size,
-            )
-            for frame in maps.arrays["probability"]
-        ]
+        labels = [instances(frame, maps.working_diameter, options) for frame in maps.arrays["probability"]]
         return maps.labels_to_source(np.stack(labels))
 
 

@@ -22,7 +22,7 @@ MOST_UNEQUAL = 3.0
 NAMES = {"baseline": "the supervised baseline", "student": "the refined student", "teacher": "the refined teacher"}
 
 
-def before(frames: Sequence[Frame], judged: Sequence[Judged]) -> tuple[str, ...]:
+def before(frames: Sequence[Frame], judged: Sequence[Judged], options: ActisSegmentOptions) -> tuple[str, ...]:
     """Say what is annotated and what would help."""
     painted = [frame for frame in frames if frame.has_labels]
     n_cells = sum(len(frame.cell_ids) for frame in painted)
@@ -39,6 +39,8 @@ def before(frames: Sequence[Frame], judged: Sequence[Judged]) -> tuple[str, ...]
         texts.append("No background is annotated, so cells may come out too large. Paint some with id 1.")
     if not any(_has_contact(frame) for frame in painted):
         texts.append("No touching cells are annotated; paint a touching pair so that such cells come apart.")
+    if options.widest_neck == 0:
+        texts.append("Single painted cells have necks, so cells come apart only where the network sees a boundary.")
     if not any((three_classes(frame.cells, frame.known) == BOUNDARY).any() for frame in painted):
         texts.append("No edge of a cell is annotated; a thin ring of background around a cell shows where it ends.")
     sizes = np.concatenate([_sizes(frame) for frame in painted])

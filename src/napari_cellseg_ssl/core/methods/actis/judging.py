@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import BACKGROUND, INTERIOR
-from napari_cellseg_ssl.core.instances.clean_up import fill_holes, relabel_sequential, remove_small
-from napari_cellseg_ssl.core.instances.watershed import seeded_watershed
+from napari_cellseg_ssl.core.instances.clean_up import fill_holes, ids_at_edge, relabel_sequential, remove_small
+from napari_cellseg_ssl.core.instances.watershed import distance_watershed, seeded_watershed, within_equals
+from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.methods.actis.held_out import Judged
+from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
-SEED_THRESHOLD, FOREGROUND_THRESHOLD, MIN_SIZE = 0.8, 0.7, 0.1
+DEFAULTS = ActisSegmentOptions()
 SEED_GRID = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 FOREGROUND_GRID = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 LIKELY_SEED, LIKELY_FOREGROUND, COST_OF_DISTANCE = 0.9, 0.8, 0.05
 CLOSE_IOU = 0.05
+MOST_WITH_NECKS = 0.1
+"""Share of the known cells that may be cut by their shape; beyond it, necks say nothing about where cells end."""
+WHOLE = 0.8
+"""A cell is cut when no piece has this share of it."""
 QUICK_SEED_GRID, QUICK_FOREGROUND_GRID = (0.8, 0.95), (0.5, 0.7, 0.9, 0.97)
 
 
@@ -40,14 +46,7 @@ class Score:
     n_cells: int
 
 
-def instances(
-    probabilities: Array,
-    diameter: float,
-    *,
-    seed: float = SEED_THRESHOLD,
-    foreground: float = FOREGROUND_THRESHOLD,
-    min_size: float = MIN_SIZE,
-) -> Array:
+def instances(probabilities: Array, diameter: float, options: ActisSegmentOptions = DEFAULTS) -> Array:
     """Grow seeds over the foreground (ACTIS, section 3.3) and tidy up.
 
     Parameters
@@ -56,8 +55,7 @@ def instances(
         Background, interior, boundary.
     diameter : float, px
         Of a typical object.
-    min_size : float
-        Smallest object as a share of a typical one's area.
+    options : ActisSegmentOptions
 
     Returns
     -------
@@ -66,17 +64,38 @@ def instances(
     labels = seeded_watershed(
         probabilities[INTERIOR],
         1 - probabilities[BACKGROUND],
-        seed_threshold=seed,
-        foreground_threshold=foreground,
+        seed_threshold=options.seed_threshold,
+        foreground_threshold=options.foreground_threshold,
+        diameter=diameter,
+        widest_neck=options.widest_neck,
     )
     # The watershed gives whole pieces, so that part of a clean-up is not needed.
-    return relabel_sequential(remove_small(fill_holes(labels), min_size * np.pi / 4 * diameter**2))
+    return relabel_sequential(remove_small(fill_holes(labels), options.min_size * np.pi / 4 * diameter**2))
 
 
-def score(probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, **thresholds: float) -> Score:
+def have_necks(frames: Sequence[Frame], diameter: float) -> bool:
+    """Whether more than a few of the known whole cells would be cut by their shape alone.
+
+    Few labels show few contacts, and a network that has seen none joins what touches. Shape then tells cells apart,
+    unless single cells have necks too.
+    """
+    n_cells = n_cut = 0
+    for frame in frames:
+        pieces = distance_watershed(within_equals(frame.cells), diameter=diameter, widest_neck=DEFAULTS.widest_neck)
+        for cell in np.setdiff1d(frame.cell_ids, ids_at_edge(frame.cells)):
+            sizes = np.bincount(pieces[frame.cells == cell])[1:]
+            if sizes.sum() >= DEFAULTS.min_size * np.pi / 4 * diameter**2:
+                n_cells += 1
+                n_cut += int(sizes.max() < WHOLE * sizes.sum())
+    return n_cut > MOST_WITH_NECKS * n_cells
+
+
+def score(
+    probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, options: ActisSegmentOptions = DEFAULTS
+) -> Score:
     """Score probabilities (3, Y, X) against what is known of each image."""
     matches = [
-        sparse_score(one.cells, one.known, instances(p, diameter, **thresholds))
+        sparse_score(one.cells, one.known, instances(p, diameter, options))
         for p, one in zip(probabilities, judged, strict=True)
     ]
     n_cells = sum(m.n_truth for m in matches)
@@ -103,11 +122,12 @@ def search_thresholds(
     probabilities: Sequence[Array],
     judged: Sequence[Judged],
     diameter: float,
+    options: ActisSegmentOptions = DEFAULTS,
     *,
     quick: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
-) -> tuple[float, float, Score]:
-    """Find seed and foreground thresholds on a joint grid.
+) -> tuple[ActisSegmentOptions, Score]:
+    """Find seed and foreground thresholds on a joint grid; the other options stay.
 
     Each pair is rated by the mean of itself and its neighbours on the grid: with few cells a single peak is chance,
     a plateau is not. What was learned from is found with many thresholds, so near ties go to the pair next to that
@@ -116,24 +136,25 @@ def search_thresholds(
 
     Returns
     -------
-    seed, foreground : float
+    options : ActisSegmentOptions
     score : Score
-        With these thresholds.
+        With these options.
     """
     seeds, foregrounds = (QUICK_SEED_GRID, QUICK_FOREGROUND_GRID) if quick else (SEED_GRID, FOREGROUND_GRID)
     s, f = np.meshgrid(seeds, foregrounds, indexing="ij")
     far = abs(s - LIKELY_SEED) + abs(f - LIKELY_FOREGROUND)
-    found: dict[tuple[int, int], Score] = {}
+    found: dict[tuple[int, int], tuple[ActisSegmentOptions, Score]] = {}
     rating = np.zeros(s.shape)
     for flat in np.argsort(far.ravel(), kind="stable"):
         i, j = divmod(int(flat), len(foregrounds))
-        found[i, j] = one = score(probabilities, judged, diameter, seed=seeds[i], foreground=foregrounds[j])
+        tried = replace(options, seed_threshold=seeds[i], foreground_threshold=foregrounds[j])
+        one = score(probabilities, judged, diameter, tried)
+        found[i, j] = tried, one
         rating[i, j] = one.f1 + 0.5 * one.iou
         if should_stop():
             break
     smooth = _smooth(rating) - COST_OF_DISTANCE * far
-    best = max(found, key=lambda pair: float(smooth[pair]))
-    return seeds[best[0]], foregrounds[best[1]], found[best]
+    return found[max(found, key=lambda pair: float(smooth[pair]))]
 
 
 def _smooth(table: Array) -> Array:

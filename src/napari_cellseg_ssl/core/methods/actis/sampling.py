@@ -1,4 +1,4 @@
-"""Crops to learn from: around painted things, and anywhere."""
+"""Crops to learn from: around painted things, with further painted cells pasted in, and anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from scipy import ndimage
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import three_classes
+from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop, paste_cell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 CELL_SHARE = 0.7
 """Crops around a painted cell; the others are around painted background."""
 ZOOM = 0.4
+PASTED = 0.5
+"""Probability that a cell is pasted into a crop, and after each one, that another is."""
 BRIGHT, BRIGHT_SHARE, TRIES = 0.15, 0.02, 5
-ENOUGH_PLACES = 100_000
-"""Of a frame's background; more would only take memory."""
 
 
 @dataclass(frozen=True)
@@ -49,44 +51,46 @@ class Sampler:
         self._cells, self._cell_weights = cells, _shares([len(centres) ** 0.5 for _, centres in cells])
         self._grounds = grounds
         self._areas = _shares([frame.known.size**0.5 for frame in frames])
+        self._whole = [np.setdiff1d(frame.cell_ids, ids_at_edge(frame.cells)) for frame in frames]
 
     def labelled(self, rng: np.random.Generator, count: int) -> Batch:
-        """Draw crops around painted cells and painted background, deformed by chance."""
-        return self._batch([self._labelled_one(rng) for _ in range(count)])
+        """Draw crops around painted cells and painted background, deformed by chance, some with cells of the others."""
+        drawn = [self._labelled_one(rng) for _ in range(count)]
+        crops = [self._crop(index, positions) for index, positions in drawn]
+        for i in range(count):
+            while rng.random() < PASTED:
+                other = int(rng.integers(count))
+                crops[i] = paste_cell(crops[i], crops[other], self._whole[drawn[other][0]], rng)
+        return _batch(crops)
 
     def anywhere(self, rng: np.random.Generator, count: int) -> Batch:
         """Draw crops from all frames in proportion to their width, in one of eight orientations.
 
         Nearly empty ones are drawn again a few times.
         """
-        return self._batch([self._filled_one(rng) for _ in range(count)])
-
-    def place(self, rng: np.random.Generator) -> tuple[Frame, Array]:
-        """Choose a frame and the positions (2, side, side) of a crop around a painted cell or painted background."""
-        index, positions = self._labelled_one(rng)
-        return self._frames[index], positions
+        return _batch([self._filled_one(rng) for _ in range(count)])
 
     def _labelled_one(self, rng: np.random.Generator) -> tuple[int, Array]:
+        from napari_cellseg_ssl.core.torch_tools.augment import random_positions
+
         on_cell = self._cells and (not self._grounds or rng.random() < CELL_SHARE)
         if on_cell:
             index, places = self._cells[rng.choice(len(self._cells), p=self._cell_weights)]
         else:
             index, places = self._grounds[rng.integers(len(self._grounds))]
-        from napari_cellseg_ssl.core.torch_tools.augment import random_positions
-
         centre = places[rng.integers(len(places))] + rng.uniform(-0.25, 0.25, 2) * self._side
         return index, random_positions(rng, self._within(index, centre), self._side, zoom=ZOOM)
 
-    def _filled_one(self, rng: np.random.Generator) -> tuple[int, Array]:
-        from napari_cellseg_ssl.core.torch_tools.augment import interpolate, random_positions
+    def _filled_one(self, rng: np.random.Generator) -> LabelledCrop:
+        from napari_cellseg_ssl.core.torch_tools.augment import random_positions
 
         for _ in range(TRIES):
             index = int(rng.choice(len(self._frames), p=self._areas))
             centre = self._within(index, rng.uniform(0, 1, 2) * self._frames[index].known.shape)
-            positions = random_positions(rng, centre, self._side, affine=0, elastic=0)
-            if (interpolate(self._frames[index].pixels, positions) > BRIGHT).float().mean() > BRIGHT_SHARE:
+            crop = self._crop(index, random_positions(rng, centre, self._side, affine=0, elastic=0))
+            if (crop.pixels > BRIGHT).mean() > BRIGHT_SHARE:
                 break
-        return index, positions
+        return crop
 
     def _within(self, index: int, centre: Array) -> Array:
         """Move a crop into its frame, as far as it fits."""
@@ -94,19 +98,22 @@ class Sampler:
         half = np.minimum(self._side, room) / 2
         return np.clip(centre, half, room - half)
 
-    def _batch(self, crops: Sequence[tuple[int, Array]]) -> Batch:
-        import torch
-
+    def _crop(self, index: int, positions: Array) -> LabelledCrop:
         from napari_cellseg_ssl.core.torch_tools.augment import interpolate, look_up
 
-        images = torch.stack([interpolate(self._frames[index].pixels, positions) for index, positions in crops])
-        classes = [
-            three_classes(
-                look_up(self._frames[index].cells, positions), look_up(self._frames[index].known, positions, False)
-            )
-            for index, positions in crops
-        ]
-        return Batch(images, torch.from_numpy(np.stack(classes).astype(np.int64)))
+        frame = self._frames[index]
+        return LabelledCrop(
+            pixels=interpolate(frame.pixels, positions).numpy(),
+            cells=look_up(frame.cells, positions),
+            known=look_up(frame.known, positions, False),
+        )
+
+
+def _batch(crops: Sequence[LabelledCrop]) -> Batch:
+    import torch
+
+    classes = np.stack([three_classes(crop.cells, crop.known) for crop in crops])
+    return Batch(torch.from_numpy(np.stack([crop.pixels for crop in crops])), torch.from_numpy(classes).long())
 
 
 def _cell_centres(frame: Frame) -> Array:
@@ -115,9 +122,7 @@ def _cell_centres(frame: Frame) -> Array:
 
 
 def _background(frame: Frame) -> Array:
-    places = np.flatnonzero(frame.known & (frame.cells == 0))
-    places = places[:: max(1, len(places) // ENOUGH_PLACES)]
-    return np.stack(np.unravel_index(places, frame.known.shape), axis=1)
+    return np.argwhere(frame.known & (frame.cells == 0))
 
 
 def _shares(weights: Sequence[float]) -> Array:

@@ -1,0 +1,153 @@
+"""What does not change during a training, and the questions that are asked of a network along the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.actis import judging, networks
+from napari_cellseg_ssl.core.methods.actis.frames import Frame, load_frames
+from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge, within_area
+from napari_cellseg_ssl.core.methods.actis.learner import Learner, class_weights
+from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
+from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+TRAINING_SHARE = 0.97
+"""Of a time budget; the rest is for choosing the best network and its thresholds."""
+FEWEST_STEPS = 1200
+"""Never fewer than these are enough, however few cells there are."""
+QUICKLY_JUDGED_PIXELS = 250_000
+"""What is looked at while the training goes on or somebody waits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A training's data, network and settings.
+
+    Parameters
+    ----------
+    frames : tuple of Frame
+        With everything that is known, what is held out included.
+    judged : tuple of Judged
+        What is held out.
+    segment_options : ActisSegmentOptions
+        Where the search for thresholds starts; whether cells are cut at necks is decided.
+    enough_steps : float
+        After which a training with a time budget ends.
+    """
+
+    options: ActisOptions
+    run: Run
+    architecture: Mapping[str, Any]
+    intensity: Intensity
+    frames: tuple[Frame, ...]
+    judged: tuple[Judged, ...]
+    learner: Learner
+    sampler: Sampler
+    segment_options: ActisSegmentOptions
+    enough_steps: float
+
+    def done(self) -> float:
+        """Share of the training that is done: of the steps, or of the time and of the steps that are enough."""
+        done = self.run.fraction(self.learner.step, self.options.steps)
+        if self.run.time_budget:
+            done = max(done / TRAINING_SHARE, self.learner.step / self.enough_steps)
+        return min(1.0, done)
+
+    @property
+    def has_time_left(self) -> bool:
+        """Whether training ended since the painted cells have been seen often enough."""
+        return bool(self.run.time_budget) and self.learner.step >= self.enough_steps
+
+    @property
+    def refine_from(self) -> float:
+        """Share of the training after which the refinement begins."""
+        return 1.0 - self.options.refine_share
+
+    def painted(self, pixels: int) -> tuple[Judged, ...]:
+        """Everything that is known, learned from or held out, up to so many pixels."""
+        return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
+
+    def predictor(self, net: nn.Module) -> networks.ActisPredictor:
+        """Wrap a network that is being trained."""
+        described = {**self.architecture, "background_odds": self.learner.background_odds}
+        return networks.ActisPredictor(net, self.learner.thresholds, described, self.run.device)
+
+    def probabilities(self, net: nn.Module, judged: Sequence[Judged]) -> list[Array]:
+        """Class probabilities (3, Y, X) of each piece."""
+        predict = self.predictor(net).probabilities
+        was_training = net.training
+        net.eval()
+        found = [predict(one.pixels[None])[0].cpu().numpy() for one in judged]
+        net.train(was_training)
+        return found
+
+    def search(self, net: nn.Module, judged: Sequence[Judged]) -> tuple[ActisSegmentOptions, judging.Score]:
+        """Find out quickly how good a network is, with the best of a few thresholds."""
+        found = self.probabilities(net, judged)
+        return judging.search_thresholds(found, judged, self.options.working_diameter, self.segment_options, quick=True)
+
+
+def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
+    """Load images, hold some of the annotation out, build the network.
+
+    Raises
+    ------
+    WrongAnnotation
+        If no cell is annotated.
+    WrongRun
+        If `run.start_from` or `run.resume` belong to another network.
+    """
+    import torch
+
+    torch.manual_seed(run.seed)
+    if data.n_cells == 0:
+        raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+    intensity = run.start_from.intensity if run.start_from else Intensity()
+    frames = load_frames(data, intensity, options.working_diameter, run.seed)
+    learning, judged = hold_out(frames, run.seed)
+    described = networks.architecture(options, data.n_channels)
+    net = networks.build(described, "" if run.start_from or run.resume else options.encoder_weights)
+    if run.start_from:
+        _start_from(net, run.start_from, described)
+    learner = Learner(net, options, class_weights(learning, options), device=run.device, seed=run.seed)
+    if run.resume:
+        learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
+    segment_options = ActisSegmentOptions()
+    if judging.have_necks(frames, options.working_diameter):
+        segment_options = replace(segment_options, widest_neck=0.0)
+    return Setup(
+        options=options,
+        run=run,
+        architecture=described,
+        intensity=intensity,
+        frames=frames,
+        judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
+        learner=learner,
+        sampler=Sampler(learning, options.crop),
+        segment_options=segment_options,
+        enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
+    )
+
+
+def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:
+    for key in ("tag", "in_channels"):
+        if parent.architecture.get(key) != described[key]:
+            raise WrongRun(
+                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {described[key]}.",
+                "Start from a model of the same method and channels, or from none.",
+            )
+    networks.load_weights(net, parent.weights)
