@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -53,17 +53,12 @@ class Frame:
 
 
 def load_frames(data: TrainingSet, intensity: Intensity, diameter: float, seed: int) -> tuple[Frame, ...]:
-    """Rescale the images of a set so that objects become `diameter` px wide, each image by its steady diameter."""
-    items = [replace(item, diameter=size) for item, size in zip(data.items, steady_diameters(data), strict=True)]
-    return cut_frames(items, intensity, diameter, seed)
-
-
-def cut_frames(items: Sequence[TrainingItem], intensity: Intensity, diameter: float, seed: int) -> tuple[Frame, ...]:
-    """Rescale images so that objects of each item's diameter become `diameter` px wide.
+    """Rescale the images of a set so that objects become `diameter` px wide.
 
     Images are visited in random order, those with labels first, until `MOST_PIXELS` are loaded.
     """
     rng = np.random.default_rng(seed)
+    items = [replace(item, diameter=size) for item, size in zip(data.items, steady_diameters(data), strict=True)]
     items = [items[i] for i in rng.permutation(len(items))]
     items.sort(key=lambda item: item.annotation is None)
     frames: list[Frame] = []
