@@ -1,41 +1,59 @@
-"""The panel that compares one Labels layer with another."""
+"""The panel that compares one Labels layer with another, and leads from error to error."""
 
+from functools import partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.error_layer import BOTH, COLOUR_NAMES, ERRORS, EXTRA, MISSED, go_to, image_of, show_errors
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
-from napari_cellseg_ssl.gui.layers_in import annotation, guess_labels_mode
+from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
 from napari_cellseg_ssl.gui.layout import level_zero
-from napari_cellseg_ssl.gui.scoring import ScoreLine, as_text, score_lines
-from napari_cellseg_ssl.gui.stage import Stage, button, note
+from napari_cellseg_ssl.gui.object_table import ObjectTable
+from napari_cellseg_ssl.gui.scoring import Scored, as_text, scored
+from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks.session import Failed
 
 ROW_HEIGHT, SHOWN_ROWS = 23, 9
 MODES = {"auto": "guess", "dense": "complete: 0 is background", "sparse": "painted: 0 is unknown"}
+NEXT_KEY, PREVIOUS_KEY = ".", ","
+LEGEND = (
+    f"{COLOUR_NAMES[MISSED].capitalize()}: missed. {COLOUR_NAMES[EXTRA].capitalize()}: extra. "
+    f"{COLOUR_NAMES[BOTH].capitalize()}: both, a cell that is drawn otherwise."
+)
+
+
+def is_comparable(layer: Layer) -> bool:
+    """Whether a layer holds labels, whoever made it, and not the errors of another comparison."""
+    return is_labels(layer) and layer.metadata.get(KEY, {}).get("kind") != ERRORS
 
 
 class ScorePanel(Stage):
-    """Choose two layers, see the scores of the papers."""
+    """Choose two layers, see the scores of the papers and every object, step through what is wrong."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__("Score", parent)
         self._controller = controller
-        self._lines: tuple[ScoreLine, ...] = ()
+        self._result: Scored | None = None
+        self._compared: tuple[Labels, Labels] | None = None
+        self._guess = ""
         self._scores = LatestOnly(self)
         self._scores.done.connect(self._show)
         self._scores.failed.connect(self._fail)
-        self._build()
+        self._build_choice()
+        self._build_results()
         self._suggest()
         controller.labels_changed.connect(self._suggest)
 
-    def _build(self) -> None:
+    def _build_choice(self) -> None:
         self.truth = self._choice("cellseg_score_truth", "What is right: a complete label image, or painted cells.")
         self.prediction = self._choice("cellseg_score_prediction", "What is to be judged.")
         self.mode = QComboBox()
@@ -51,14 +69,34 @@ class ScorePanel(Stage):
         self.message = note()
         self.message.setObjectName("cellseg_score_message")
         self.form.addRow(self.message)
-        self.form.addRow(self._new_table())
-        self.copy_button = button("Copy table", "", "Copy the table for a spreadsheet.", self._copy)
-        self.form.addRow(self.copy_button)
-        for widget in (self.message, self.table, self.copy_button):
+        self.form.setRowVisible(self.message, False)
+
+    def _build_results(self) -> None:
+        self.previous = button(
+            "Previous error",
+            "cellseg_error_previous",
+            f"Look at the error before this one in the table (key {PREVIOUS_KEY}).",
+            lambda: self.step(-1),
+        )
+        self.next = button(
+            "Next error",
+            "cellseg_error_next",
+            f"Look at the next error in the table (key {NEXT_KEY}).",
+            lambda: self.step(1),
+        )
+        self.legend = note()
+        self.legend.setObjectName("cellseg_score_legend")
+        self.objects = ObjectTable()
+        self.objects.clicked.connect(lambda *_: self._look())
+        self.copy_button = button("Copy table", "", "Copy the scores for a spreadsheet.", self._copy)
+        steps = row(self.previous, self.next)
+        self._results = (self._new_table(), self.copy_button, self.legend, steps, self.objects)
+        for widget in self._results:
+            self.form.addRow(widget)
             self.form.setRowVisible(widget, False)
 
     def _choice(self, name: str, tip: str) -> LayerCombo:
-        combo = LayerCombo(self._controller.viewer, is_labels)
+        combo = LayerCombo(self._controller.viewer, is_comparable)
         combo.setObjectName(name)
         combo.setToolTip(tip)
         return combo
@@ -87,14 +125,15 @@ class ScorePanel(Stage):
         mode = self.mode.currentData()
         guess = guess_labels_mode(truth) if mode == "auto" else None
         try:
-            known = annotation(truth, self._complete_layer(truth), guess.mode if guess else mode)
+            known = annotation_source(truth, self._complete_layer(truth), guess.mode if guess else mode)
         except CellSegError as problem:
             self._say(str(problem))
             return
         labels = np.array(level_zero(prediction))
         labels = labels.reshape(-1, *labels.shape[-2:])
-        self._say(guess.why if guess else "")
-        self._scores.submit(lambda: score_lines(known, labels))
+        self._compared, self._guess = (truth, prediction), guess.why if guess else ""
+        self._say("Comparing …")
+        self._scores.submit(lambda: scored(known(), labels))
 
     def _complete_layer(self, truth: Labels) -> Any:
         """Complete regions that were drawn for the same image as the truth."""
@@ -120,20 +159,69 @@ class ScorePanel(Stage):
         if self.prediction.layer not in made:
             self.prediction.choose((made or [None])[-1])
 
-    def _show(self, lines: tuple[ScoreLine, ...]) -> None:
-        self._lines = lines
-        self.table.setRowCount(len(lines))
-        for row, line in enumerate(lines):
+    def _show(self, result: Scored) -> None:
+        self._result = result
+        self.table.setRowCount(len(result.lines))
+        for place, line in enumerate(result.lines):
             for column, text in enumerate((line.name, line.value)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(line.meaning)
-                self.table.setItem(row, column, item)
-        for widget in (self.table, self.copy_button):
+                self.table.setItem(place, column, item)
+        self.objects.show_objects(result.objects)
+        for widget in self._results:
             self.form.setRowVisible(widget, True)
+        self._say(f"{self._guess} {_on_known_pixels(result)}".strip())
+        self._show_errors(result)
+
+    def _show_errors(self, result: Scored) -> None:
+        viewer = self._controller.viewer
+        n_errors = sum(one.is_error for one in result.objects)
+        self.previous.setEnabled(n_errors > 0)
+        self.next.setEnabled(n_errors > 0)
+        self.legend.setText(f"{n_errors} errors. {LEGEND}" if n_errors else "No errors.")
+        image = image_of(self._compared, viewer, self._controller.image_layer)
+        if image is not None:
+            show_errors(viewer, image, result.errors, tuple(layer.name for layer in self._compared))
+        bind_steps(viewer, self)
+
+    def step(self, direction: int) -> None:
+        """Look at the next error of the table, or at the one before."""
+        if self.objects.step(direction) is not None:
+            self._look()
+
+    def _look(self) -> None:
+        viewer, one = self._controller.viewer, self.objects.current()
+        if viewer is not None and one is not None and self._compared is not None:
+            go_to(viewer, self._compared[1], one)
 
     def _fail(self, failure: Failed) -> None:
         self.table.setRowCount(0)
+        self.objects.show_objects(())
         self._say(f"{failure.message} {failure.hint}".strip())
 
     def _copy(self) -> None:
-        QApplication.clipboard().setText(as_text(self._lines))
+        QApplication.clipboard().setText(as_text(() if self._result is None else self._result.lines))
+
+
+def bind_steps(viewer: Any, panel: ScorePanel) -> None:
+    """Let two keys of the viewer lead from error to error as long as the panel is there."""
+    panel_of = ref(panel)
+
+    def step(direction: int, _viewer: Any) -> None:
+        found = panel_of()
+        if found is not None and isalive(found):
+            found.step(direction)
+
+    viewer.bind_key(NEXT_KEY, partial(step, 1), overwrite=True)
+    viewer.bind_key(PREVIOUS_KEY, partial(step, -1), overwrite=True)
+
+
+def _on_known_pixels(result: Scored) -> str:
+    """Say what a partly painted truth means for the scores."""
+    if result.known_share == 1:
+        return ""
+    unknown = sum(one.match.verdict == "unknown" for one in result.objects)
+    return (
+        f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels: {unknown} instances lie where "
+        "nothing is painted and are not judged."
+    )

@@ -13,7 +13,7 @@ from napari_cellseg_ssl.gui.loss_plot import LossPlot
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
-MADE_BY_US = ("instances", "pseudo-labels")
+MADE_BY_US = ("instances", "pseudo-labels", "errors")
 """Kinds of labels that nobody painted."""
 SECONDS_WITHOUT_LABELS, SECONDS_WITH_LABELS = 45, 180
 RANGE = 1000

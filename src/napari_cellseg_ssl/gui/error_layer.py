@@ -1,0 +1,54 @@
+"""Errors of a comparison as a layer, and the way of the camera from one to the next."""
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui.layer_tags import find_layer
+from napari_cellseg_ssl.gui.layers_out import show_labels
+from napari_cellseg_ssl.gui.layout import layout_of
+from napari_cellseg_ssl.gui.scoring import BOTH, EXTRA, MISSED, ScoredObject
+
+ERRORS = "errors"
+COLOURS = {MISSED: (0.2, 0.55, 1.0, 1.0), EXTRA: (1.0, 0.45, 0.0, 1.0), BOTH: (1.0, 0.1, 0.8, 1.0)}
+COLOUR_NAMES = {MISSED: "blue", EXTRA: "orange", BOTH: "pink"}
+NEAR = 80.0
+"""The camera goes so near that an object is about this wide on the screen, in px; it never goes away."""
+
+
+def image_of(layers: tuple[Labels, ...], viewer: ViewerModel, chosen: Image | None) -> Image | None:
+    """Return the image that labels belong to: as their records say, else the chosen one if they fit it."""
+    ids = {layer.metadata.get("cellseg_ssl", {}).get("image_id") for layer in layers}
+    images = [layer for layer in viewer.layers if isinstance(layer, Image)]
+    own = next((image for image in images if str(image.unique_id) in ids), None)
+    if own is not None or chosen is None:
+        return own
+    fits = all(tuple(layer.data.shape) == layout_of(chosen).derived_shape for layer in layers)
+    return chosen if fits else None
+
+
+def show_errors(viewer: ViewerModel, image: Image, errors: Array, names: tuple[str, str]) -> Labels:
+    """Show missed cells and extra instances, (N, *S), over their image; `names` are those of truth and prediction."""
+    before = find_layer(viewer, image, ERRORS)
+    settings = {"truth": names[0], "prediction": names[1]}
+    layer = show_labels(viewer, image, errors, ERRORS, method="", settings=settings)
+    if layer is not before:
+        from napari.utils.colormaps import DirectLabelColormap
+
+        layer.colormap = DirectLabelColormap(color_dict={**COLOURS, None: (0.0, 0.0, 0.0, 0.0)})
+        layer.opacity = 0.6
+    layer.visible = True
+    return layer
+
+
+def go_to(viewer: ViewerModel, layer: Labels, one: ScoredObject) -> None:
+    """Bring an object of a layer to the middle of the view, in its frame, large enough to be seen."""
+    leading = np.unravel_index(one.frame, layer.data.shape[:-2]) if layer.ndim > 2 else ()
+    place = np.array(layer.data_to_world((*leading, *one.centre)))
+    if leading:
+        viewer.dims.set_point(range(viewer.dims.ndim - layer.ndim, viewer.dims.ndim - 2), place[:-2])
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera  # moved in napari 0.9
+    camera.center = place[-viewer.dims.ndisplay :]
+    width = float(np.sqrt(max(one.area, 1)) * np.abs(layer.scale[-1]))
+    camera.zoom = max(camera.zoom, NEAR / width)
