@@ -8,7 +8,8 @@ Of each set N evenly spaced images are taken; four of them get five painted cell
 segmentation options are tuned to the painting. F1 at IoU 0.5, pooled over objects: `partial` is the score that the
 search sees, `full` that of the complete truth of the same four images, `unseen` that of up to eight others, each before
 and after; `best_full` is what a search with the complete truth reaches. The correlation of partial and full scores is
-that over `--settings` random ones from the search space, their mean difference is the bias. One thread.
+that over `--settings` random ones from the search space, their mean difference is the bias. One thread; CPU seconds are
+told too, for machines on which something else runs.
 """
 
 import argparse
@@ -126,9 +127,9 @@ def tuned(one: Case, start: Any, notes: tuple[Annotation, ...], arguments: argpa
 
 def gains(one: Case, start: Any, arguments: argparse.Namespace) -> dict[str, object]:
     """Time a search, and score what it found."""
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     found = tuned(one, start, one.notes, arguments)
-    seconds = time.perf_counter() - begin
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
     truth = tuple(Annotation.from_dense(image.truth) for image, _ in one.painted)
     pixels = sum(maps.arrays[next(iter(maps.arrays))][0, 0].size for _, maps in one.painted)
     best = {"partial": found.score, **_full(one, found.options)}
@@ -136,6 +137,7 @@ def gains(one: Case, start: Any, arguments: argparse.Namespace) -> dict[str, obj
     return {
         "trials": len(found.trials),
         "trials_per_s": round(len(found.trials) / seconds, 2),
+        "trials_per_cpu_s": round(len(found.trials) / cpu_seconds, 2),
         "working_mpx": round(pixels / 1e6, 2),
         **{name: (round(value, 3), round(best[name], 3)) for name, value in before.items()},
         "best_full": round(tuned(one, start, truth, arguments).score, 3),
