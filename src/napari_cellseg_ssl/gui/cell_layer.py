@@ -58,12 +58,16 @@ class CellLayer:
     def cell_at(self, position: Any) -> tuple[int, int]:
         """Frame, and cell at a point of the world; 0 if there is none."""
         frame, place = self.locate(position)
+        return frame, self.cell(frame, place)
+
+    def cell(self, frame: int, place: Array) -> int:
+        """Return the cell at a (row, column) of a frame, px; 0 if there is none."""
         row, column = (int(i) for i in np.rint(place))
         height, width = level_zero(self.layer).shape[-2:]
         if not (0 <= row < height and 0 <= column < width):
-            return frame, 0
+            return 0
         number = int(self.pixels(frame)[row, column])
-        return frame, number if number >= self.first_id else 0
+        return number if number >= self.first_id else 0
 
     def find(self, frame: int, cell: int) -> tuple[Array, Array]:
         """Return the rows and columns of all pixels of a cell."""

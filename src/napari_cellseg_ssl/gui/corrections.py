@@ -25,9 +25,9 @@ CORRECTION_ACTS = (
         "Join: a line through",
         "Press, then drag a line through several cells: they become one, and a narrow gap between them is filled.",
     ),
-    Act("D", "delete", "Delete cell", "Delete the cell under the cursor.", True),
     Act("W", "grow", "Grow by 1 px", "Widen the cell under the cursor by a pixel, where no other cell is.", True),
     Act("T", "shrink", "Shrink by 1 px", "Take a pixel off the edge of the cell under the cursor.", True),
+    Act("D", "delete", "Delete cell", "Delete the cell under the cursor.", True),
 )
 SHORTEST_LINE = 1.0
 """px; less is a click."""

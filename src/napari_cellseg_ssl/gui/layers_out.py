@@ -32,7 +32,7 @@ from napari_cellseg_ssl.gui.layer_tags import (
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
-ORDER = ("preview", "reference", "instances", "annotation", "complete-regions")
+ORDER = ("preview", "reference", "instances", "errors", "annotation", "corrections", "complete-regions")
 """Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
 
 __all__ = ["add_layer", "find_layer", "layers_of", "show_labels", "show_maps", "show_preview"]

@@ -23,7 +23,6 @@ USUAL_DIAMETER = 20.0
 BRUSHES_PER_CELL, RINGS_PER_CELL = 4, 8
 WIDEST_RING = 4
 POINT = "Point at a proposed instance."
-PAINTING_MODES = ("paint", "polygon", "fill")
 
 PAINT_ACTS = (
     Act("N", "next_cell", "Next cell", "Give the brush a new id: what you paint now is another cell."),
@@ -154,7 +153,8 @@ class Painter:
         proposed = self.proposals.cells_for(self.layer)
         if isinstance(proposed, str):
             return proposed
-        frame, cell = proposed.cell_at(self.viewer.cursor.position)
+        frame, place = self.cells.locate(self.viewer.cursor.position)  # both layers have the same pixels
+        cell = proposed.cell(frame, place)
         if not cell or self.viewer.dims.ndisplay == 3:
             return POINT
         return frame, *proposed.find(frame, cell)
@@ -179,11 +179,15 @@ class Painter:
     def _give(self, number: int) -> None:
         self._given = self.layer.selected_label = number
 
-    def _on_stroke(self, _event: Any) -> None:
-        """After a stroke, give the brush the next id, if every stroke is a cell."""
-        is_painting = self.layer.mode in PAINTING_MODES and self.layer.selected_label >= FIRST_CELL_ID
-        if self.each_stroke_is_a_cell and is_painting:
-            self._give(self.cells.free_id())
+    def _on_stroke(self, event: Any) -> None:
+        """After a stroke, give the brush the next id, if every stroke is a cell.
+
+        napari tells of some strokes before it writes them, so the pixels do not say yet what was painted.
+        """
+        number = int(self.layer.selected_label)
+        is_painted = any(np.any(np.asarray(new_ids) == number) for *_where_and_before, new_ids in event.value)
+        if self.each_stroke_is_a_cell and is_painted and number >= FIRST_CELL_ID:
+            self._give(max(self.cells.free_id(), number + 1))
 
     def _on_undo(self, _event: Any) -> None:
         """After an undo or redo, give the brush the first id that is free now, unless the user chose another."""

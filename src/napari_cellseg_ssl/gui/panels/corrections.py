@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 
 LOOK_AFTER_MS = 200
-HELP = "Cells of the selected layer, else those under the cursor."
+HELP = "Of painted cells and of instances; those of the selected layer come first."
 
 
 class CorrectionsBox(Stage):

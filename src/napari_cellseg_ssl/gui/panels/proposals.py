@@ -20,13 +20,13 @@ class ProposalsBox(Stage):
 
     def __init__(self, viewer: ViewerModel | None, clicked: Mapping[str, Callable[[], None]]) -> None:
         super().__init__("Proposals")
-        self.source = LayerCombo(viewer, can_propose, none="the instances that are shown", follows=False)
+        self.source = LayerCombo(viewer, can_propose, none="what is shown", follows=False)
         self.source.setObjectName("cellseg_proposals_from")
         self.source.setToolTip(
-            "Take cells from what this plugin found, or from any Labels layer: a result of another plugin, or a file."
+            "Propose the instances that are shown, or those of any Labels layer: of another plugin, or from a file."
         )
         self.source.chosen.connect(lambda *_: self.chosen.emit())
-        self.form.addRow("Take them from", self.source)
+        self.form.addRow("Proposals from", self.source)
         self._problem = note()
         self.form.addRow(self._problem)
         self.acts = ActGrid(PROPOSAL_ACTS, clicked)
