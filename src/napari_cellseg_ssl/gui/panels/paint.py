@@ -60,7 +60,9 @@ class PaintPanel(QWidget):
         self._saved: SavedPainting | None = None
         self._proposals: Proposals | None = None
         self._corrector = Corrector(controller.viewer, self._correctable, self._say)
-        controller.session.autosave.failed.connect(lambda problem: self._say(f"The painting is not saved: {problem.message}"))
+        controller.session.autosave.failed.connect(
+            lambda problem: self._say(f"The painting is not saved: {problem.message}")
+        )
         self._count_soon = QTimer(self)
         self._count_soon.setSingleShot(True)
         self._count_soon.setInterval(COUNT_AFTER_MS)
@@ -86,6 +88,7 @@ class PaintPanel(QWidget):
         box.addWidget(self.recover_button)
         self.message = note("")
         self.message.setObjectName("cellseg_paint_message")
+        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing())  # buttons below stay in place
         box.addWidget(self.message)
         clicked = {act.name: partial(self._click, act) for act in ACTS.values()}
         self.paint = self._paint_box(clicked)
