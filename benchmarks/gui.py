@@ -34,7 +34,7 @@ class Bench:
         from napari_cellseg_ssl.gui import autosave
 
         folder = Path(tempfile.mkdtemp())
-        autosave.runs_folder = lambda: folder
+        autosave.sessions_folder = lambda: folder
         self.app = QApplication.instance() or QApplication([])
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(1500, 1100)

@@ -7,16 +7,17 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from drawings import disks, picture
 from napari_cellseg_ssl.core import registry
-from napari_cellseg_ssl.gui import autosave
+from napari_cellseg_ssl.gui import autosave, restoring
 
 PATIENCE_MS = 20_000
 
 
 @pytest.fixture(autouse=True)
-def runs(monkeypatch, tmp_path):
-    """Keep the runs of a test out of the user's folder."""
-    folder = tmp_path / "runs"
-    monkeypatch.setattr(autosave, "runs_folder", lambda: folder)
+def sessions(monkeypatch, tmp_path):
+    """Keep the sessions of a test out of the user's folder."""
+    folder = tmp_path / "sessions"
+    for module in (autosave, restoring):
+        monkeypatch.setattr(module, "sessions_folder", lambda: folder)
     return folder
 
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLineEdit
 from drawings import disks, painting
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE
 from napari_cellseg_ssl.gui.controller import _CONTROLLERS
+from napari_cellseg_ssl.tasks.session_room import SessionRecord, write_record
 
 ENDLESS = 1_000_000
 FAILURES = ["RuntimeError", "KeyError", "memory", "torch memory"]
@@ -152,7 +153,7 @@ def test_the_annotation_may_be_deleted_while_it_is_learned_from(screen):
     assert screen.controller.annotation_layer is None
 
 
-def test_closing_the_viewer_ends_the_training_and_leaves_it_resumable(open_screen, runs, qtbot):
+def test_closing_the_viewer_ends_the_training_and_leaves_it_resumable(open_screen, sessions, qtbot):
     screen = open_screen()
     screen.train(steps=ENDLESS, wait=0.01)
     screen.wait_for_activity("training")
@@ -161,17 +162,17 @@ def test_closing_the_viewer_ends_the_training_and_leaves_it_resumable(open_scree
     screen.viewer.close()
     screen.spin(0.1)
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=2_000)
-    (folder,) = runs.iterdir()
+    (folder,) = sessions.glob("*/001 fake")
     assert (folder / CHECKPOINT_FILE).exists()
     qtbot.waitUntil(lambda: controller.state.activity == "idle", timeout=2_000)
 
 
-def test_an_interrupted_training_goes_on_when_its_folder_is_opened(screen, runs):
+def test_an_interrupted_training_goes_on_when_its_folder_is_opened(screen, sessions):
     screen.train(steps=200, wait=0.02)
     screen.wait(lambda: len(screen.controller.state.curve.steps) > 3)
     screen.click("stop")
     screen.wait_idle()
-    (folder,) = runs.iterdir()
+    (folder,) = sessions.glob("*/001 fake")
     (folder / "run.json").unlink()  # as if the computer had died
     before = screen.controller.bundle
     screen.controller.open_run(folder)
@@ -228,9 +229,11 @@ def test_odd_images_never_leave_the_window_hanging(screen):
             assert screen.find("reasons").text()
 
 
-def test_a_training_that_died_is_offered_when_the_dock_opens(open_screen, runs):
-    (runs / "2026-01-01 fake").mkdir(parents=True)
-    (runs / "2026-01-01 fake" / CHECKPOINT_FILE).write_bytes(b"")
+def test_a_training_that_died_is_offered_when_the_dock_opens(open_screen, sessions):
+    folder = sessions / "2026-01-01 10-00-00" / "001 fake"
+    folder.mkdir(parents=True)
+    (folder / CHECKPOINT_FILE).write_bytes(b"")
+    write_record(folder.parent, SessionRecord())
     screen = open_screen(image=False)
-    assert "2026-01-01 fake" in screen.status
-    assert "interrupted" in screen.status
+    assert screen.find("restore_session").isEnabled()
+    assert "A training was under way" in screen.find("interrupted").text()

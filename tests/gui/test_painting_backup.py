@@ -6,8 +6,8 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QPushButton
 
 from napari_cellseg_ssl.gui.controller import controller_of
-from napari_cellseg_ssl.gui.painting_backup import backups_folder, find_painting
 from napari_cellseg_ssl.gui.panels.paint import PaintPanel
+from napari_cellseg_ssl.gui.restoring import find_painting
 
 PIXELS = np.random.default_rng(0).random((3, 40, 60))
 
@@ -39,8 +39,18 @@ def _paint(qtbot, panel, controller):
     layer.paint((2, 5, 5), 2)
     layer.paint((2, 25, 25), 3)
     image = controller.image_layer
-    qtbot.waitUntil(lambda: (found := find_painting(image, layer.data.shape)) is not None and found.n_cells == 2)
+    crash(qtbot, controller)
+    found = find_painting(image, layer.data.shape)
+    assert found is not None
+    assert found.n_cells == 2
     return layer.data.copy()
+
+
+def crash(qtbot, controller):
+    """Wait until all is written, then let go of the session's folder as the death of a process does."""
+    autosave = controller.session.autosave
+    qtbot.waitUntil(lambda: autosave.room is not None and autosave.is_at_rest, timeout=20_000)
+    (autosave.room / "lock").unlink()
 
 
 def _recover_button(panel):
@@ -70,16 +80,15 @@ def test_a_painting_is_not_offered_for_another_image(qtbot, session):
 def test_a_damaged_file_is_passed_over(qtbot, session):
     panel, controller = session()
     _paint(qtbot, panel, controller)
-    name = next(backups_folder().glob("*.safetensors")).name
-    (backups_folder() / f"{name.split('-')[0]}-99999999-000000.safetensors").write_bytes(b"no such thing")
+    (controller.session.autosave.room / "layers" / "newer.safetensors").write_bytes(b"no such thing")
 
     panel, _controller = session()
 
     assert "Recover 2 cells" in _recover_button(panel).text()
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_painting_goes_on(qtbot, session, runs):
-    runs.parent.joinpath("paintings").write_text("in the way")
+def test_a_folder_that_cannot_be_written_is_said_and_painting_goes_on(qtbot, session, sessions):
+    sessions.write_text("in the way")
     panel, controller = session()
     panel.findChild(QPushButton, "cellseg_new_annotation").click()
     controller.viewer.dims.set_point(0, 0)

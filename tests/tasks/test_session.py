@@ -9,7 +9,7 @@ import pytest
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import POINTS, Curve
-from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
@@ -20,13 +20,17 @@ from napari_cellseg_ssl.tasks.session import (
     ImageChosen,
     MethodChosen,
     PauseAsked,
-    RolledBack,
     SessionState,
     StopAsked,
+    VersionAdded,
+    VersionRestored,
+    VersionsFound,
     advance,
     controls,
     duration,
+    version_before,
 )
+from napari_cellseg_ssl.tasks.versions import Version
 
 TRAINING = (Began("training", can_pause=True), Started(100, "cpu"))
 
@@ -167,16 +171,42 @@ def test_a_model_of_another_method_does_not_segment():
     assert controls(advance(state, MethodChosen("cellulus"))).can_segment
 
 
-def test_rolling_back_returns_the_very_model_that_was_replaced():
+def version(number, origin="learned"):
+    record = {"when": "2026-03-01T12:00:00", "name": "m", "method_id": "cellulus", "n_cells": 3, "score": None}
+    return Version(folder=Path(str(number)), number=number, origin=origin, weights="", labels={}, **record)
+
+
+def test_rolling_back_goes_to_the_version_before_the_current_one():
     first, second = model("first"), model("second")
-    state = after(*TRAINING, TrainFinished(first, "completed"), Ended())
+    state = after(*TRAINING, TrainFinished(first, "completed"), VersionAdded(version(1), first), Ended())
     assert not controls(state).can_roll_back
-    state = after(*TRAINING, TrainFinished(second, "plateau"), Ended(), state=state)
+    training = (*TRAINING, TrainFinished(second, "plateau"), VersionAdded(version(2), second), Ended())
+    state = after(*training, state=state)
     assert state.bundle is second
+    assert version_before(state) == version(1)
     assert controls(state).can_roll_back
-    state = advance(state, RolledBack())
+    state = after(Began("opening"), VersionRestored(version(1), first), Ended(), state=state)
     assert state.bundle is first
+    assert "version 1" in controls(state).status
     assert not controls(state).can_roll_back
+
+
+def test_what_was_kept_while_rolling_back_is_no_model_to_roll_back_to():
+    state = after(VersionsFound((version(1, "kept"), version(2), version(3, "kept"))))
+    assert version_before(state) == version(2)
+
+
+def test_a_model_that_is_no_version_yet_can_be_rolled_back_to_the_newest():
+    state = after(VersionAdded(version(1), model()), Began("opening"), BundleOpened(model("theirs"), "run"), Ended())
+    assert state.current is None
+    assert version_before(state) == version(1)
+
+
+def test_keeping_a_version_leaves_maps_and_words_alone():
+    state = after(Began("predicting"), MapsReady(None), Ended(), Note("Read me."))
+    state = advance(state, VersionAdded(version(1), model()))
+    assert controls(state).can_adjust
+    assert controls(state).status == "Read me."
 
 
 def test_an_opened_run_can_be_used_at_once():
@@ -196,7 +226,7 @@ def test_the_agreement_with_the_classical_result_is_a_sentence():
 
 def test_scores_trials_and_files_are_reported():
     assert "f1 0.81" in controls(after(*TRAINING, Validated(5, {"f1": 0.81}, True))).status
-    state = after(Began("tuning"), TrialDone(3, 60, None, 0.5))
+    state = after(Began("tuning"), TrialDone(3, 60, Trial(None, 0.5, 0.5)))
     assert controls(state).progress == pytest.approx(0.05)
     assert "0.90" in controls(after(TuneFinished(None, 0.9, 0.8, ()), Ended(), state=state)).status
     assert "a.tif" in controls(after(Began("exporting"), FileWritten(Path("a.tif")), Ended())).status

@@ -1,32 +1,232 @@
-"""Where trainings that were started in the window are kept, so that nothing is lost when it closes."""
+"""A copy on disk of what the user does, so that a crash costs no cell: one folder per window that was open.
 
-from datetime import datetime
+Two seconds after a change the layers that were painted on or corrected are written by a thread, each atomically; while
+one paints without a rest, every two seconds. Nothing in a file is executed when it is read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary, ref
 
-from qtpy.QtCore import QStandardPaths
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels, Layer, Shapes
+from qtpy.QtCore import QLockFile, QObject, QStandardPaths, QTimer, Signal
 
-from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, RUN_FILE
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui.keeping import kept_layer
+from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.worker import LatestOnly, describe
+from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
+from napari_cellseg_ssl.tasks.session_events import Failed
+from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, new_room, tidy, write_record
+from napari_cellseg_ssl.tasks.versions import count_cells
 
-FOLDER = "napari-cellseg-ssl"
+FOLDER, LOCK_FILE = "napari-cellseg-ssl", "lock"
+SAVE_AFTER_MS = 2000
+_WRITING = Lock()
+"""A window that closes writes in its own thread, perhaps while another one still does."""
+PAINTED = ("annotation", "complete-regions")
+"""Kinds of layers that hold nothing but the user's work."""
 
 
-def runs_folder() -> Path:
-    """Folder of this user's runs; it is made when the first training starts."""
+def sessions_folder() -> Path:
+    """Folder of this user's sessions; it is made when the first one has something to keep."""
     place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
-    return Path(place) / FOLDER / "runs"
+    return Path(place) / FOLDER / "sessions"
 
 
-def new_run(method_id: str) -> Path:
-    """Name a folder for a new run; nothing is made yet."""
-    stem = f"{datetime.now():%Y-%m-%d %H-%M-%S} {method_id}"
-    folder, number = runs_folder() / stem, 2
-    while folder.exists():
-        folder, number = runs_folder() / f"{stem} {number}", number + 1
-    return folder
+def is_alive(room: Path) -> bool:
+    """Whether the window of a session is still open, in this napari or in another one."""
+    lock = QLockFile(str(room / LOCK_FILE))
+    lock.setStaleLockTime(0)  # never by its age: only a process that is gone lets go of its lock
+    free = lock.tryLock(0)
+    if free:
+        lock.unlock()
+    return not free
 
 
-def interrupted_run() -> Path | None:
-    """Return the newest training that began here and never ended, if there is one."""
-    found = [file.parent for file in runs_folder().glob(f"*/{CHECKPOINT_FILE}")]
-    unfinished = [folder for folder in found if not (folder / RUN_FILE).exists()]
-    return max(unfinished, key=lambda folder: (folder / CHECKPOINT_FILE).stat().st_mtime, default=None)
+class Autosave(QObject):
+    """Watches the layers of one viewer and keeps those that the user works on.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    record : () -> SessionRecord
+        What the session is about now; asked in the GUI thread.
+    """
+
+    failed = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, record: Callable[[], SessionRecord], parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._ask = ref(viewer), record
+        self.room: Path | None = None
+        self._lock: QLockFile | None = None
+        self._record = SessionRecord()
+        self._keys: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
+        self._touched: dict[Layer, int] = {}
+        """Layers of the user's, and how often each has changed; held until the session ends."""
+        self._saved: dict[str, int] = {}
+        self._images: dict[str, tuple[str, str]] = {}
+        self._writes = LatestOnly(self)
+        self._writes.done.connect(self._saved.update)
+        self._writes.failed.connect(self.failed)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(SAVE_AFTER_MS)
+        self._soon.timeout.connect(self._save)
+        viewer.layers.events.inserted.connect(lambda event: self._watch(event.value))
+        viewer.layers.events.removed.connect(lambda *_: self.mark())
+        for layer in viewer.layers:
+            self._watch(layer)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether everything is written."""
+        return not self._soon.isActive() and not self._writes.is_busy
+
+    def enter(self, room: Path | None = None) -> Path:
+        """Begin to keep the session, in a new folder or in that of an earlier one, and lock it."""
+        if self.room is None or room is not None:
+            self.leave()
+            self.room = room or new_room(sessions_folder())
+            self.room.mkdir(parents=True, exist_ok=True)
+            self._lock = QLockFile(str(self.room / LOCK_FILE))
+            self._lock.setStaleLockTime(0)
+            self._lock.tryLock(0)
+            self._saved.clear()
+            tidy(sessions_folder(), is_alive)
+            self.mark()
+        return self.room
+
+    def leave(self) -> None:
+        """Write what is not written yet, note that the session ended in order, and let go of its folder."""
+        self._soon.stop()
+        self._writes.cancel()
+        if self.room is not None:
+            try:
+                self._saved.update(_write(self.room, self._describe(), replace(self._record, closed=True), self._saved))
+            except CellSegError as problem:
+                self.failed.emit(describe(problem))
+        if self._lock is not None:
+            self._lock.unlock()
+        self.room = self._lock = None
+
+    def mark(self, *_: object) -> None:
+        """Save soon; not later because more is changed meanwhile."""
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def adopt(self, layer: Layer, key: str) -> None:
+        """Keep a layer under the name that it had in an earlier session."""
+        self._keys[layer] = key
+        self._touch(layer)
+
+    def painted_layers(self, chosen: Layer | None) -> list[Layer]:
+        """List the layers on which something is painted or outlined now, and the one that is learned from."""
+        viewer = self._viewer()
+        layers = [] if viewer is None else [x for x in viewer.layers if x is chosen or _kind(x) in PAINTED]
+        return [layer for layer in layers if _can_be_kept(layer) and _holds_work(layer)]
+
+    def painted(self, chosen: Layer | None) -> tuple[KeptLayer, ...]:
+        """Copy what is painted and outlined now."""
+        viewer = self._viewer()
+        layers = self.painted_layers(chosen)
+        return tuple(_copied(kept_layer(viewer, x, self.key(x))) for x in layers) if viewer is not None else ()
+
+    def key(self, layer: Layer) -> str:
+        """Name of a layer in this session."""
+        return self._keys.setdefault(layer, str(layer.unique_id)[:13])
+
+    def _watch(self, layer: Layer) -> None:
+        if isinstance(layer, Labels):
+            layer.events.paint.connect(self._on_changed)
+            layer.events.set_data.connect(self._on_redrawn)
+        elif isinstance(layer, Shapes) and _kind(layer) in PAINTED:
+            layer.events.data.connect(self._on_changed)
+        self.mark()
+
+    def _on_changed(self, event: Any) -> None:
+        self._touch(event.source)
+
+    def _on_redrawn(self, event: Any) -> None:
+        """An undo is only seen by its redrawing, and an annotation may be filled by a script."""
+        if event.source in self._touched or _kind(event.source) in PAINTED:
+            self._touch(event.source)
+
+    def _touch(self, layer: Layer) -> None:
+        if _can_be_kept(layer):
+            self._touched[layer] = self._touched.get(layer, 0) + 1
+            self.mark()
+
+    def _save(self) -> None:
+        viewer = self._viewer()
+        if viewer is None or (self.room is None and not any(_holds_work(layer) for layer in self._touched)):
+            return
+        try:
+            room = self.enter()
+        except OSError as problem:
+            self.failed.emit(Failed(f"'{sessions_folder()}' cannot be written: {problem.strerror}."))
+            return
+        described = self._describe()
+        is_open = {self.key(layer) for layer in viewer.layers if layer in self._touched}
+        self._record = replace(self._ask(), layers=tuple(sorted(is_open)))
+        self._writes.submit(partial(_write, room, described, self._record, dict(self._saved)))
+
+    def _describe(self) -> list[tuple[int, KeptLayer]]:
+        """Describe the user's layers; those that were removed are let go once they are written."""
+        viewer = self._viewer()
+        if viewer is None:
+            return []
+        for layer, count in list(self._touched.items()):
+            if layer not in viewer.layers and self._saved.get(self.key(layer)) == count:
+                del self._touched[layer]
+        described = [(count, kept_layer(viewer, layer, self.key(layer))) for layer, count in self._touched.items()]
+        return [(count, self._with_image(layer)) for count, layer in described]
+
+    def _with_image(self, layer: KeptLayer) -> KeptLayer:
+        """Remember to which image a layer belongs: when a window closes, the image may go first."""
+        if layer.image:
+            self._images[layer.key] = (layer.image, layer.image_name)
+        image, name = self._images.get(layer.key, ("", ""))
+        return replace(layer, image=image, image_name=name)
+
+
+def _write(
+    room: Path, layers: Sequence[tuple[int, KeptLayer]], record: SessionRecord, saved: dict[str, int]
+) -> dict[str, int]:
+    """Write the layers that have changed, then the record; returns how often each had changed when it was written."""
+    with _WRITING:
+        for count, layer in layers:
+            if saved.get(layer.key) != count:
+                save_layer(room / LAYERS_FOLDER, _copied(layer))
+        n_cells = sum(count_cells(layer) for _, layer in layers if layer.key in record.layers and _is_painting(layer))
+        write_record(room, replace(record, n_cells=n_cells))
+    return {layer.key: count for count, layer in layers}
+
+
+def _copied(layer: KeptLayer) -> KeptLayer:
+    """Copy the pixels, which go on changing, before they are hashed and packed."""
+    return replace(layer, arrays=tuple(np.array(array) for array in layer.arrays))
+
+
+def _is_painting(layer: KeptLayer) -> bool:
+    return layer.settings["kind"] == "annotation"
+
+
+def _kind(layer: Layer) -> str:
+    return str(layer.metadata.get(KEY, {}).get("kind", ""))
+
+
+def _can_be_kept(layer: Layer) -> bool:
+    """Whether a layer is of shapes, or of labels that are in memory and may be painted on."""
+    return isinstance(layer, Shapes) or (isinstance(layer, Labels) and isinstance(layer.data, np.ndarray))
+
+
+def _holds_work(layer: Any) -> bool:
+    return bool(len(layer.data)) if isinstance(layer, Shapes) else bool(layer.data.any())

@@ -1,8 +1,9 @@
 """One session per viewer: what panels ask becomes requests, events of jobs become state and layers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from napari.components import ViewerModel
@@ -19,9 +20,11 @@ from napari_cellseg_ssl.gui import results
 from napari_cellseg_ssl.gui.choices import Choices
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.reading import visible_window
+from napari_cellseg_ssl.gui.restoring import Restorer
+from napari_cellseg_ssl.gui.session_keeper import SessionKeeper
 from napari_cellseg_ssl.gui.settings import CPU_THREADS, LearnSettings, training_request
 from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
-from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs
+from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs, versioning
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
@@ -31,13 +34,16 @@ from napari_cellseg_ssl.tasks.session import (
     ImageChosen,
     MethodChosen,
     PauseAsked,
-    RolledBack,
     SessionState,
     StopAsked,
+    VersionRestored,
     advance,
 )
 
+T = TypeVar("T")
 WATCH_MS = 500
+LONGEST_STOP_S = 5.0
+"""How long a window that closes waits for its job to keep the best so far."""
 
 
 class Controller(QObject):
@@ -64,6 +70,8 @@ class Controller(QObject):
         self.choices.annotation_changed.connect(self.annotation_changed)
         self.choices.more.failed.connect(self.report)
         self.choices.checked.connect(lambda reasons: self.apply(Checked(tuple(reasons))))
+        self.session = SessionKeeper(self)
+        self.restorer = Restorer(self)
         self._redraws = LatestOnly(self)
         self._redraws.done.connect(self._on_redraw)
         self._redraws.failed.connect(self.report)
@@ -105,6 +113,14 @@ class Controller(QObject):
         """Show what went wrong outside a job."""
         self.apply(failure)
 
+    def taken(self, take: Callable[[], T]) -> T | None:
+        """Take something of what is chosen; where that cannot be, the user reads why."""
+        try:
+            return take()
+        except CellSegError as problem:
+            self.report(describe(problem))
+            return None
+
     def choose_method(self, method_id: str) -> None:
         """Work with another method."""
         if method_id == self.state.method_id:
@@ -130,27 +146,21 @@ class Controller(QObject):
     def train(self, settings: LearnSettings) -> None:
         """Train on the chosen image and those beside it, then segment the chosen one."""
         state, info = self.state, get_method(self.state.method_id).info
-        try:
-            examples = self.choices.examples(with_labels=info.labels != "none")
-        except CellSegError as problem:
-            self.report(describe(problem))
-            return
+        examples = self.taken(lambda: self.choices.examples(with_labels=info.labels != "none"))
         if not examples:
             return
-        request = training_request(settings, info, state.bundle, self.choices, self.device)
+        out = self.session.new_run(info.id)
+        request = training_request(settings, info, state.bundle, self.choices, self.device, out)
         request = replace(request, preview=lambda: self._window)
         self._window = None
-        if self.run(lambda control: jobs.learn(examples, request, control)) and settings.preview:
+        job = self.session.keeping(lambda control: jobs.learn(examples, request, control), out)
+        if self.run(job) and settings.preview:
             self._watch.start()
 
     def segment(self, options: Any) -> None:
         """Segment the chosen image with the current model."""
         state, diameter = self.state, self.choices.diameter
-        try:
-            source = self.choices.source()
-        except CellSegError as problem:
-            self.report(describe(problem))
-            return
+        source = self.taken(self.choices.source)
         if source is None:
             return
         if not state.learns:
@@ -171,16 +181,20 @@ class Controller(QObject):
         maps = self.maps
         if maps is None:
             return
-        try:
-            painted = self.choices.painted()
-        except CellSegError as problem:
-            self.report(describe(problem))
+        painted = self.taken(self.choices.painted)
+        if painted is None and self.annotation_layer is not None:
             return
         if painted is None:
             self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
             return
         method_id = self.state.method_id
-        self.run(lambda control: jobs.search(method_id, maps, painted, options, control))
+        self.run(self.session.keeping(lambda control: jobs.search(method_id, maps, painted, options, control)))
+
+    def keep_options(self, options: Any) -> None:
+        """Keep segmentation options in the current model, so that they are used wherever it goes."""
+        if self.bundle is not None:
+            bundle = replace(self.bundle, segment_options=options)
+            self.run(self.session.keeping(lambda control: versioning.keep_options(bundle, control)))
 
     def save_run(self, folder: Path) -> None:
         """Save the current model."""
@@ -191,23 +205,15 @@ class Controller(QObject):
     def open_run(self, folder: Path) -> None:
         """Open a saved model; an interrupted training, which has none yet, goes on."""
         if (folder / RUN_FILE).exists() or not (folder / CHECKPOINT_FILE).exists():
-            self.run(lambda control: jobs.reopen(folder, control))
+            self.run(self.session.keeping(lambda control: jobs.reopen(folder, control), folder))
             return
-        try:
-            examples = self.choices.examples(with_labels=True)
-        except CellSegError as problem:
-            self.report(describe(problem))
-            return
+        examples = self.taken(lambda: self.choices.examples(with_labels=True))
         if not examples:
             self.report(Failed("An interrupted training needs its image.", "Open the image first, then the run."))
             return
         device = self.device
-        self.run(lambda control: jobs.resume(examples, folder, device, CPU_THREADS, control))
-
-    def roll_back(self) -> None:
-        """Go back to the model before the current one."""
-        self._drop_maps()
-        self.apply(RolledBack())
+        job = self.session.keeping(lambda control: jobs.resume(examples, folder, device, CPU_THREADS, control), folder)
+        self.run(job)
 
     def stop(self) -> None:
         """Ask the running job to end with the best it has."""
@@ -233,6 +239,8 @@ class Controller(QObject):
         self.choices.forget()
         if self._worker is not None:
             self._worker.control.stop()
+            self._worker.wait(LONGEST_STOP_S)
+        self.session.autosave.leave()
         self._job_image = self.maps = None
 
     # What comes back
@@ -247,6 +255,9 @@ class Controller(QObject):
             self.apply(Note("The image was closed while the job ran; the model is kept."))
             return
         self.apply(event, stamped.seconds)
+        if isinstance(event, VersionRestored):
+            self._drop_maps()
+        self.session.receive(event)
         if isinstance(event, MapsReady):
             self.maps = event.maps
             self.maps_changed.emit(event.maps)

@@ -1,20 +1,23 @@
 """The dock widgets that napari opens; those of one viewer share one session."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.gui import autosave
+from napari_cellseg_ssl.core.options import Json, options_to_json
 from napari_cellseg_ssl.gui.controller import Controller, controller_of
 from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
+from napari_cellseg_ssl.gui.panels.restore import RestoreBar
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
 from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
+from napari_cellseg_ssl.gui.panels.versions import VersionsPanel
+from napari_cellseg_ssl.gui.restoring import PanelsRestored
 from napari_cellseg_ssl.gui.settings import LearnSettings
 from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls
 
@@ -85,8 +88,9 @@ class TrainSegmentDock(_Dock):
         self.train = TrainPanel(self.controller)
         self.segment = SegmentPanel(self.controller)
         self.data = DataPanel(self.controller)
+        self.versions = VersionsPanel(self.controller)
         self.strip = JobStrip(self.controller)
-        for panel in (self.data, self.method, self.train, self.segment):
+        for panel in (RestoreBar(self.controller), *self._stages()):
             self.panels.addWidget(panel)
         self.panels.addStretch(1)
         self.layout().addWidget(self.strip)
@@ -94,16 +98,27 @@ class TrainSegmentDock(_Dock):
         self.method.preset.currentIndexChanged.connect(self._suggest)
         self.train.go_on.toggled.connect(lambda *_: self.draw(self.controller.state))
         self.train.train_clicked.connect(self._train)
+        self.controller.session.panels = lambda: self._settings() if isalive(self) else {}
+        self.controller.happened.connect(self._on_event)
         self._suggest()
         self.follow()
-        self._tell_of_interrupted()
 
-    def _tell_of_interrupted(self) -> None:
-        left = autosave.interrupted_run()
-        state = self.controller.state
-        if left is not None and state.bundle is None and state.activity == "idle":
-            words = f"The training '{left.name}' was interrupted. Open its image, then 'Open run …' goes on with it."
-            self.controller.apply(Note(words))
+    def _stages(self) -> tuple[QWidget, ...]:
+        return self.data, self.method, self.train, self.segment, self.versions
+
+    def _settings(self) -> dict[str, Json]:
+        """How the panels stand, for an interrupted session to come back like this."""
+        return {
+            "preset": self.method.preset.currentText(),
+            "options": cast(Json, options_to_json(self.method.options())),
+            "time_budget": self.train.time_budget,
+        }
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, PanelsRestored):
+            self.draw(self.controller.state)  # the method first, for it has options of its own
+            self.method.put_back(str(event.settings.get("preset", "")), event.settings.get("options"))
+            self.train.put_back(event.settings.get("time_budget"))
 
     def _suggest(self, *_: object) -> None:
         self.train.suggest(self.method.info.id, self.method.preset.currentIndex() <= 0)
@@ -127,6 +142,7 @@ class TrainSegmentDock(_Dock):
         self.method.render(shown, state)
         self.train.render(shown, state)
         self.segment.render(shown, state)
+        self.versions.render(shown, state)
         self.strip.render(shown, state)
 
 
@@ -137,6 +153,7 @@ class PaintDock(_Dock):
         from napari_cellseg_ssl.gui.panels.paint import PaintPanel
 
         super().__init__(viewer)
+        self.panels.addWidget(RestoreBar(self.controller))
         self.panels.addWidget(PaintPanel(self.controller))
         self.panels.addStretch(1)
 

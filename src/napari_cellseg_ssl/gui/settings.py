@@ -2,11 +2,11 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.method import MethodInfo
-from napari_cellseg_ssl.gui.autosave import new_run
 from napari_cellseg_ssl.gui.choices import Choices
 from napari_cellseg_ssl.tasks import TrainRequest
 
@@ -41,6 +41,7 @@ def training_request(
     current: ModelBundle | None,
     choices: Choices,
     device: str,
+    out: Path,
 ) -> TrainRequest:
     """Ask for a training; image and painting are read in the worker, so they are not in here yet."""
     goes_on = settings.go_on and current is not None and current.method_id == info.id
@@ -54,7 +55,7 @@ def training_request(
         device=device,
         time_budget=settings.time_budget,
         start_from=current if goes_on else None,
-        out=new_run(info.id),
+        out=out,
         name=info.id if image is None else f"{info.id} {image.name}",
         threads=CPU_THREADS,
     )

@@ -65,6 +65,10 @@ class JobWorker(QObject):
         """Start the thread."""
         self._worker.start()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until the job is over, at most so long."""
+        self.control.ended.wait(seconds)
+
     def _receive(self, stamped: Stamped) -> None:
         self._inbox.append(stamped)
         self._next.start()
@@ -101,6 +105,7 @@ def cell_segmentation(job: Job, control: Control) -> Iterator[Stamped]:
         if close is not None:
             close()
         del events
+        control.ended.set()
     if failure is not None:
         yield Stamped(failure, control.elapsed())
     yield Stamped(Ended(), control.elapsed())

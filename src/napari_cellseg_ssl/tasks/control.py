@@ -9,6 +9,8 @@ class Control:
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
+        self.ended = threading.Event()
+        """Set by whoever runs the job once it is over and has written what it keeps."""
         self._stopping = False
         self._paused_at: float | None = None
         self._began: float | None = None

@@ -5,7 +5,7 @@ user reads. The docks only send events in and draw controls.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
@@ -21,10 +21,14 @@ from napari_cellseg_ssl.tasks.session_events import (
     Failed,
     ImageChosen,
     MethodChosen,
+    OptionsKept,
     PauseAsked,
-    RolledBack,
     StopAsked,
+    VersionAdded,
+    VersionRestored,
+    VersionsFound,
 )
+from napari_cellseg_ssl.tasks.session_state import SessionState, version_before
 
 __all__ = [
     "Activity",
@@ -37,13 +41,17 @@ __all__ = [
     "Failed",
     "ImageChosen",
     "MethodChosen",
+    "OptionsKept",
     "PauseAsked",
-    "RolledBack",
     "SessionState",
     "StopAsked",
+    "VersionAdded",
+    "VersionRestored",
+    "VersionsFound",
     "advance",
     "controls",
     "duration",
+    "version_before",
 ]
 
 
@@ -57,53 +65,9 @@ DOING: Mapping[str, str] = {
     "exporting": "Exporting",
     "saving": "Saving the run",
     "opening": "Opening the run",
+    "comparing": "Comparing two versions",
+    "searching": "Searching for fields worth painting",
 }
-MOST_EARLIER = 5
-"""Models kept for rolling back."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionState:
-    """The whole truth behind the docks of one viewer.
-
-    Parameters
-    ----------
-    reasons : tuple of str
-        Why training cannot start.
-    fraction : float, optional
-        Share of the current part of the job; None where it is not known.
-    seconds : float
-        Active seconds when that share was reached.
-    start : (seconds, fraction)
-        Where the current part was first heard of; what is left is reckoned from there.
-    message, agreement : str
-        The last things worth reading.
-    earlier : tuple of ModelBundle
-        Models that were replaced, oldest first.
-    """
-
-    activity: Activity = "idle"
-    can_pause: bool = False
-    paused: bool = False
-    stopping: bool = False
-    image: str = ""
-    method_id: str = ""
-    learns: bool = True
-    reasons: tuple[str, ...] = ()
-    bundle: ModelBundle | None = None
-    earlier: tuple[ModelBundle, ...] = ()
-    has_maps: bool = False
-    has_labels: bool = False
-    fraction: float | None = None
-    seconds: float = 0.0
-    start: tuple[float, float] = (0.0, 0.0)
-    phase: str = ""
-    device: str = ""
-    score: str = ""
-    curve: Curve = field(default_factory=Curve)
-    message: str = ""
-    agreement: str = ""
-    failure: Failed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +108,17 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
             return replace(state, method_id=method_id, learns=learns, failure=None)
         case Checked(reasons):
             return replace(state, reasons=reasons)
-        case RolledBack() if state.earlier and state.activity == "idle":
-            return _with_bundle(replace(state, earlier=state.earlier[:-1]), state.earlier[-1], "Went back to")
+        case VersionsFound(versions):
+            return replace(state, versions=versions)
+        case VersionAdded(version, bundle):
+            return replace(state, versions=(*state.versions, version), current=version.number, bundle=bundle)
+        case VersionRestored(version, bundle):
+            state = _with_bundle(state, bundle, f"Went back to version {version.number},")
+            return replace(state, current=version.number)
+        case OptionsKept(bundle):
+            return replace(state, bundle=bundle, message=f"Model '{bundle.name}' keeps these values.")
         case BundleOpened(bundle, folder):
-            return _with_bundle(_remembering(state), bundle, f"Opened {folder}:")
+            return _with_bundle(state, bundle, f"Opened {folder}:")
         case Failed():
             return replace(state, failure=event)
         case Note(text):
@@ -189,7 +160,7 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return _moved(state, done / max(1, total), seconds)
         case TrainFinished(bundle, reason):
             words = {"stopped": "Stopped; the best so far is", "plateau": "It stopped getting better:"}
-            return _with_bundle(_remembering(state), bundle, words.get(reason, "Learned"))
+            return _with_bundle(state, bundle, words.get(reason, "Learned"))
         case MapsReady():
             return replace(state, has_maps=True)
         case LabelsReady():
@@ -209,15 +180,15 @@ def _moved(state: SessionState, fraction: float, seconds: float) -> SessionState
     return replace(state, fraction=fraction, seconds=seconds, start=start)
 
 
-def _remembering(state: SessionState) -> SessionState:
-    if state.bundle is None:
-        return state
-    return replace(state, earlier=(*state.earlier, state.bundle)[-MOST_EARLIER:])
-
-
 def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> SessionState:
     return replace(
-        state, bundle=bundle, has_maps=False, has_labels=False, agreement="", message=f"{words} model '{bundle.name}'."
+        state,
+        bundle=bundle,
+        current=None,
+        has_maps=False,
+        has_labels=False,
+        agreement="",
+        message=f"{words} model '{bundle.name}'.",
     )
 
 
@@ -237,7 +208,7 @@ def controls(state: SessionState) -> Controls:
         can_tune=ready and state.has_maps,
         can_save=idle and state.bundle is not None,
         can_open=idle,
-        can_roll_back=idle and bool(state.earlier),
+        can_roll_back=idle and version_before(state) is not None,
         is_busy=not idle,
         progress=state.fraction,
         progress_text=_progress_text(state),

@@ -4,9 +4,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.tasks.versions import Version
 
 Activity = Literal[
-    "idle", "preparing", "training", "predicting", "segmenting", "tuning", "exporting", "saving", "opening"
+    "idle",
+    "preparing",
+    "training",
+    "predicting",
+    "segmenting",
+    "tuning",
+    "exporting",
+    "saving",
+    "opening",
+    "comparing",
+    "searching",
 ]
 
 
@@ -67,6 +78,13 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class OptionsKept:
+    """The user keeps other segmentation options in the current model; its maps stay what they are."""
+
+    bundle: ModelBundle
+
+
+@dataclass(frozen=True)
 class BundleOpened:
     """A saved model was read."""
 
@@ -75,8 +93,26 @@ class BundleOpened:
 
 
 @dataclass(frozen=True)
-class RolledBack:
-    """The user wants the model before the current one."""
+class VersionsFound:
+    """The versions of an earlier session, which goes on."""
+
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True)
+class VersionAdded:
+    """A version was kept; its model is the current one, with the same weights as before where it was only tuned."""
+
+    version: Version
+    bundle: ModelBundle
+
+
+@dataclass(frozen=True)
+class VersionRestored:
+    """The model of an earlier version is the current one again."""
+
+    version: Version
+    bundle: ModelBundle
 
 
 @dataclass(frozen=True)

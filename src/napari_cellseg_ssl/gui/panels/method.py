@@ -1,12 +1,15 @@
 """Stage 2: which method, how thoroughly, and where it runs."""
 
+import contextlib
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
+from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.options import Json, options_from_json
 from napari_cellseg_ssl.core.registry import get_method, method_infos
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
@@ -56,6 +59,13 @@ class MethodPanel(Stage):
     def options(self) -> Any:
         """Training options as shown."""
         return self.info.preset(self.preset.currentText()) if self._form is None else self._form.value()
+
+    def put_back(self, preset: str, options: Json) -> None:
+        """Show a preset and options that were chosen before, as far as this version knows them."""
+        self.preset.setCurrentText(preset)
+        if self._form is not None and isinstance(options, dict):
+            with contextlib.suppress(CellSegError):
+                self._form.set_value(options_from_json(self.info.train_options, options))
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show what may be chosen, and the method that an opened run brought along."""

@@ -6,14 +6,12 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.autosave import runs_folder
+from napari_cellseg_ssl.gui.autosave import sessions_folder
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.stage import Stage, button, discard, note, row
-from napari_cellseg_ssl.tasks import TuneFinished
+from napari_cellseg_ssl.gui.panels.tune import TuneBox
+from napari_cellseg_ssl.gui.stage import Stage, button, discard, row
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
-
-RUNNERS_UP = 3
 
 
 class SegmentPanel(Stage):
@@ -31,26 +29,23 @@ class SegmentPanel(Stage):
         self._holder = QWidget()
         holder = QVBoxLayout(self._holder)
         holder.setContentsMargins(0, 0, 0, 0)
-        self.tune = button(
-            "Tune to painting", "cellseg_tune", "Search the values that fit the painted cells best.", self._tune
-        )
+        self.tune = TuneBox(controller)
+        self.tune.tune_clicked.connect(self._tune)
+        self.tune.chosen.connect(self._preview)
         self.reset = button("Reset", "cellseg_reset", "Take the model's own values again.", self._reset)
-        self._found = note()
-        self._found.setVisible(False)
         self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
         self.open = button(
             "Open run …", "cellseg_open_run", "Open a saved model, or go on with an interrupted training.", self._open
         )
         self.roll_back = button(
-            "Previous model", "cellseg_roll_back", "Go back to the model before this one.", controller.roll_back
+            "Previous model", "cellseg_roll_back", "Go back to the model before this one.", controller.session.roll_back
         )
         self.form.addRow(self.segment)
         self.form.addRow(self._holder)
-        self.form.addRow(row(self.tune, self.reset))
-        self.form.addRow(self._found)
+        self.form.addRow(self.reset)
+        self.form.addRow(self.tune)
         self.form.addRow(row(self.open, self.save, self.roll_back))
-        controller.tuned.connect(self._on_tuned)
-        controller.happened.connect(self._on_event)
+        controller.tuned.connect(self._show)
 
     def options(self) -> Any:
         """Segmentation options as shown."""
@@ -59,7 +54,6 @@ class SegmentPanel(Stage):
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show what may be pressed, and the values that a new model brings."""
         self.segment.setEnabled(controls.can_segment)
-        self.tune.setEnabled(controls.can_tune)
         self._holder.setEnabled(controls.can_adjust)
         self.reset.setEnabled(controls.can_adjust)
         self.save.setEnabled(controls.can_save)
@@ -70,6 +64,7 @@ class SegmentPanel(Stage):
         if state.bundle is not self._bundle:
             self._bundle = state.bundle
             self._show(self._defaults())
+        self.tune.render(controls, state)
 
     def _rebuild(self, method_id: str) -> None:
         self._method_id = method_id
@@ -98,17 +93,12 @@ class SegmentPanel(Stage):
         self._controller.tune(self.options())
 
     def _reset(self) -> None:
-        self._show(self._defaults())
-        self._controller.adjust(self.options())
+        self._preview(self._defaults())
 
-    def _on_tuned(self, options: Any) -> None:
+    def _preview(self, options: Any) -> None:
+        """Move the sliders, and let the cells follow."""
         self._show(options)
-
-    def _on_event(self, event: object) -> None:
-        if isinstance(event, TuneFinished):
-            others = ", ".join(f"{score:.2f}" for score, _ in event.trials[1 : 1 + RUNNERS_UP])
-            self._found.setText(f"Best of {len(event.trials)}: {event.score:.2f}. Runners-up: {others or 'none'}.")
-            self._found.setVisible(True)
+        self._controller.adjust(options)
 
     def _save(self) -> None:
         folder = QFileDialog.getSaveFileName(self, "Save the model in a new folder", "run")[0]
@@ -116,7 +106,7 @@ class SegmentPanel(Stage):
             self._controller.save_run(Path(folder))
 
     def _open(self) -> None:
-        start = runs_folder()
+        start = sessions_folder()
         folder = QFileDialog.getExistingDirectory(self, "Open a run folder", str(start if start.exists() else ""))
         if folder:
             self._controller.open_run(Path(folder))

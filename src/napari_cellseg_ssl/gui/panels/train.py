@@ -54,6 +54,12 @@ class TrainPanel(Stage):
         """Seconds, or None for as many steps as the options say."""
         return float(self._seconds.value()) if self._limited.isChecked() else None
 
+    def put_back(self, time_budget: object) -> None:
+        """Show a time budget that was chosen before."""
+        self._limited.setChecked(isinstance(time_budget, float))
+        if isinstance(time_budget, float):
+            self._seconds.setValue(round(time_budget))
+
     def suggest(self, method_id: str, is_first_preset: bool) -> None:
         """Fit the stage to a method: labels where it wants them, and a time that is usually enough."""
         needs = get_method(method_id).info.labels != "none"

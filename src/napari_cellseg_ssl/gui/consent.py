@@ -1,0 +1,24 @@
+"""Asking before something of the user's is replaced."""
+
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+
+def ask(title: str, text: str, answers: Sequence[str]) -> int | None:
+    """Ask a question; returns the position of the answer, None if the user wants nothing of it.
+
+    Parameters
+    ----------
+    answers : sequence of str
+        The safest first: it is what Return presses.
+    """
+    box = QMessageBox(QApplication.activeWindow())
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle(title)
+    box.setText(text)
+    buttons = [box.addButton(answer, QMessageBox.ButtonRole.AcceptRole) for answer in answers]
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(buttons[0])
+    box.exec()
+    return next((place for place, made in enumerate(buttons) if made is box.clickedButton()), None)

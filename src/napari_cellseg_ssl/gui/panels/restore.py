@@ -1,0 +1,36 @@
+"""The line that offers to bring an interrupted session back; there only while there is one."""
+
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.stage import button, note, row
+from napari_cellseg_ssl.tasks.session import SessionState
+
+
+class RestoreBar(QWidget):
+    """What is left of the last session, and whether it is wanted."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._words = note()
+        self._words.setObjectName("cellseg_interrupted")
+        tip = "Open its images, and put back what was painted, its versions and choices."
+        self._restore = button("Restore", "cellseg_restore_session", tip, controller.restorer.restore)
+        tip = "Go on without it. What was painted is still offered in 'Paint labels' when its image is opened."
+        self._dismiss = button("Not now", "cellseg_dismiss_session", tip, controller.restorer.dismiss)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._words)
+        layout.addWidget(row(self._restore, self._dismiss))
+        controller.restorer.changed.connect(self._draw)
+        controller.state_changed.connect(self._on_state)
+        self._draw()
+
+    def _draw(self) -> None:
+        offer = self._controller.restorer.offer
+        self.setVisible(offer is not None)
+        if offer is not None:
+            self._words.setText(offer.sentence)
+
+    def _on_state(self, state: SessionState) -> None:
+        self._restore.setEnabled(state.activity == "idle")

@@ -1,0 +1,180 @@
+"""What earlier sessions left: a painting for an image that is opened again, and a session that was interrupted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.components import ViewerModel
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.events import Note
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.gui.autosave import is_alive, sessions_folder
+from napari_cellseg_ssl.gui.keeping import find_image, fingerprint
+from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, load_layer, load_layers
+from napari_cellseg_ssl.tasks.session import Began, MethodChosen, SessionState, VersionRestored, VersionsFound
+from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, OpenImage, SessionRecord, read_record, rooms
+from napari_cellseg_ssl.tasks.versioning import LayersRestored
+from napari_cellseg_ssl.tasks.versions import count_cells, interrupted, list_versions, load_version
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.gui.controller import Controller
+
+
+@dataclass(frozen=True)
+class SavedPainting:
+    """A painting found on disk."""
+
+    file: Path
+    labels: Array
+    n_cells: int
+
+    @property
+    def when(self) -> str:
+        """Date and time of the last stroke."""
+        return _moment(self.file)
+
+
+def find_painting(image_layer: Image, shape: Sequence[int]) -> SavedPainting | None:
+    """Find the newest painting of an image with labels of a shape; None if there is none that can be read.
+
+    Sessions whose windows are still open are left alone.
+    """
+    wanted = fingerprint(image_layer)
+    files = [file for room in rooms(sessions_folder()) for file in (room / LAYERS_FOLDER).glob(f"*{SUFFIX}")]
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+        try:
+            kept = load_layer(file)
+        except WrongRun:
+            continue
+        fits = kept.image == wanted and kept.settings.get("kind") == "annotation"
+        if fits and kept.arrays[0].shape == tuple(shape) and not kept.is_empty and not is_alive(file.parent.parent):
+            return SavedPainting(file, kept.arrays[0], count_cells(kept))
+    return None
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A session whose window was not closed in order."""
+
+    room: Path
+    record: SessionRecord
+    n_versions: int
+    training: Path | None
+
+    @property
+    def sentence(self) -> str:
+        """What it holds, in words."""
+        record = self.record
+        held = [
+            _counted(len(record.images), "image"),
+            _counted(record.n_cells, "painted cell"),
+            _counted(self.n_versions, "version"),
+        ]
+        training = " A training was under way; it can go on." if self.training else ""
+        return f"Your session of {_moment(self.room / 'session.json')} was interrupted: {', '.join(held)}.{training}"
+
+
+def find_interrupted() -> Interrupted | None:
+    """Return the last session, if it was not closed in order and left anything."""
+    for room in rooms(sessions_folder())[:1]:
+        record, versions, training = read_record(room), list_versions(room), interrupted(room)
+        if record is None or record.closed or is_alive(room):
+            return None
+        if record.layers or versions or training:
+            return Interrupted(room, record, len(versions), training)
+    return None
+
+
+@dataclass(frozen=True)
+class PanelsRestored:
+    """How the panels stood in a session that is brought back."""
+
+    settings: Mapping[str, Json]
+
+
+class Restorer(QObject):
+    """Offers the last session if it was interrupted, and brings it back."""
+
+    changed = Signal()
+
+    def __init__(self, controller: "Controller") -> None:
+        super().__init__(controller)
+        self._controller = controller
+        self.offer = find_interrupted()
+        controller.state_changed.connect(self._on_state)
+
+    def dismiss(self) -> None:
+        """Leave the earlier session where it is; its paintings are still offered with their images."""
+        self.offer = None
+        self.changed.emit()
+
+    def restore(self) -> None:
+        """Open the images again, put back what was painted, and take up versions and choices."""
+        offer, viewer = self.offer, self._controller.viewer
+        if offer is None or viewer is None or self._controller.state.activity != "idle":
+            return
+        record = offer.record
+        for image in record.images:
+            if find_image(viewer, image.fingerprint) is None:
+                _open(viewer, image)
+        chosen = find_image(viewer, record.image)
+        if chosen is not None:
+            self._controller.choices.choose_image(chosen)
+        self._controller.choices.choose_diameter(record.diameter)
+        self._controller.session.autosave.enter(offer.room)
+        self._controller.run(partial(_read_session, offer))
+        self.dismiss()
+
+    def _on_state(self, state: SessionState) -> None:
+        """An earlier session is no longer offered once this one has a model of its own."""
+        if self.offer is not None and state.versions:
+            self.dismiss()
+
+
+def _read_session(offer: Interrupted, _control: Control) -> Iterator[object]:
+    """Read layers and versions of a session, in a worker."""
+    yield Began("opening")
+    versions = list_versions(offer.room)
+    if offer.record.method_id:
+        yield MethodChosen(offer.record.method_id)
+    yield PanelsRestored(offer.record.settings)
+    yield VersionsFound(versions)
+    current = next((version for version in versions if version.number == offer.record.version), None)
+    if current is not None:
+        yield VersionRestored(current, load_version(current)[0])
+    layers = [layer for layer in load_layers(offer.room / LAYERS_FOLDER) if layer.key in offer.record.layers]
+    yield LayersRestored(tuple(layers), chosen=offer.record.annotation)
+    if offer.training is not None:
+        yield Note(f"The training '{offer.training.name}' was interrupted: 'Open run …' goes on with it.")
+
+
+def _open(viewer: ViewerModel, image: OpenImage) -> None:
+    """Open an image from where it came; where that fails, the user is told to open it."""
+    before = set(viewer.layers)
+    try:
+        if image.sample:
+            viewer.open_sample(*image.sample)
+        elif image.path and Path(image.path).exists():
+            viewer.open(image.path, plugin=image.plugin or None)
+    except Exception:  # noqa: BLE001 - a reader of anybody's may fail in any way; what was painted is kept all the same
+        return
+    opened = [layer for layer in viewer.layers if layer not in before and isinstance(layer, Image)]
+    for layer in opened:
+        if fingerprint(layer) == image.fingerprint:
+            layer.name = image.name
+
+
+def _moment(file: Path) -> str:
+    return f"{datetime.fromtimestamp(file.stat().st_mtime):%d %b, %H:%M}"
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,0 +1,131 @@
+"""What a person painted or corrected, as files: the pixels of labels, the outlines of regions, and where they belong.
+
+Pixels are packed by zlib into a safetensors file, which is written atomically and never executed when it is read.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
+
+SUFFIX = ".safetensors"
+QUICK = 1
+"""Level of zlib: painted labels are mostly zeros, of which the quickest leaves as little as the best."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptLayer:
+    """A layer that a person worked on.
+
+    Parameters
+    ----------
+    key : str
+        Tells the layers of a session apart; names the file.
+    kind : "labels" or "shapes"
+    image, image_name : str
+        Fingerprint and name of the image that it belongs to; "" where it belongs to none.
+    arrays : tuple of arrays
+        The labels (*S) alone, or the vertices (n, d) of each shape.
+    settings : {str: Json}
+        How to make the layer again: name, place in the world, the plugin's own record, types of the shapes.
+    """
+
+    key: str
+    kind: Literal["labels", "shapes"]
+    image: str
+    image_name: str
+    arrays: tuple[Array, ...]
+    settings: Mapping[str, Json]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of what is painted: equal if and only if every pixel is."""
+        digest = hashlib.sha256(self.kind.encode())
+        for array in self.arrays:
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+        return digest.hexdigest()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is painted."""
+        return not any(array.any() for array in self.arrays)
+
+
+def save_layer(folder: Path, layer: KeptLayer) -> None:
+    """Write a layer, in place of what was kept of it before.
+
+    Raises
+    ------
+    WrongAnnotation
+        If the folder cannot be written.
+    """
+    meta: dict[str, Json] = {
+        "kind": layer.kind,
+        "image": layer.image,
+        "image_name": layer.image_name,
+        "settings": dict(layer.settings),
+        "shapes": [list(array.shape) for array in layer.arrays],
+        "dtypes": [array.dtype.str for array in layer.arrays],
+        "hash": layer.hash,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_arrays(folder / f"{layer.key}{SUFFIX}", {str(i): _packed(a) for i, a in enumerate(layer.arrays)}, meta)
+    except OSError as problem:
+        raise WrongAnnotation(f"'{folder}' cannot be written: {problem.strerror}.", "Free some space.") from problem
+
+
+def load_layer(file: Path) -> KeptLayer:
+    """Read a layer.
+
+    Raises
+    ------
+    WrongRun
+        If the file is missing or damaged, or its pixels are not those that were written.
+    """
+    packed, meta = load_arrays(file)
+    try:
+        places = zip(cast(list[list[int]], meta["shapes"]), cast(list[str], meta["dtypes"]), strict=True)
+        layer = KeptLayer(
+            key=file.name.removesuffix(SUFFIX),
+            kind=cast(Literal["labels", "shapes"], meta["kind"]),
+            image=str(meta["image"]),
+            image_name=str(meta["image_name"]),
+            arrays=tuple(_unpacked(packed[str(i)], shape, dtype) for i, (shape, dtype) in enumerate(places)),
+            settings=cast(Mapping[str, Json], meta["settings"]),
+        )
+    except (KeyError, TypeError, ValueError, zlib.error) as problem:
+        raise WrongRun(f"'{file}' is damaged ({problem!r}).", "Use another version or session.") from problem
+    if layer.hash != meta.get("hash"):
+        raise WrongRun(f"The pixels in '{file}' are not those that were saved.", "Use another version or session.")
+    return layer
+
+
+def load_layers(folder: Path) -> tuple[KeptLayer, ...]:
+    """Read all layers of a folder that can be read, oldest first."""
+    found = []
+    for file in sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime):
+        try:
+            found.append(load_layer(file))
+        except WrongRun:
+            continue  # one damaged file must not keep the others from coming back
+    return tuple(found)
+
+
+def _packed(array: Array) -> Array:
+    return np.frombuffer(zlib.compress(np.ascontiguousarray(array).view(np.uint8).data, QUICK), np.uint8)
+
+
+def _unpacked(packed: Array, shape: list[int], dtype: str) -> Array:
+    return np.frombuffer(bytearray(zlib.decompress(packed.tobytes())), np.dtype(dtype)).reshape(shape)

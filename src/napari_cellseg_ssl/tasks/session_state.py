@@ -1,0 +1,62 @@
+"""The record of what a session is at one moment."""
+
+from dataclasses import dataclass, field
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.tasks.curve import Curve
+from napari_cellseg_ssl.tasks.session_events import Activity, Failed
+from napari_cellseg_ssl.tasks.versions import Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionState:
+    """The whole truth behind the docks of one viewer.
+
+    Parameters
+    ----------
+    reasons : tuple of str
+        Why training cannot start.
+    fraction : float, optional
+        Share of the current part of the job; None where it is not known.
+    seconds : float
+        Active seconds when that share was reached.
+    start : (seconds, fraction)
+        Where the current part was first heard of; what is left is reckoned from there.
+    message, agreement : str
+        The last things worth reading.
+    versions : tuple of Version
+        Models of this session that were kept on disk, with what was painted then; oldest first.
+    current : int, optional
+        Number of the version that `bundle` is of.
+    """
+
+    activity: Activity = "idle"
+    can_pause: bool = False
+    paused: bool = False
+    stopping: bool = False
+    image: str = ""
+    method_id: str = ""
+    learns: bool = True
+    reasons: tuple[str, ...] = ()
+    bundle: ModelBundle | None = None
+    versions: tuple[Version, ...] = ()
+    current: int | None = None
+    has_maps: bool = False
+    has_labels: bool = False
+    fraction: float | None = None
+    seconds: float = 0.0
+    start: tuple[float, float] = (0.0, 0.0)
+    phase: str = ""
+    device: str = ""
+    score: str = ""
+    curve: Curve = field(default_factory=Curve)
+    message: str = ""
+    agreement: str = ""
+    failure: Failed | None = None
+
+
+def version_before(state: SessionState) -> Version | None:
+    """Return the version to which rolling back goes, the newest model before the current one; None = there is none."""
+    learned = [version for version in state.versions if version.origin != "kept"]
+    earlier = [version for version in learned if state.current is None or version.number < state.current]
+    return earlier[-1] if earlier else None
