@@ -9,6 +9,7 @@ from napari_cellseg_ssl.core.method import Method, MethodInfo
 METHODS = {
     "cellulus": "napari_cellseg_ssl.core.methods.cellulus",
     "actis": "napari_cellseg_ssl.core.methods.actis",
+    "cellulus_supported": "napari_cellseg_ssl.core.methods.cellulus_supported",
     "classical": "napari_cellseg_ssl.core.methods.classical",
 }
 

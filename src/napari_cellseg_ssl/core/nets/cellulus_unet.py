@@ -21,11 +21,13 @@ class CellulusUNet(nn.Module):
     ----------
     in_channels : int
     ndim : int
-        Spatial axes, 2 or 3; also the number of output components, in array axis order.
+        Spatial axes, 2 or 3; also the number of offset components, in array axis order.
     first, increase, last : int
         Feature maps of the first block, their growth per level, feature maps of the outermost decoder block.
     depth : int, 1 to 3
         Number of 2x poolings. The paper uses 1: a field of view of about 16 px.
+    out_channels : int, optional
+        Output components; one per spatial axis when absent.
 
     Raises
     ------
@@ -34,7 +36,15 @@ class CellulusUNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, *, ndim: int = 2, first: int = 16, increase: int = 2, last: int = 16, depth: int = 1
+        self,
+        in_channels: int,
+        *,
+        ndim: int = 2,
+        first: int = 16,
+        increase: int = 2,
+        last: int = 16,
+        depth: int = 1,
+        out_channels: int | None = None,
     ) -> None:
         super().__init__()
         if ndim not in (2, 3) or not 1 <= depth <= 3:
@@ -49,7 +59,7 @@ class CellulusUNet(nn.Module):
             _block(ndim, skip + deep, out) for skip, deep, out in zip(widths, below, outgoing, strict=False)
         )
         conv = _convolution(ndim)
-        self.head = nn.Sequential(conv(last, last, 1), nn.ReLU(inplace=True), conv(last, ndim, 1))
+        self.head = nn.Sequential(conv(last, last, 1), nn.ReLU(inplace=True), conv(last, out_channels or ndim, 1))
         self.pool = nn.MaxPool2d(2) if ndim == 2 else nn.MaxPool3d(2)
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
         self.apply(_initialise)

@@ -1,0 +1,80 @@
+"""Cellulus-supported supervision: a few painted cells, and what Cellulus finds everywhere else.
+
+Wolf et al., "Unsupervised Learning of Object-Centric Embeddings for Cell Instance Segmentation in Microscopy Images",
+ICCV 2023, section 4.2 and appendix B. The authors published no code of this part.
+
+Deviations, and why:
+
+- Pseudo-labels where Cellulus and the classical method agree, the rest unknown; the paper's, all objects of Cellulus,
+  are the option `pseudo_labels=cellulus`. Where the two disagree, one is wrong.
+- Painted background counts too: an object of which most is painted over is deleted.
+- Nothing is drawn around painted cells; what is known of the background is what somebody painted.
+- Each half of a batch is divided by what is known in it, so that alpha means what it says.
+- A light U-Net of the same depth with padding and batch normalisation, learning in minutes; the published network is
+  the option `network=cellulus`.
+- Rays that end at a crop's edge are not learnt from: they are too short.
+- Warm-up and cosine, an averaged network predicts, more augmentation; the preset "paper" has the published schedule.
+- Thresholds are searched on what is painted.
+- Polygons are sought at local maxima of the probability only, which changes nothing and is 15 times faster.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from napari_cellseg_ssl.core.events import TrainEvent
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.methods.cellulus_supported.options import (
+    PRESETS,
+    RAYS,
+    SupportedOptions,
+    SupportedSegmentOptions,
+)
+from napari_cellseg_ssl.core.methods.cellulus_supported.segmentation import segment
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+INFO = MethodInfo(
+    id="cellulus_supported",
+    title="Cellulus + your cells",
+    summary="Learns from a few painted cells, or none, and from what Cellulus finds everywhere else.",
+    citation="Wolf et al., ICCV 2023, arXiv:2310.08501, section 4.2; Schmidt et al., MICCAI 2018 (StarDist)",
+    labels="optional",
+    spatial_ndims=(2,),
+    train_options=SupportedOptions,
+    segment_options=SupportedSegmentOptions,
+    maps=(
+        MapSpec("probability", "probability", 1, "Object probability"),
+        MapSpec("distance", "distance", RAYS, "Distances to the border", in_pixels=True),
+    ),
+    presets=PRESETS,
+    starts_from=("cellulus-unet", "cellulus-supported-unet"),
+)
+
+
+class CellulusSupported:
+    """See the module; `Method` says what each function does."""
+
+    info = INFO
+
+    def train(self, data: "TrainingSet", options: SupportedOptions, run: Run) -> Iterator[TrainEvent]:
+        """Train; see `training.train`."""
+        from napari_cellseg_ssl.core.methods.cellulus_supported.training import train
+
+        return train(data, options, run)
+
+    def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
+        """Load a trained network."""
+        from napari_cellseg_ssl.core.methods.cellulus_supported.networks import predictor
+
+        return predictor(bundle, device)
+
+    def segment(self, maps: PredictionMaps, options: SupportedSegmentOptions) -> Array:
+        """Make instances from probability and distances."""
+        return segment(maps, options)
+
+
+METHOD = CellulusSupported()

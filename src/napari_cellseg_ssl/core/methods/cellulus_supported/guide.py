@@ -1,0 +1,149 @@
+"""The Cellulus model that pseudo-labels come from: trained here or given, kept within the model it supports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.events import (
+    Checkpoint,
+    MapsReady,
+    Note,
+    Snapshot,
+    Started,
+    Step,
+    TrainEvent,
+    TrainFinished,
+)
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
+from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
+from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
+from napari_cellseg_ssl.core.options import options_from_json, options_to_json
+from napari_cellseg_ssl.core.tiling import predict_tiled
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.options import Json
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+PREFIX = "cellulus."
+PHASE = "cellulus"
+
+
+@dataclass(frozen=True)
+class AsItIs(Intensity):
+    """Leave pixels alone: those of frames are normalised already, by the limits of their whole image."""
+
+    def limits(self, frame: Array) -> Array:
+        """Return 0 and 1 for every channel, (C, 2)."""
+        return np.tile(np.array([0, 1], np.float32), (len(frame), 1))
+
+
+def packed(guide: ModelBundle) -> tuple[dict[str, Array], dict[str, Json]]:
+    """Turn a Cellulus model into arrays and a record that another model or a checkpoint can hold."""
+    record: dict[str, Json] = {
+        "train_options": options_to_json(guide.train_options),
+        "segment_options": options_to_json(guide.segment_options),
+        "architecture": dict(guide.architecture),
+        "intensity": asdict(guide.intensity),
+        "seed": guide.provenance.seed,
+    }
+    return {PREFIX + name: array for name, array in guide.weights.items()}, record
+
+
+def unpacked(arrays: Mapping[str, Array], record: Mapping[str, Any]) -> ModelBundle:
+    """Undo `packed`.
+
+    Raises
+    ------
+    WrongRun
+        If the record is none of a Cellulus model.
+    """
+    try:
+        return ModelBundle(
+            name="cellulus",
+            method_id=INFO.id,
+            train_options=options_from_json(INFO.train_options, record["train_options"]),
+            segment_options=options_from_json(INFO.segment_options, record["segment_options"]),
+            architecture=record["architecture"],
+            intensity=Intensity(**record["intensity"]),
+            weights={name.removeprefix(PREFIX): a for name, a in arrays.items() if name.startswith(PREFIX)},
+            provenance=Provenance(seed=record["seed"]),
+        )
+    except (KeyError, TypeError) as problem:
+        raise WrongRun(f"The Cellulus part of the run is damaged ({problem!r}).", "Train again.") from problem
+
+
+def train_guide(
+    data: TrainingSet, preset: str, run: Run, *, steps: int, share: float
+) -> Generator[TrainEvent, None, ModelBundle | None]:
+    """Train Cellulus in the first part of a run.
+
+    Its checkpoints are passed on with `PHASE` as their phase, its snapshots not: they show other maps.
+
+    Parameters
+    ----------
+    steps : int
+        Of Cellulus, where no time budget is given.
+    share : float
+        Of the whole work.
+
+    Returns
+    -------
+    ModelBundle or None
+        None after a stop.
+    """
+    options = replace(INFO.preset(preset), steps=max(1, steps))
+    budget = run.time_budget and share * run.time_budget
+    for event in METHOD.train(data, options, replace(run, start_from=None, time_budget=budget)):
+        match event:
+            case Step():
+                yield replace(event, fraction=share * event.fraction, phase=PHASE)
+            case Checkpoint():
+                yield replace(event, meta={**event.meta, "phase": PHASE})
+            case TrainFinished(bundle, reason):
+                return None if reason == "stopped" else bundle
+            case Note():
+                yield event
+            case Started() | Snapshot():
+                pass
+            case _:
+                yield event
+    raise WrongRun("Cellulus ended without a model.", "Please report this.")
+
+
+def propose(
+    guide: ModelBundle, frames: tuple[Frame, ...], diameter: float, device: str, should_stop: Callable[[], bool]
+) -> Iterator[Proposal]:
+    """Find the objects of frames without labels, by Cellulus and by the classical method; ends early after a stop.
+
+    Parameters
+    ----------
+    frames : tuple of Frame
+    diameter : float, px
+        Of their objects.
+    """
+    predictor = METHOD.predictor(guide, device)
+    specs = {spec.name: spec for spec in INFO.maps}
+    for frame in frames:
+        image = ImageStack.from_array(frame.pixels, "CYX")
+        events = predict_tiled(
+            image, predictor, diameter=diameter, specs=specs, intensity=AsItIs(), should_stop=should_stop
+        )
+        ready = [event for event in events if isinstance(event, MapsReady)]
+        if not ready:
+            return
+        yield Proposal(
+            frame=frame,
+            cellulus=METHOD.segment(ready[0].maps, guide.segment_options)[0],
+            classical=segment_frame(frame.pixels.mean(axis=0), diameter, ClassicalSegmentOptions()),
+        )

@@ -1,0 +1,128 @@
+"""The network while it learns: one step on a sparse and a pseudo half (Wolf et al., 2023, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.actis.networks import load_weights, weights_of
+from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
+from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
+from napari_cellseg_ssl.core.options import Json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_cellseg_ssl.core.nets.star_unet import StarUNet
+
+STUDENT, AVERAGE = "student.", "average."
+SPARSE, PSEUDO = "sparse", "pseudo"
+
+
+class Learner:
+    """Everything that changes while the network learns, and so everything that a checkpoint holds.
+
+    Parameters
+    ----------
+    net : StarUNet
+    options : SupportedOptions
+    """
+
+    def __init__(self, net: StarUNet, options: SupportedOptions, *, device: str, seed: int) -> None:
+        import torch
+
+        from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
+
+        self.options, self.device = options, device
+        self.net = net.to(device).train()
+        self.average = make_teacher(self.net)
+        self.step = 0
+        self._side = net.fitting_size(options.crop)
+        self._rng = np.random.default_rng(seed)
+        self._optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=options.weight_decay)
+
+    @property
+    def side(self) -> int:
+        """Side of a training crop that the network can take, px."""
+        return self._side
+
+    def learn(self, halves: Mapping[str, tuple[Crops, float]], rate: float, done: float) -> dict[str, float]:
+        """Make one step.
+
+        Parameters
+        ----------
+        halves : {name: (sampler, weight in the loss)}
+            One or two.
+        rate : float
+            Learning rate.
+        done : float, 0 to 1
+            Share of the learning that is done.
+
+        Returns
+        -------
+        {name: float}
+            The losses of the halves, their weights not applied.
+        """
+        from napari_cellseg_ssl.core.torch_tools.teacher import decay_for, follow
+
+        losses = self._losses({name: sampler for name, (sampler, _) in halves.items()})
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad(set_to_none=True)
+        sum(halves[name][1] * loss for name, loss in losses.items()).backward()
+        self._optimiser.step()
+        self.step += 1
+        planned = self.step / max(done, 1e-6)
+        follow(self.average, self.net, decay_for(self.options.average_half_life * planned, self.step))
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _losses(self, samplers: Mapping[str, Crops]) -> dict[str, Tensor]:
+        import torch
+
+        from napari_cellseg_ssl.core.torch_tools.augment import random_intensity
+        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+        from napari_cellseg_ssl.core.torch_tools.star_loss import star_loss
+
+        options, count = self.options, max(1, self.options.batch // len(samplers))
+        batches = {name: sampler.draw(self._rng, count) for name, sampler in samplers.items()}
+        images = torch.cat([batch.images for batch in batches.values()])
+        with half_precision(self.device, options.mixed_precision):
+            logits, distances = self.net(random_intensity(images, self._rng).to(self.device))
+        losses = {}
+        for number, (name, batch) in enumerate(batches.items()):
+            part = slice(number * count, (number + 1) * count)
+            losses[name] = star_loss(
+                logits[part],
+                distances[part],
+                batch.targets.within(self.net.margin).to(self.device),
+                distance_weight=options.distance_weight,
+                regularisation=options.regularisation,
+            )
+        return losses
+
+    def arrays(self) -> dict[str, Array]:
+        """Copy everything that `restore` needs, `state` apart."""
+        from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays
+
+        return {
+            **weights_of(self.net, STUDENT),
+            **weights_of(self.average, AVERAGE),
+            **optimiser_arrays(self._optimiser),
+        }
+
+    def state(self) -> dict[str, Json]:
+        """Describe the random state."""
+        return {"random": dict(self._rng.bit_generator.state)}
+
+    def restore(self, step: int, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        from napari_cellseg_ssl.core.torch_tools.optimiser_state import restore_optimiser
+
+        load_weights(self.net, arrays, STUDENT)
+        load_weights(self.average, arrays, AVERAGE)
+        restore_optimiser(self._optimiser, arrays)
+        self._rng.bit_generator.state = state["random"]
+        self.step = step

@@ -1,0 +1,157 @@
+"""The training from end to end: Cellulus, pseudo-labels, the supported network, thresholds.
+
+Wolf et al., "Unsupervised Learning of Object-Centric Embeddings for Cell Instance Segmentation in Microscopy Images",
+ICCV 2023, section 4.2 and appendix B. The package's `__init__` lists what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.events import Note, Reason, Snapshot, Started, Step, TrainEvent, Validated
+from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG as CELLULUS_TAG
+from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
+from napari_cellseg_ssl.core.methods.cellulus_supported.finishing import finish
+from napari_cellseg_ssl.core.methods.cellulus_supported.guide import propose, train_guide, unpacked
+from napari_cellseg_ssl.core.methods.cellulus_supported.judging import score
+from napari_cellseg_ssl.core.methods.cellulus_supported.learner import PSEUDO, SPARSE
+from napari_cellseg_ssl.core.methods.cellulus_supported.networks import TAG
+from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions, SupportedSegmentOptions
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal, best_source
+from napari_cellseg_ssl.core.methods.cellulus_supported.setup import Setup, prepare
+from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
+VALIDATIONS = 10
+PROPOSING_SHARE = 0.3
+"""Of the time that is left after Cellulus; images that are not reached give no pseudo-labels."""
+CONTINUED_SHARE = 1 / 3
+"""Of the learning rate, when a trained model learns on."""
+PAPER_DROPS = (0.15, 0.4, 0.8)
+"""Shares of the work after which the paper divides its rate by ten: epochs 30, 80 and 160 of 200."""
+
+
+def train(data: TrainingSet, options: SupportedOptions, run: Run) -> Iterator[TrainEvent]:
+    """Train on painted cells, if any, and on pseudo-labels; see `Method.train`.
+
+    Raises
+    ------
+    WrongRun
+        If `run.start_from` or `run.resume` do not fit.
+    """
+    yield Started(None if run.time_budget else options.steps, run.device)
+    setup = prepare(data, options, run)
+    guide = yield from _guide(setup, data)
+    if setup.wants_guide and guide is None:
+        yield from finish(setup, None, (), "stopped")
+        return
+    proposals = yield from _proposals(setup, guide)
+    reason = yield from _optimise(setup, guide, proposals)
+    yield from finish(setup, guide, proposals, reason)
+
+
+def _guide(setup: Setup, data: TrainingSet) -> Generator[TrainEvent, None, ModelBundle | None]:
+    """Take the Cellulus model that there is, or train one; None after a stop, or where none is wanted."""
+    run, options = setup.run, setup.options
+    if not setup.wants_guide:
+        return None
+    given = _given_guide(run)
+    if given is not None:
+        if given.architecture["in_channels"] != data.n_channels:
+            raise WrongRun(
+                f"The Cellulus model expects {given.architecture['in_channels']} channel(s), not {data.n_channels}.",
+                "Start from a run on the same kind of images.",
+            )
+        return given
+    yield Note("Cellulus learns first, from the images alone.")
+    steps = min(round(options.cellulus_share * options.steps), options.steps - 1)
+    guide = yield from train_guide(data, options.cellulus_preset, run, steps=steps, share=options.cellulus_share)
+    if guide is not None:
+        setup.guide_steps = guide.provenance.steps
+        setup.begun = setup.done()
+    return guide
+
+
+def _given_guide(run: Run) -> ModelBundle | None:
+    """Return the Cellulus model of the interrupted training, or that of the model to start from."""
+    if run.resume:
+        record: Any = run.resume.meta.get("guide")
+        return unpacked(run.resume.arrays, record) if record else None
+    parent = run.start_from
+    if parent is None or parent.architecture.get("tag") == CELLULUS_TAG:
+        return parent
+    record = parent.architecture.get("cellulus")
+    return unpacked(parent.weights, record) if record else None
+
+
+def _proposals(setup: Setup, guide: ModelBundle | None) -> Generator[TrainEvent, None, tuple[Proposal, ...]]:
+    """Find objects in as many frames as there is time for, those with labels first."""
+    if guide is None:
+        return ()
+    run, begun = setup.run, setup.done()
+    latest = begun + PROPOSING_SHARE * (1 - begun)
+    found = []
+    for one in propose(guide, setup.learning, setup.options.working_diameter, run.device, run.should_stop):
+        found.append(one)
+        if run.time_budget and setup.done() > latest:
+            break
+    yield Note(f"Objects found without labels in {len(found)} of {len(setup.learning)} images.")
+    return tuple(found)
+
+
+def _halves(setup: Setup, proposals: Sequence[Proposal]) -> dict[str, tuple[Crops, float]]:
+    """Name the halves of a batch: where their crops come from, and their weights in the loss."""
+    options, side = setup.options, setup.learner.side
+    frames = {SPARSE: [frame for frame in setup.learning if frame.has_labels], PSEUDO: []}
+    if proposals:
+        source = best_source(proposals)[0] if options.pseudo_labels == "auto" else options.pseudo_labels
+        frames[PSEUDO] = [one.labelled(source, options.agreement) for one in proposals]
+        setup.note(f"Pseudo-labels: {source}.")
+    halves = {name: Crops(some, side) for name, some in frames.items() if any(f.has_labels for f in some)}
+    weights = {SPARSE: 1 - options.alpha, PSEUDO: options.alpha} if len(halves) > 1 else dict.fromkeys(halves, 1.0)
+    return {name: (crops, weights[name]) for name, crops in halves.items()}
+
+
+def _optimise(
+    setup: Setup, guide: ModelBundle | None, proposals: Sequence[Proposal]
+) -> Generator[TrainEvent, None, Reason]:
+    """Make steps until the work is done or somebody stops it; returns the reason for the end."""
+    learner, run = setup.learner, setup.run
+    halves = _halves(setup, proposals)
+    snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
+    best, validated = 0.0, int(setup.learned() * VALIDATIONS)
+    while (done := setup.learned()) < 1.0:
+        if run.should_stop():
+            yield setup.checkpoint(guide)
+            return "stopped"
+        rate = _rate(setup, done)
+        losses = learner.learn(halves, rate, done)
+        yield Step(setup.step, setup.done(), losses, rate, "supported")
+        if setup.judged and int(done * VALIDATIONS) > validated:
+            validated = int(done * VALIDATIONS)
+            found = score(
+                setup.maps(setup.judged), setup.judged, setup.options.working_diameter, SupportedSegmentOptions()
+            )
+            yield Validated(setup.step, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
+            best = max(best, found.f1)
+        if snapshot.is_due():
+            yield Snapshot(setup.step, setup.predictor())
+        if checkpoint.is_due():
+            yield setup.checkpoint(guide)
+    return "completed"
+
+
+def _rate(setup: Setup, done: float) -> float:
+    options = setup.options
+    if options.schedule == "steps":
+        return options.rate * 0.1 ** sum(done >= drop for drop in PAPER_DROPS)
+    parent = setup.run.start_from
+    is_continued = parent is not None and parent.architecture.get("tag") == TAG
+    return learning_rate(options.rate * (CONTINUED_SHARE if is_continued else 1.0), setup.learner.step, done)
