@@ -1,12 +1,14 @@
 """ACTIS from simulated annotation of a labelled set, scored on the images that nobody annotated.
 
     python benchmarks/actis.py DATA [--protocol tiles|paint|rings] [--set NAME] [--budget SECONDS] [--seeds N ...]
-                               [--preset NAME] [--option NAME=VALUE ...] [--compare-continued] [--cpu-clock] [--json]
+                               [--preset NAME] [--option NAME=VALUE ...] [--compare-baseline] [--compare-continued]
+                               [--cpu-clock] [--json]
 
 tiles: ten complete 128 x 128 tiles, the other tiles unlabelled. paint: four images with five cells and three strokes
 of background each, the others unlabelled. rings: the same with rings of background around the cells. Diameters are
 estimated, for each training image and for each image to segment; `--true-diameter` takes those of the truth.
-`--compare-continued` also gives the supervised baseline the whole time. One thread.
+`--compare-baseline` also trains by painted pixels only, for as many steps; `--compare-continued` the same until the time
+is up. One thread.
 """
 
 import argparse
@@ -121,9 +123,12 @@ def measure(images: list[Painted], seed: int, arguments: argparse.Namespace) -> 
     row |= {"returned": bundle.architecture["returned"], "held_out": dict(bundle.provenance.scores), "notes": notes}
     row |= test(bundle, unseen, sizes)
     row["classical_f1"] = test_classical(unseen, sizes)
+    if arguments.compare_baseline:
+        baseline, _ = train(data, seed, arguments, refine_share=0.0)
+        row |= {"baseline_f1": test(baseline, unseen, sizes)["f1_50"], "baseline_steps": baseline.provenance.steps}
     if arguments.compare_continued:
-        continued, _ = train(data, seed, arguments, refine_share=0.0)
-        row["continued_f1"] = test(continued, unseen, sizes)["f1_50"]
+        continued, _ = train(data, seed, arguments, refine_share=0.0, steps_per_cell=0.0)
+        row |= {"continued_f1": test(continued, unseen, sizes)["f1_50"], "continued_steps": continued.provenance.steps}
     return row
 
 
@@ -139,6 +144,7 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--true-diameter", action="store_true")
+    parser.add_argument("--compare-baseline", action="store_true")
     parser.add_argument("--compare-continued", action="store_true")
     parser.add_argument("--cpu-clock", action="store_true", help="count the process's own seconds, on a busy machine")
     parser.add_argument("--json", action="store_true")
@@ -149,7 +155,7 @@ def main() -> None:
     for seed in arguments.seeds:
         rows.append(measure(images, seed, arguments))
         if not arguments.json:
-            shown = ("seed", "steps", "returned", "f1_50", "seg", "continued_f1", "classical_f1")
+            shown = ("seed", "steps", "returned", "f1_50", "seg", "baseline_f1", "continued_f1", "classical_f1")
             print(" ".join(f"{name} {rows[-1][name]}" for name in shown if name in rows[-1]), flush=True)
     if arguments.json:
         print(json.dumps(rows))

@@ -44,6 +44,21 @@ def test_an_annotated_tile_is_sized_by_its_cells():
     assert steady_diameters(data)[0] == pytest.approx(diameter, rel=0.01)
 
 
+def test_cells_cut_by_the_edge_of_a_tile_and_debris_do_not_say_how_large_cells_are():
+    labels = np.zeros((1, 128, 128), np.int32)
+    labels[0, 40:60, 40:60] = 1
+    labels[0, :4, 90:110] = 2
+    labels[0, 100:103, 20:23] = 3
+    cut = TrainingItem(
+        image=ImageStack.from_array(labels.astype(np.float32), "TYX"),
+        annotation=Annotation.from_dense(labels),
+        diameter=3.0,
+    )
+    data = TrainingSet((cut, item(128, 24.0), item(128, 25.0)))
+
+    assert steady_diameters(data)[0] == pytest.approx(20 * (4 / np.pi) ** 0.5)
+
+
 def test_objects_have_the_working_diameter_after_loading():
     data = TrainingSet((item(200, 12.0, cell_width=12),))
     (frame,) = load_frames(data, Intensity(), 24.0, seed=0)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_cellseg_ssl.core.methods.actis import advice
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge
 from napari_cellseg_ssl.core.methods.actis.judging import (
@@ -184,3 +185,19 @@ def test_a_stopped_search_takes_the_best_so_far():
     found = search_thresholds([sure(judged.cells)], [judged], DIAMETER, should_stop=lambda: next(stops))[1]
 
     assert found.f1 == 1
+
+
+def test_a_painter_is_told_when_no_cell_ends_at_painted_background_or_at_another_cell():
+    cells = np.zeros((60, 60), np.int32)
+    cells[10:20, 10:20], cells[10:20, 20:30] = 1, 2
+    stroke = np.zeros(cells.shape, bool)
+    stroke[40:44] = True
+
+    touching = " ".join(advice.before([frame_of(cells, (cells > 0) | stroke, dense=False)], (), ActisSegmentOptions()))
+    complete = " ".join(advice.before([frame_of(cells)], (), ActisSegmentOptions()))
+    lonely = " ".join(advice.before([frame_of(np.where(cells == 1, 1, 0))], (), ActisSegmentOptions()))
+
+    assert "No edge of a cell" in touching
+    assert "No edge of a cell" not in complete + lonely
+    assert "No touching cells" in lonely
+    assert "No touching cells" not in touching + complete

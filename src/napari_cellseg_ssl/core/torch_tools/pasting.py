@@ -49,7 +49,8 @@ def paste_cell(crop: LabelledCrop, source: LabelledCrop, whole: Array, rng: np.r
     """Paste a cell of one crop into another of the same size: beside a cell, from any side, or over background.
 
     Brightness moves part of the way to that of the neighbour. The pasted cell lies on top, its edge blurred into what
-    surrounds it; nothing else of `source` is copied, since it may be unknown. Without a cell or a place nothing happens.
+    surrounds it; nothing else of `source` is copied, since it may be unknown. Without a cell or a place, nothing
+    happens.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, neighbour_pairs, three_classes
+from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.methods.actis.held_out import FEWEST_CELLS, Judged
 from napari_cellseg_ssl.core.methods.actis.judging import Score
@@ -37,11 +37,12 @@ def before(frames: Sequence[Frame], judged: Sequence[Judged], options: ActisSegm
         )
     if not any((frame.known & (frame.cells == 0)).any() for frame in painted):
         texts.append("No background is annotated, so cells may come out too large. Paint some with id 1.")
-    if not any(_has_contact(frame) for frame in painted):
+    meetings = [_meetings(frame) for frame in painted]
+    if not any(contact for contact, _ in meetings):
         texts.append("No touching cells are annotated; paint a touching pair so that such cells come apart.")
     if options.widest_neck == 0:
         texts.append("Single painted cells have necks, so cells come apart only where the network sees a boundary.")
-    if not any((three_classes(frame.cells, frame.known) == BOUNDARY).any() for frame in painted):
+    if not any(edge for _, edge in meetings):
         texts.append("No edge of a cell is annotated; a thin ring of background around a cell shows where it ends.")
     sizes = np.concatenate([_sizes(frame) for frame in painted])
     if len(sizes) > 1 and np.percentile(sizes, 90) > MOST_UNEQUAL * np.percentile(sizes, 10):
@@ -81,12 +82,15 @@ def enough(steps: int) -> str:
     return f"Ended after {steps} steps: repeating the painted cells for longer would not help. Paint more to go on."
 
 
-def _has_contact(frame: Frame) -> bool:
+def _meetings(frame: Frame) -> tuple[bool, bool]:
+    """Whether somewhere two known cells touch, and whether a known cell ends at known background."""
+    contact = edge = False
     for first, second in neighbour_pairs(2):
         a, b = frame.cells[first], frame.cells[second]
-        if ((a != b) & (a > 0) & (b > 0)).any():
-            return True
-    return False
+        differ = (a != b) & frame.known[first] & frame.known[second]
+        contact |= bool((differ & (a > 0) & (b > 0)).any())
+        edge |= bool((differ & ((a == 0) | (b == 0))).any())
+    return contact, edge
 
 
 def _sizes(frame: Frame) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.boundaries import BACKGROUND, INTERIOR
+from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, INTERIOR
 from napari_cellseg_ssl.core.instances.clean_up import fill_holes, ids_at_edge, relabel_sequential, remove_small
 from napari_cellseg_ssl.core.instances.watershed import distance_watershed, seeded_watershed, within_equals
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
@@ -18,14 +18,16 @@ from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 DEFAULTS = ActisSegmentOptions()
 SEED_GRID = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-FOREGROUND_GRID = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-LIKELY_SEED, LIKELY_FOREGROUND, COST_OF_DISTANCE = 0.9, 0.8, 0.05
+FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+LIKELY_SEED, LIKELY_FOREGROUND, COST_OF_DISTANCE = 0.9, 0.5, 0.05
+CONTACTS = 0.25
+"""Share of a boundary pixel that counts as foreground: boundaries are background, except where two cells touch."""
 CLOSE_IOU = 0.05
 MOST_WITH_NECKS = 0.1
 """Share of the known cells that may be cut by their shape; beyond it, necks say nothing about where cells end."""
 WHOLE = 0.8
 """A cell is cut when no piece has this share of it."""
-QUICK_SEED_GRID, QUICK_FOREGROUND_GRID = (0.8, 0.95), (0.5, 0.7, 0.9, 0.97)
+QUICK_SEED_GRID, QUICK_FOREGROUND_GRID = (0.8, 0.95), (0.4, 0.6, 0.8, 0.95)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,9 @@ class Score:
 def instances(probabilities: Array, diameter: float, options: ActisSegmentOptions = DEFAULTS) -> Array:
     """Grow seeds over the foreground (ACTIS, section 3.3) and tidy up.
 
+    The paper's foreground is all that is not background. It takes in the boundaries around cells, so that they come
+    out a pixel or two too wide, half of a small cell's area.
+
     Parameters
     ----------
     probabilities : (3, Y, X) float
@@ -63,7 +68,7 @@ def instances(probabilities: Array, diameter: float, options: ActisSegmentOption
     """
     labels = seeded_watershed(
         probabilities[INTERIOR],
-        1 - probabilities[BACKGROUND],
+        probabilities[INTERIOR] + CONTACTS * probabilities[BOUNDARY],
         seed_threshold=options.seed_threshold,
         foreground_threshold=options.foreground_threshold,
         diameter=diameter,

@@ -147,7 +147,7 @@ class ActisSegmentOptions:
         step=0.01,
     )
     foreground_threshold: float = option(
-        0.7, label="Foreground", help="Higher: smaller cells", min=0.0, max=1.0, step=0.01
+        0.6, label="Foreground", help="Higher: smaller cells", min=0.0, max=1.0, step=0.01
     )
     widest_neck: float = option(
         0.95,
