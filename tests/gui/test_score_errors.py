@@ -138,7 +138,7 @@ def test_the_camera_comes_near_but_never_goes_away(score):
     score.camera.zoom = 50
     score.find("error_next").click()
 
-    assert near == pytest.approx(80 / 5)  # 10 px of 0.5 µm are 80 px on the screen
+    assert near == pytest.approx(48 / 5)  # 10 px of 0.5 µm are 48 px on the screen
     assert score.camera.zoom == 50
 
 
@@ -199,7 +199,7 @@ def test_with_a_painting_as_truth_the_panel_says_what_counts(qtbot, viewer):
 
     one = Score(qtbot, viewer, painted, result, mode="auto")
 
-    assert "Only what is painted counts, 2 % of the pixels: 2 instances" in one.panel.message.text()
+    assert "Only what is painted counts, 2 % of the pixels; 2 instances where" in one.panel.message.text()
     assert one.column("Verdict") == ["found", "not judged", "not judged"]
 
 

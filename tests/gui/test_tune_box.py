@@ -1,5 +1,7 @@
 """The search from the dock: the best as a list, a look at each, and keeping one."""
 
+import re
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QListWidget
@@ -38,7 +40,7 @@ def _start(screen):
 def test_the_best_are_listed_with_scores_and_what_they_change(tuned):
     lines = _lines(tuned)
 
-    assert lines[0].startswith("1.00   threshold 0.")
+    assert re.fullmatch(r"1\.00   [01]\.\d\d   threshold 0\.\d+", lines[0])
     assert 3 < len(lines) <= 6  # five, and the one that the search began with
     assert lines[_start(tuned)][:4] < "0.50"
     assert tuned.find("tune_best").currentRow() == 0
@@ -89,9 +91,9 @@ def test_a_second_search_lists_only_its_own(tuned):
     tuned.click("tune")
     tuned.wait_idle()
 
-    assert _lines(tuned)[_start(tuned)] == "1.00   as it was"
+    assert _lines(tuned)[_start(tuned)].startswith("1.00 ")
 
 
 def test_differences_are_told_in_the_words_of_the_sliders():
-    assert differences(FakeSegmentOptions(threshold=0.25), FakeSegmentOptions()) == "threshold 0.25"
-    assert differences(FakeSegmentOptions(), FakeSegmentOptions()) == "as it was"
+    assert differences(FakeSegmentOptions(threshold=0.25), FakeSegmentOptions()) == ["threshold 0.25"]
+    assert differences(FakeSegmentOptions(), FakeSegmentOptions()) == []

@@ -11,7 +11,7 @@ from fakes import FAILURES, FakeMethod, FakeSegmentOptions
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.tasks import Control, TrialDone, TuneFinished, TuneRequest, tune
+from napari_cellseg_ssl.tasks import Control, Trial, TrialDone, TuneFinished, TuneRequest, tune
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -62,6 +62,14 @@ def test_of_options_that_find_the_same_cells_the_one_with_the_better_outlines_wi
 
     assert finished.score == finished.default_score == 1.0
     assert finished.options.threshold > 0.48
+
+
+def test_a_change_has_to_be_worth_its_steps():
+    start = Trial(None, 0.8, 0.70, distance=0)
+
+    assert Trial(None, 0.8, 0.72, distance=3).rank > start.rank
+    assert Trial(None, 0.8, 0.72, distance=5).rank < start.rank
+    assert Trial(None, 0.81, 0.5, distance=30).rank > start.rank  # a cell more that is found is worth any change
 
 
 def test_frames_on_which_nothing_is_painted_are_not_segmented(request_, monkeypatch):

@@ -1,5 +1,7 @@
 """Errors of a comparison as a layer, and the way of the camera from one to the next."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
@@ -11,13 +13,18 @@ from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.scoring import BOTH, EXTRA, MISSED, ScoredObject
 
 ERRORS = "errors"
-COLOURS = {MISSED: (0.2, 0.55, 1.0, 1.0), EXTRA: (1.0, 0.45, 0.0, 1.0), BOTH: (1.0, 0.1, 0.8, 1.0)}
-COLOUR_NAMES = {MISSED: "blue", EXTRA: "orange", BOTH: "pink"}
-NEAR = 80.0
+COLOURS: Mapping[int | None, tuple[float, ...]] = {
+    MISSED: (0.2, 0.55, 1.0, 1.0),
+    EXTRA: (1.0, 0.45, 0.0, 1.0),
+    BOTH: (1.0, 0.1, 0.8, 1.0),
+    None: (0.0, 0.0, 0.0, 0.0),
+}
+LEGEND = "Blue: missed. Orange: extra. Pink: both, a cell that is drawn otherwise."
+NEAR = 48.0
 """The camera goes so near that an object is about this wide on the screen, in px; it never goes away."""
 
 
-def image_of(layers: tuple[Labels, ...], viewer: ViewerModel, chosen: Image | None) -> Image | None:
+def image_of(layers: Sequence[Labels], viewer: ViewerModel, chosen: Image | None) -> Image | None:
     """Return the image that labels belong to: as their records say, else the chosen one if they fit it."""
     ids = {layer.metadata.get("cellseg_ssl", {}).get("image_id") for layer in layers}
     images = [layer for layer in viewer.layers if isinstance(layer, Image)]
@@ -28,7 +35,7 @@ def image_of(layers: tuple[Labels, ...], viewer: ViewerModel, chosen: Image | No
     return chosen if fits else None
 
 
-def show_errors(viewer: ViewerModel, image: Image, errors: Array, names: tuple[str, str]) -> Labels:
+def show_errors(viewer: ViewerModel, image: Image, errors: Array, names: Sequence[str]) -> Labels:
     """Show missed cells and extra instances, (N, *S), over their image; `names` are those of truth and prediction."""
     before = find_layer(viewer, image, ERRORS)
     settings = {"truth": names[0], "prediction": names[1]}
@@ -36,7 +43,7 @@ def show_errors(viewer: ViewerModel, image: Image, errors: Array, names: tuple[s
     if layer is not before:
         from napari.utils.colormaps import DirectLabelColormap
 
-        layer.colormap = DirectLabelColormap(color_dict={**COLOURS, None: (0.0, 0.0, 0.0, 0.0)})
+        layer.colormap = DirectLabelColormap(color_dict=dict(COLOURS))
         layer.opacity = 0.6
     layer.visible = True
     return layer

@@ -9,6 +9,9 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.tasks.requests import PreviewWindow
 
+STEP_COST = 0.005
+"""Overlap that one step away from the starting options has to gain: with few painted cells less is chance."""
+
 
 @dataclass(frozen=True)
 class Preview:
@@ -45,12 +48,20 @@ class Trial:
     score : float
         F1 where something is painted.
     overlap : float
-        Mean IoU of the painted cells with what was found; decides between equal scores.
+        Mean IoU of the painted cells with what was found.
+    distance : int
+        Steps from the starting options, over all options.
     """
 
     options: Any
     score: float
     overlap: float
+    distance: int = 0
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What makes one trial better than another: the score, then the overlap where it is worth the changes."""
+        return self.score, self.overlap - STEP_COST * self.distance
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ def search_space(options: Any) -> Mapping[str, tuple[Any, ...]]:
     return space
 
 
+def steps_between(values: tuple[Any, ...], first: int, second: int) -> int:
+    """Count the steps from one place in a list of values to another; names are half a list apart."""
+    return abs(first - second) if is_ordered(values) else (first != second) * (STEPS // 2)
+
+
 def is_ordered(values: tuple[Any, ...]) -> bool:
     """Whether neighbours in a list of values are alike: numbers, not names or yes and no."""
     return not isinstance(values[0], bool | str)

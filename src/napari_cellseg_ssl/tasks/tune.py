@@ -12,13 +12,13 @@ from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Method
-from napari_cellseg_ssl.core.metrics import mean_overlap, pooled_f1, sparse_score
+from napari_cellseg_ssl.core.metrics import SparseMatches, mean_overlap, pooled_f1, sparse_score
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import Trial, TrialDone, TuneEvent, TuneFinished
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import TuneRequest
-from napari_cellseg_ssl.tasks.search_space import is_ordered, search_space
+from napari_cellseg_ssl.tasks.search_space import is_ordered, search_space, steps_between
 
 RANDOM_TRIALS = 20
 """After so many the sampler has seen enough to prefer what was good."""
@@ -47,15 +47,16 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
         method, sampler = get_method(request.method_id), _Sampler(request)
         trials: list[Trial] = []
         while len(trials) < sampler.total and (options := sampler.ask()) is not None:
-            trial = _evaluate(method, painted, options, control)
-            if trial is None:
+            matches = _matches(method, painted, options, control)
+            if matches is None:
                 break
-            sampler.tell(trial.score + OVERLAP_WEIGHT * trial.overlap)
+            trial = Trial(options, pooled_f1(matches), mean_overlap(matches), sampler.distance)
+            sampler.tell(trial.rank[0] + OVERLAP_WEIGHT * trial.rank[1])
             trials.append(trial)
             yield TrialDone(len(trials), sampler.total, trial)
         if trials:
             # A stable sort: among equals the earliest wins, which is the default if it is among them.
-            ranked = tuple(sorted(trials, key=lambda trial: (-trial.score, -trial.overlap)))
+            ranked = tuple(sorted(trials, key=lambda trial: trial.rank, reverse=True))
             yield TuneFinished(ranked[0].options, ranked[0].score, trials[0].score, ranked)
 
 
@@ -77,8 +78,8 @@ class _Sampler:
         }
         sampler = optuna.samplers.TPESampler(seed=request.seed, n_startup_trials=RANDOM_TRIALS)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
-        here = {name: values.index(getattr(request.options, name)) for name, values in self._space.items()}
-        self._study.enqueue_trial(here)
+        self._here = {name: values.index(getattr(request.options, name)) for name, values in self._space.items()}
+        self._study.enqueue_trial(self._here)
         self.total = min(max(1, request.trials), prod(len(values) for values in self._space.values()))
         self._values: dict[Any, float] = {}
         self._asked: Any = None
@@ -93,6 +94,12 @@ class _Sampler:
                 return self._options
             self.tell(self._values[self._options])
         return None
+
+    @property
+    def distance(self) -> int:
+        """Steps from the starting options to those that were asked for last."""
+        places = self._asked.params
+        return sum(steps_between(values, self._here[name], places[name]) for name, values in self._space.items())
 
     def tell(self, value: float) -> None:
         """Say how good the options were that were asked for last."""
@@ -117,12 +124,12 @@ def _painted_frames(maps: PredictionMaps, note: Annotation) -> _Painted:
     return _Painted(replace(maps, arrays=arrays), note.cells[frames], note.known[frames])
 
 
-def _evaluate(method: Method, painted: list[_Painted], options: Any, control: Control) -> Trial | None:
-    """Segment and score; None after a stop."""
+def _matches(method: Method, painted: list[_Painted], options: Any, control: Control) -> list[SparseMatches] | None:
+    """Segment and compare with what is painted; None after a stop."""
     matches = []
     for one in painted:
         if control.should_stop():
             return None
         labels = method.segment(one.maps, options)
         matches += [sparse_score(*frame) for frame in zip(one.cells, one.known, labels, strict=True)]
-    return Trial(options, pooled_f1(matches), mean_overlap(matches))
+    return matches

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, Q
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.error_layer import BOTH, COLOUR_NAMES, ERRORS, EXTRA, MISSED, go_to, image_of, show_errors
+from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_of, show_errors
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
 from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
@@ -25,10 +25,6 @@ from napari_cellseg_ssl.tasks.session import Failed
 ROW_HEIGHT, SHOWN_ROWS = 23, 9
 MODES = {"auto": "guess", "dense": "complete: 0 is background", "sparse": "painted: 0 is unknown"}
 NEXT_KEY, PREVIOUS_KEY = ".", ","
-LEGEND = (
-    f"{COLOUR_NAMES[MISSED].capitalize()}: missed. {COLOUR_NAMES[EXTRA].capitalize()}: extra. "
-    f"{COLOUR_NAMES[BOTH].capitalize()}: both, a cell that is drawn otherwise."
-)
 
 
 def is_comparable(layer: Layer) -> bool:
@@ -43,7 +39,7 @@ class ScorePanel(Stage):
         super().__init__("Score", parent)
         self._controller = controller
         self._result: Scored | None = None
-        self._compared: tuple[Labels, Labels] | None = None
+        self._compared: tuple[Labels, ...] = ()
         self._guess = ""
         self._scores = LatestOnly(self)
         self._scores.done.connect(self._show)
@@ -88,7 +84,7 @@ class ScorePanel(Stage):
         self.legend.setObjectName("cellseg_score_legend")
         self.objects = ObjectTable()
         self.objects.clicked.connect(lambda *_: self._look())
-        self.copy_button = button("Copy table", "", "Copy the scores for a spreadsheet.", self._copy)
+        self.copy_button = button("Copy scores", "", "Copy the scores for a spreadsheet.", self._copy)
         steps = row(self.previous, self.next)
         self._results = (self._new_table(), self.copy_button, self.legend, steps, self.objects)
         for widget in self._results:
@@ -178,10 +174,12 @@ class ScorePanel(Stage):
         n_errors = sum(one.is_error for one in result.objects)
         self.previous.setEnabled(n_errors > 0)
         self.next.setEnabled(n_errors > 0)
-        self.legend.setText(f"{n_errors} errors. {LEGEND}" if n_errors else "No errors.")
+        self.legend.setText(f"{_counted(n_errors, 'error')}. {LEGEND}" if n_errors else "No errors.")
+        if viewer is None:
+            return
         image = image_of(self._compared, viewer, self._controller.image_layer)
         if image is not None:
-            show_errors(viewer, image, result.errors, tuple(layer.name for layer in self._compared))
+            show_errors(viewer, image, result.errors, [layer.name for layer in self._compared])
         bind_steps(viewer, self)
 
     def step(self, direction: int) -> None:
@@ -191,7 +189,7 @@ class ScorePanel(Stage):
 
     def _look(self) -> None:
         viewer, one = self._controller.viewer, self.objects.current()
-        if viewer is not None and one is not None and self._compared is not None:
+        if viewer is not None and one is not None:
             go_to(viewer, self._compared[1], one)
 
     def _fail(self, failure: Failed) -> None:
@@ -222,6 +220,10 @@ def _on_known_pixels(result: Scored) -> str:
         return ""
     unknown = sum(one.match.verdict == "unknown" for one in result.objects)
     return (
-        f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels: {unknown} instances lie where "
-        "nothing is painted and are not judged."
+        f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels; {_counted(unknown, 'instance')} "
+        "where nothing is painted cannot be judged."
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.options import option_specs
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.stage import button, row
+from napari_cellseg_ssl.gui.stage import button, note, row
 from napari_cellseg_ssl.tasks import Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
@@ -37,16 +37,17 @@ class TuneBox(QWidget):
         )
         self.best = QListWidget()
         self.best.setObjectName("cellseg_tune_best")
-        self.best.setToolTip("The best values, with F1 on the painted cells. Click one to see its cells.")
+        self.best.setToolTip("The best values: F1 on the painted cells, overlap with them, what changes. Click to see.")
         self.best.setFixedHeight((SHOWN + 1) * ROW_HEIGHT)
         self.best.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.best.currentRowChanged.connect(self._choose)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(row(self.tune, self.use))
+        self._title = note("F1 where painted, overlap of outlines, what changes:")
+        layout.addWidget(self._title)
         layout.addWidget(self.best)
-        self.best.hide()
-        self.use.hide()
+        self._reveal(False)
         controller.happened.connect(self._on_event)
 
     def render(self, controls: Controls, state: SessionState) -> None:
@@ -63,10 +64,9 @@ class TuneBox(QWidget):
             if event.done == 1:
                 self._start = event.trial
                 self._trials = []
-            self._trials = _best_first([*self._trials, event.trial])
+            self._trials = sorted([*self._trials, event.trial], key=lambda trial: trial.rank, reverse=True)
             self._list(self._trials)
         elif isinstance(event, TuneFinished):
-            self._list(self._trials)
             self._select(0)
 
     def _list(self, trials: Sequence[Trial]) -> None:
@@ -76,12 +76,12 @@ class TuneBox(QWidget):
         with QSignalBlocker(self.best):
             self.best.clear()
             for trial in shown:
-                item = QListWidgetItem(f"{trial.score:.2f}   {differences(trial.options, self._start.options)}")
+                changes = differences(trial.options, self._start.options)
+                item = QListWidgetItem(f"{trial.score:.2f}   {trial.overlap:.2f}   {', '.join(changes) or AS_IT_WAS}")
                 item.setData(Qt.ItemDataRole.UserRole, trial.options)
-                item.setToolTip(f"F1 {trial.score:.3f}, overlap with the painted cells {trial.overlap:.3f}")
+                item.setToolTip("\n".join([f"F1 {trial.score:.3f}, overlap {trial.overlap:.3f}", *changes]))
                 self.best.addItem(item)
-        self.best.show()
-        self.use.show()
+        self._reveal(True)
 
     def _select(self, place: int) -> None:
         with QSignalBlocker(self.best):
@@ -102,15 +102,17 @@ class TuneBox(QWidget):
         self._trials = []
         with QSignalBlocker(self.best):
             self.best.clear()
-        self.best.hide()
-        self.use.hide()
+        self._reveal(False)
+
+    def _reveal(self, visible: bool) -> None:
+        for widget in (self._title, self.best, self.use):
+            widget.setVisible(visible)
 
 
-def differences(options: Any, others: Any) -> str:
+def differences(options: Any, others: Any) -> list[str]:
     """Say in the words of the sliders what differs from other options."""
-    specs = [spec for spec in option_specs(type(options)) if getattr(options, spec.name) != getattr(others, spec.name)]
-    words = (f"{spec.label.lower()} {_written(getattr(options, spec.name))}" for spec in specs)
-    return ", ".join(words) or AS_IT_WAS
+    specs = (spec for spec in option_specs(type(options)) if getattr(options, spec.name) != getattr(others, spec.name))
+    return [f"{spec.label.lower()} {_written(getattr(options, spec.name))}" for spec in specs]
 
 
 def _written(value: Any) -> str:
@@ -118,6 +120,3 @@ def _written(value: Any) -> str:
         return "on" if value else "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
-
-def _best_first(trials: Sequence[Trial]) -> list[Trial]:
-    return sorted(trials, key=lambda trial: (-trial.score, -trial.overlap))
