@@ -101,6 +101,8 @@ def draw_map(spec: MapSpec, values: Array, *, diameter: float) -> Picture:
         return Picture(classes, "labels", {"visible": False, "opacity": 0.5, "colormap": class_colours()})
     if spec.kind == "embedding":
         return Picture(_direction_wheel(values, diameter / 2), settings={**look, "rgb": True})
+    if spec.kind == "distance":  # in many directions: their mean is the object's radius
+        values = values.mean(axis=1, keepdims=True)
     if values.shape[1] > 1:
         return Picture(_class_colours(values), settings={**look, "rgb": True})
     limits = style.limits or _limits(values)
