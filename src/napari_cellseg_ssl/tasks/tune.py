@@ -1,22 +1,18 @@
 """Search for segmentation options on cached maps, scored on what was painted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Method
 from napari_cellseg_ssl.core.metrics import SparseMatches, mean_overlap, pooled_f1, sparse_score
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import Trial, TrialDone, TuneEvent, TuneFinished
 from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.tasks.painted_part import PaintedPart, painted_part
 from napari_cellseg_ssl.tasks.requests import TuneRequest
 from napari_cellseg_ssl.tasks.search_space import is_ordered, search_space, steps_between
 
@@ -43,7 +39,7 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
         if not any(note.n_cells for note in request.annotations):
             raise WrongAnnotation("No cell is painted, so there is no score to tune for.", "Paint some cells first.")
         pairs = zip(request.maps, request.annotations, strict=True)
-        painted = [_painted_frames(maps, note) for maps, note in pairs if note.known.any()]
+        painted = [painted_part(maps, note) for maps, note in pairs if note.known.any()]
         method, sampler = get_method(request.method_id), _Sampler(request)
         trials: list[Trial] = []
         while len(trials) < sampler.total and (options := sampler.ask()) is not None:
@@ -107,24 +103,7 @@ class _Sampler:
         self._study.tell(self._asked, value)
 
 
-@dataclass(frozen=True)
-class _Painted:
-    """Frames of one image on which something is painted: maps, cells (N, *S) and where they may be believed."""
-
-    maps: PredictionMaps
-    cells: Array
-    known: Array
-
-
-def _painted_frames(maps: PredictionMaps, note: Annotation) -> _Painted:
-    frames = np.flatnonzero(note.known.reshape(len(note.known), -1).any(axis=1))
-    if len(frames) == len(note.known):
-        return _Painted(maps, note.cells, note.known)
-    arrays = {name: array[frames] for name, array in maps.arrays.items()}
-    return _Painted(replace(maps, arrays=arrays), note.cells[frames], note.known[frames])
-
-
-def _matches(method: Method, painted: list[_Painted], options: Any, control: Control) -> list[SparseMatches] | None:
+def _matches(method: Method, painted: list[PaintedPart], options: Any, control: Control) -> list[SparseMatches] | None:
     """Segment and compare with what is painted; None after a stop."""
     matches = []
     for one in painted:
