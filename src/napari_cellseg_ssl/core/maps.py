@@ -1,7 +1,7 @@
 """Named, read-only outputs of a network: all that is needed to make instances again and again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -40,7 +40,7 @@ class MapSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionMaps:
-    """Outputs of one network for one image, at the working scale.
+    """Outputs of one network for one image, at the working scale or, of magnified images, on their own grid.
 
     Parameters
     ----------
@@ -48,13 +48,15 @@ class PredictionMaps:
         Read-only. Sw is the shape at the working scale.
     specs : {name: MapSpec}
     scale : float
-        Working px per source px.
+        Px of the maps per source px.
     source_shape : tuple of int
         S, the shape of a frame of the image.
     diameter : float
         Object diameter used for this image, source px.
     bundle_id, image_name : str
         What made the maps, of what: the key of a cache.
+    spacing : float
+        Size of a pixel of the maps in px of the working scale, at which the network saw the image.
     """
 
     arrays: Mapping[str, Array]
@@ -64,6 +66,7 @@ class PredictionMaps:
     diameter: float
     bundle_id: str
     image_name: str
+    spacing: float = 1.0
 
     def __post_init__(self) -> None:
         for name, array in self.arrays.items():
@@ -75,6 +78,13 @@ class PredictionMaps:
     def working_diameter(self) -> float:
         """Object diameter in px of the maps."""
         return self.diameter * self.scale
+
+    def on_own_grid(self) -> "PredictionMaps":
+        """Bring the maps of a magnified image back to its own grid, where there are fewer pixels to work on."""
+        if self.scale <= 1:
+            return self
+        arrays = {name: self.to_source(name) for name in self.arrays}
+        return replace(self, arrays=arrays, scale=1.0, spacing=self.spacing * self.scale)
 
     def labels_to_source(self, labels: Array) -> Array:
         """Bring labels (N, *Sw) to the image's own grid, (N, *S) int32."""

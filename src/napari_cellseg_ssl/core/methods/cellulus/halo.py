@@ -7,6 +7,7 @@ the field of view. Nobody has to say how wide it is: the size of the objects and
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.distance import squared_distance_up_to
 
 DEEPEST = 16
 SIZE_SHARE = 2 / 3
@@ -18,13 +19,20 @@ def expected_size(diameter: float, ndim: int) -> float:
     return float(np.pi / 4 * diameter**2 if ndim == 2 else np.pi / 6 * diameter**3)
 
 
-def depth_in(foreground: Array) -> Array:
-    """Distance (px, at most `DEEPEST`) of each pixel to the background, (*S) float32."""
-    from scipy.ndimage import distance_transform_edt
+def depth_in(foreground: Array, spacing: float = 1.0) -> Array:
+    """Distance (working px, at most `DEEPEST`) of each pixel to the background, (*S) float32.
 
-    if foreground.all():
-        return np.full(foreground.shape, DEEPEST, np.float32)
-    return np.minimum(distance_transform_edt(foreground), DEEPEST).astype(np.float32)
+    Parameters
+    ----------
+    spacing : float
+        Size of a pixel, working px.
+    """
+    pixels = int(np.ceil((DEEPEST - 0.5) / spacing + 0.5))
+    squared = squared_distance_up_to(foreground, pixels)
+    # Distances are those of pixel centres: the edge lies half a pixel before, whatever the size of a pixel.
+    depth = (np.sqrt(np.arange(pixels**2 + 1)) - 0.5) * spacing + 0.5
+    found: Array = np.clip(depth, 0, DEEPEST).astype(np.float32)[squared]
+    return found
 
 
 def halo_width(ids: Array, depth: Array, smooth: Array, size: float) -> float:
@@ -56,6 +64,8 @@ def width_by_size(ids: Array, depth: Array, size: float) -> float:
 def width_by_edge(depth: Array, smooth: Array) -> float:
     """Depth (px) at which the mean intensity, from the rim of the foreground inwards, changes fastest."""
     layer = np.rint(depth).astype(np.intp)
-    counts = np.maximum(np.bincount(layer, minlength=DEEPEST + 1), 1)
-    profile = np.bincount(layer, smooth, DEEPEST + 1) / counts
+    counts = np.bincount(layer, minlength=DEEPEST + 1)
+    filled = np.flatnonzero(counts)  # between large pixels there are layers without any
+    means = np.bincount(layer, smooth, DEEPEST + 1)[filled] / counts[filled]
+    profile = np.interp(np.arange(DEEPEST + 1), filled, means)
     return float(1.5 + np.argmax(np.abs(np.diff(profile[1:12]))))

@@ -28,8 +28,8 @@ AGREEMENT = 0.62
 class Appearance:
     """What a pixel and its surroundings look like; each (*S) float32.
 
-    `smooth` and `wide` are smoothed by 1 and 2 px, `spread` is the standard deviation within about 2 px, `slope` the
-    length of the gradient.
+    `smooth` and `wide` are smoothed by 1 and 2 working px, `spread` is the standard deviation within about 2 working
+    px, `slope` the length of the gradient.
     """
 
     smooth: Array
@@ -38,13 +38,14 @@ class Appearance:
     slope: Array
 
 
-def appearance(intensity: Array) -> Appearance:
-    """Describe every pixel of an intensity map (*S)."""
+def appearance(intensity: Array, spacing: float = 1.0) -> Appearance:
+    """Describe every pixel of an intensity map (*S); `spacing` is the size of a pixel, working px."""
     from scipy.ndimage import gaussian_filter
 
-    smooth = gaussian_filter(intensity, 1, truncate=3)
-    wide = gaussian_filter(intensity, 2, truncate=3)
-    spread = np.sqrt(np.maximum(gaussian_filter(intensity * intensity, 2, truncate=3) - wide * wide, 0))
+    near, far = 1 / spacing, 2 / spacing
+    smooth = gaussian_filter(intensity, near, truncate=3)
+    wide = gaussian_filter(intensity, far, truncate=3)
+    spread = np.sqrt(np.maximum(gaussian_filter(intensity * intensity, far, truncate=3) - wide * wide, 0))
     slope = np.sqrt(sum(np.gradient(smooth, axis=axis) ** 2 for axis in range(intensity.ndim)))
     return Appearance(smooth, wide, spread, slope)
 
@@ -61,7 +62,7 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     ----------
     labels : (*S) int32
         Clusters, 1..n, with their halo; at least one.
-    depth : (*S) float32, px
+    depth : (*S) float32, working px
         Distance to the background.
     looks : Appearance
     diameter : float, px

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 SEPARABLE = 0.5
 CONTACT_DEPTH = 3.0
-"""px; nearer to the background, two clusters meet in their halos and not in their objects."""
+"""Working px; nearer to the background, two clusters meet in their halos and not in their objects."""
 REMEMBERED = 16
 
 _RECALL = Recall(REMEMBERED)
@@ -30,6 +30,8 @@ _RECALL = Recall(REMEMBERED)
 
 def segment(maps: PredictionMaps, options: CellulusSegmentOptions) -> Array:
     """Make instances, (N, *S) int32 on the image's own grid."""
+    if maps.scale > 1:
+        maps = _RECALL.get(maps.arrays["embedding"], ("own grid",), maps.on_own_grid)
     frames = range(len(maps.arrays["embedding"]))
     return maps.labels_to_source(np.stack([FrameSegmenter(maps, index, options).instances() for index in frames]))
 
@@ -55,14 +57,17 @@ def stable_pixels(uncertainty: Array, threshold: float) -> Array:
 
 @dataclass(frozen=True)
 class FrameSegmenter:
-    """The stages of segmenting one frame at the working scale; each is remembered for the options it depends on."""
+    """The stages of segmenting one frame; each is remembered for the options it depends on.
+
+    The network's halo is so many working px wide, so depths are in these; all other lengths are in px of the maps.
+    """
 
     maps: PredictionMaps
     index: int
     options: CellulusSegmentOptions
 
     def instances(self) -> Array:
-        """(*Sw) int32, the final objects."""
+        """Make the final objects, (*Sw) int32."""
         labels = self._joined()
         if labels.max(initial=0) == 0:
             return labels
@@ -74,13 +79,15 @@ class FrameSegmenter:
         return _RECALL.get(self.maps.arrays["embedding"], (self.index, make.__qualname__, *key), make)
 
     def _stable(self) -> Array:
-        return stable_pixels(self.maps.arrays["embedding-uncertainty"][self.index, 0], self.options.threshold)
+        threshold = self.options.threshold / self.maps.spacing
+        return stable_pixels(self.maps.arrays["embedding-uncertainty"][self.index, 0], threshold)
 
     def _looks(self) -> Appearance:
-        return self._remember(lambda: appearance(self.maps.arrays["intensity"][self.index, 0]), "looks")
+        intensity = self.maps.arrays["intensity"][self.index, 0]
+        return self._remember(lambda: appearance(intensity, self.maps.spacing), "looks")
 
     def _depth(self) -> Array:
-        return self._remember(lambda: depth_in(self._stable()), "depth", self.options.threshold)
+        return self._remember(lambda: depth_in(self._stable(), self.maps.spacing), "depth", self.options.threshold)
 
     def _joined(self) -> Array:
         options = self.options
