@@ -30,6 +30,7 @@ def _maps(frames, diameter=10.0):
 def large(monkeypatch):
     """An image with disks, some of which are painted in one place, that counts as large."""
     monkeypatch.setattr(module, "LARGEST", 10_000)
+    monkeypatch.setattr(module, "LEAST_MARGIN", 20)
     cells = disks((400, 600))
     painted = np.zeros_like(cells)
     painted[200:240, 300:340] = cells[200:240, 300:340]

@@ -11,8 +11,9 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 
 LARGEST = 2_000_000
 """Pixels of a frame, at the working scale, that are segmented whole; of larger ones only a window."""
-MARGIN = 6.0
-"""Diameters that a window reaches beyond what is painted, so that cells there are segmented as in the whole image."""
+MARGIN, LEAST_MARGIN = 6.0, 400
+"""How far a window reaches beyond what is painted, so that cells there are segmented as in the whole image: diameters,
+and at least so many px at the working scale."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def _painted_frames(maps: PredictionMaps, note: Annotation) -> PaintedPart:
 def _window(part: PaintedPart, shape: tuple[int, ...]) -> PaintedPart:
     """Cut out what is painted and a margin around it; the same place at the scale of the image and at the maps' own."""
     places = np.nonzero(part.known.any(axis=0))
-    margin = MARGIN * part.maps.diameter
+    margin = max(MARGIN * part.maps.diameter, LEAST_MARGIN / part.maps.scale)
     source: list[Any] = [...]
     working: list[Any] = [...]
     for along, length, size in zip(places, part.known.shape[1:], shape, strict=True):
