@@ -37,14 +37,17 @@ class TuneBox(QWidget):
         )
         self.best = QListWidget()
         self.best.setObjectName("cellseg_tune_best")
-        self.best.setToolTip("The best values: F1 on the painted cells, overlap with them, what changes. Click to see.")
+        self.best.setToolTip(
+            "The best values: F1 on the painted cells, mean overlap with them, and what differs from the values before "
+            "the search. Click one to see its cells."
+        )
         self.best.setFixedHeight((SHOWN + 1) * ROW_HEIGHT)
         self.best.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.best.currentRowChanged.connect(self._choose)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(row(self.tune, self.use))
-        self._title = note("F1 where painted, overlap of outlines, what changes:")
+        self._title = note("F1, overlap, what changes:")
         layout.addWidget(self._title)
         layout.addWidget(self.best)
         self._reveal(False)
@@ -119,4 +122,3 @@ def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
