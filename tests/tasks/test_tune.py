@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.tasks import Control, Trial, TrialDone, TuneFinished, TuneRequest, tune
+from napari_cellseg_ssl.tasks.events import best_trials
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -70,6 +71,14 @@ def test_a_change_has_to_be_worth_its_steps():
     assert Trial(None, 0.8, 0.72, distance=3).rank > start.rank
     assert Trial(None, 0.8, 0.72, distance=5).rank < start.rank
     assert Trial(None, 0.81, 0.5, distance=30).rank > start.rank  # a cell more that is found is worth any change
+
+
+def test_of_trials_with_the_same_result_the_one_nearest_to_the_start_is_listed():
+    near, far = Trial("near", 0.8, 0.7, distance=1), Trial("far", 0.8, 0.7, distance=9)
+    best, worst = Trial("best", 0.9, 0.6, distance=4), Trial("worst", 0.1, 0.1, distance=2)
+
+    assert best_trials([far, worst, near, best], 5) == [best, near, worst]
+    assert best_trials([far, worst, near, best], 1) == [best]
 
 
 def test_frames_on_which_nothing_is_painted_are_not_segmented(request_, monkeypatch):

@@ -33,6 +33,7 @@ from napari_cellseg_ssl.tasks import segment_image as segment_image_events
 from napari_cellseg_ssl.tasks import train as train_events
 from napari_cellseg_ssl.tasks import tune as tune_events
 from napari_cellseg_ssl.tasks.blocks import plan_blocks
+from napari_cellseg_ssl.tasks.events import best_trials
 from napari_cellseg_ssl.tasks.export import label_file, source_axes
 from napari_cellseg_ssl.tasks.files import find_files, read_image, stem_of
 
@@ -230,7 +231,7 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
 def _tell_tuned(event: TuneFinished, bundle: ModelBundle, folder: Path, console: Console) -> None:
     default = options_to_json(bundle.segment_options)
     console.say(f"score {event.default_score:.3f} as it was, {event.score:.3f} with the best of {len(event.trials)}")
-    for trial in event.trials[:BEST_SHOWN]:
+    for trial in best_trials(event.trials, BEST_SHOWN):
         changed = {name: value for name, value in options_to_json(trial.options).items() if value != default[name]}
         words = " ".join(f"{name}={_short(value)}" for name, value in changed.items()) or "as it was"
         console.say(f"  {trial.score:.3f}  overlap {trial.overlap:.3f}  {words}")

@@ -1,5 +1,6 @@
 """What the use cases say beyond the events of `core.events`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,14 @@ class Trial:
     def rank(self) -> tuple[float, float]:
         """What makes one trial better than another: the score, then the overlap where it is worth the changes."""
         return self.score, self.overlap - STEP_COST * self.distance
+
+
+def best_trials(trials: Iterable[Trial], count: int) -> list[Trial]:
+    """Pick the best trials, best first; of those with the same result only the one nearest to the start."""
+    found: dict[tuple[float, float], Trial] = {}
+    for trial in sorted(trials, key=lambda trial: trial.rank, reverse=True):
+        found.setdefault((trial.score, trial.overlap), trial)
+    return list(found.values())[:count]
 
 
 @dataclass(frozen=True)

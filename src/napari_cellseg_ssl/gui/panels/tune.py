@@ -1,6 +1,5 @@
 """The search for values that fit the painted cells: its button, the best that it found, and keeping one of them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -10,6 +9,7 @@ from napari_cellseg_ssl.core.options import option_specs
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.stage import button, note, row
 from napari_cellseg_ssl.tasks import Trial, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.events import best_trials
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 SHOWN = 5
@@ -67,15 +67,14 @@ class TuneBox(QWidget):
             if event.done == 1:
                 self._start = event.trial
                 self._trials = []
-            self._trials = sorted([*self._trials, event.trial], key=lambda trial: trial.rank, reverse=True)
-            self._list(self._trials)
+            self._trials = best_trials([*self._trials, event.trial], SHOWN)
+            self._list()
         elif isinstance(event, TuneFinished):
             self._select(0)
 
-    def _list(self, trials: Sequence[Trial]) -> None:
+    def _list(self) -> None:
         """List the best trials, and the one that the search began with."""
-        shown = list(trials[:SHOWN])
-        shown += [] if self._start in shown else [self._start]
+        shown = self._trials if self._start in self._trials else [*self._trials, self._start]
         with QSignalBlocker(self.best):
             self.best.clear()
             for trial in shown:
