@@ -23,7 +23,14 @@ from napari_cellseg_ssl.gui.layer_tags import KEY
 from napari_cellseg_ssl.gui.worker import LatestOnly, describe
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
 from napari_cellseg_ssl.tasks.session_events import Failed
-from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, new_room, tidy, write_record
+from napari_cellseg_ssl.tasks.session_room import (
+    LAYERS_FOLDER,
+    SessionRecord,
+    new_room,
+    read_record,
+    tidy,
+    write_record,
+)
 from napari_cellseg_ssl.tasks.versions import count_cells
 
 FOLDER, LOCK_FILE = "napari-cellseg-ssl", "lock"
@@ -68,6 +75,7 @@ class Autosave(QObject):
         self.room: Path | None = None
         self._lock: QLockFile | None = None
         self._record = SessionRecord()
+        self._has_ended = False
         self._keys: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
         self._touched: dict[Layer, int] = {}
         """Layers of the user's, and how often each has changed; held until the session ends."""
@@ -93,33 +101,27 @@ class Autosave(QObject):
     def enter(self, room: Path | None = None) -> Path:
         """Begin to keep the session, in a new folder or in that of an earlier one, and lock it."""
         if self.room is None or room is not None:
-            self.leave()
+            self._leave()
             self.room = room or new_room(sessions_folder())
             self.room.mkdir(parents=True, exist_ok=True)
             self._lock = QLockFile(str(self.room / LOCK_FILE))
             self._lock.setStaleLockTime(0)
             self._lock.tryLock(0)
             self._saved.clear()
+            self._record = read_record(self.room) or SessionRecord()
             tidy(sessions_folder(), is_alive)
             self.mark()
         return self.room
 
-    def leave(self) -> None:
-        """Write what is not written yet, note that the session ended in order, and let go of its folder."""
-        self._soon.stop()
-        self._writes.cancel()
-        if self.room is not None:
-            try:
-                self._saved.update(_write(self.room, self._describe(), replace(self._record, closed=True), self._saved))
-            except CellSegError as problem:
-                self.failed.emit(describe(problem))
-        if self._lock is not None:
-            self._lock.unlock()
-        self.room = self._lock = None
+    def end(self) -> None:
+        """End the session in order, for good."""
+        self._has_ended = True
+        self._leave()
+        self._touched.clear()
 
     def mark(self, *_: object) -> None:
         """Save soon; not later because more is changed meanwhile."""
-        if not self._soon.isActive():
+        if not self._soon.isActive() and not self._has_ended:
             self._soon.start()
 
     def adopt(self, layer: Layer, key: str) -> None:
@@ -142,6 +144,19 @@ class Autosave(QObject):
     def key(self, layer: Layer) -> str:
         """Name of a layer in this session."""
         return self._keys.setdefault(layer, str(layer.unique_id)[:13])
+
+    def _leave(self) -> None:
+        """Write what is not written yet, note that the session ended in order, and let go of its folder."""
+        self._soon.stop()
+        self._writes.cancel()
+        if self.room is not None:
+            try:
+                self._saved.update(_write(self.room, self._describe(), replace(self._record, closed=True), self._saved))
+            except CellSegError as problem:
+                self.failed.emit(describe(problem))
+        if self._lock is not None:
+            self._lock.unlock()
+        self.room = self._lock = None
 
     def _watch(self, layer: Layer) -> None:
         if isinstance(layer, Labels):

@@ -240,7 +240,7 @@ class Controller(QObject):
         if self._worker is not None:
             self._worker.control.stop()
             self._worker.wait(LONGEST_STOP_S)
-        self.session.autosave.leave()
+        self.session.autosave.end()
         self._job_image = self.maps = None
 
     # What comes back
