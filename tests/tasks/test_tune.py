@@ -117,6 +117,31 @@ def test_a_stop_keeps_the_best_so_far(request_):
     assert len(events[-1].trials) == 1
 
 
+def test_a_stop_does_not_wait_for_the_other_images_of_a_trial(request_, monkeypatch):
+    control, segmented = Control(), []
+    segment = FakeMethod.segment
+    two = replace(request_, maps=request_.maps * 2, annotations=request_.annotations * 2)
+
+    def segment_and_stop(*arguments):
+        segmented.append(len(segmented))
+        if len(segmented) == 3:
+            control.stop()
+        return segment(*arguments)
+
+    monkeypatch.setattr(FakeMethod, "segment", segment_and_stop)
+    events = list(tune(two, control))
+
+    assert len(segmented) == 3
+    assert len(events[-1].trials) == 1
+
+
+def test_a_stop_before_anything_was_tried_finds_nothing(request_):
+    control = Control()
+    control.stop()
+
+    assert list(tune(request_, control)) == []
+
+
 def test_without_painted_cells_there_is_nothing_to_tune_for(request_):
     blank = Annotation.from_painting(np.zeros((64, 64), np.uint8))
 
