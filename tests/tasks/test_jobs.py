@@ -9,6 +9,7 @@ from drawings import disks, painting
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import OutOfMemory
 from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.tasks import Control, LabelsReady, TrainRequest, TuneFinished, jobs
 from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened
 from napari_cellseg_ssl.tasks.warm_up import load_torch
@@ -58,6 +59,15 @@ def test_maps_that_do_not_fit_into_memory_are_not_kept_but_the_cells_are_found(l
     assert not any(isinstance(event, MapsReady) for event in events)
     assert any("900 GB" in event.text for event in events if isinstance(event, Note))
     assert last_of(events, LabelsReady).labels.max() == 16
+
+
+def test_a_method_that_learns_nothing_gives_a_model_with_the_values_of_the_sliders(stack):
+    options = ClassicalSegmentOptions(threshold_factor=0.7)
+
+    events = list(jobs.apply_reference(lambda: stack, "classical", 10.0, options, Control()))
+
+    assert last_of(events, TrainFinished).bundle.segment_options == options
+    assert last_of(events, LabelsReady).options == options
 
 
 def test_the_search_draws_the_cells_with_what_it_found(learned, stack):

@@ -161,8 +161,9 @@ def apply_reference(
     finished = last_of(
         train(TrainRequest(method_id=method_id, images=(image,), object_diameter=diameter), control), TrainFinished
     )
-    yield finished
-    yield from _recognise(PredictRequest(bundle=finished.bundle, image=image), options, None, control)
+    bundle = finished.bundle if options is None else replace(finished.bundle, segment_options=options)
+    yield replace(finished, bundle=bundle)
+    yield from _recognise(PredictRequest(bundle=bundle, image=image), options, None, control)
 
 
 def redraw(method_id: str, maps: PredictionMaps, options: Any) -> LabelsReady:
