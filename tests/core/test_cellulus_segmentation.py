@@ -243,3 +243,46 @@ def test_logistic_regression_finds_the_line_between_two_groups():
     weights = fit_logistic(features, truth)
 
     assert weights == pytest.approx([2.0, -1.0, 0.5], abs=0.25)
+
+
+CHANGES = (
+    {"threshold": 5.0},
+    {"bandwidth": 0.6},
+    {"joining": 0.0},
+    {"joining": 0.3},
+    {"outline": "shrink", "shrink": 4.0},
+    {"outline": "bright"},
+    {"outline": "none"},
+    {"tightness": 0.8},
+    {"smallest": 0.5},
+    {"clustering": "mean-shift"},
+    {"threshold": 0.0},
+)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_whatever_slider_was_moved_last_the_instances_are_those_of_a_first_segmentation(scale):
+    truth = truth_of(shape=(90, 130), centres=CENTRES[:2])
+    maps = maps_of(truth, scale=scale)
+    current: dict[str, object] = {}
+
+    for change in CHANGES:
+        current |= change
+        moved, fresh = segment(maps, **current), segment(maps_of(truth, scale=scale), **current)
+        np.testing.assert_array_equal(moved, fresh, err_msg=str(change))
+
+
+def test_instances_of_a_magnified_image_fit_as_well_as_those_of_the_image_itself():
+    large, small = truth_of(), truth_of()[::2, ::2]
+    looks_small = dataclasses.replace(maps_of(large, scale=2.0), source_shape=small.shape)
+
+    assert image_scores(small, segment(looks_small)).seg > image_scores(large, segment(maps_of(large))).seg - 0.08
+
+
+def test_depths_on_larger_pixels_are_those_on_small_ones():
+    fine = truth_of(centres=((90, 90),), radius=24) > 0
+
+    small, large = depth_in(fine)[::2, ::2], depth_in(fine[::2, ::2], spacing=2.0)
+
+    assert np.abs(small - large).max() <= 1.5
+    assert (large[~fine[::2, ::2]] == 0).all()

@@ -5,7 +5,6 @@ from scipy import ndimage
 from skimage.measure import label as label_regions
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
 
 
 def relabel_sequential(labels: Array) -> Array:
@@ -83,25 +82,26 @@ def keep_seeded_pieces(labels: Array, seeds: Array) -> Array:
 
 def fill_holes(labels: Array) -> Array:
     """Fill background that one single object encloses; a gap between two objects stays open."""
-    holes, n_holes = _holes(labels == 0)
-    if n_holes == 0:
-        return labels.copy()
-    lowest = np.full(n_holes + 1, np.iinfo(np.int64).max)
-    highest = np.zeros(n_holes + 1, dtype=np.int64)
-    for first, second in neighbour_pairs(labels.ndim):
-        for here, there in ((first, second), (second, first)):
-            touching = (holes[here] > 0) & (labels[there] > 0)
-            hole, cell = holes[here][touching], labels[there][touching]
-            np.minimum.at(lowest, hole, cell)
+    parts, is_hole = _holes(labels == 0)
+    filled = labels.copy()
+    flat = filled.ravel()
+    pixels = np.flatnonzero(is_hole[parts])
+    hole = parts.ravel()[pixels]
+    lowest = np.full(is_hole.size, np.iinfo(np.int64).max)
+    highest = np.zeros(is_hole.size, dtype=np.int64)
+    for stride in np.array(filled.strides) // filled.itemsize:
+        for side in (-stride, stride):  # never beyond the image: there, it would be no hole
+            cell = flat[pixels + side]
+            np.minimum.at(lowest, hole[cell > 0], cell[cell > 0])
             np.maximum.at(highest, hole, cell)
-    filling = np.where(lowest == highest, highest, 0).astype(labels.dtype)
-    filling[0] = 0
-    return np.where(holes > 0, filling[holes], labels)
+    flat[pixels] = np.where(lowest == highest, highest, 0)[hole]
+    return filled
 
 
 def fill_mask(mask: Array) -> Array:
     """Fill background (*S) bool that does not reach the image's edge; neighbours are those through faces."""
-    filled: Array = mask | (_holes(~mask)[0] > 0)
+    parts, is_hole = _holes(~mask)
+    filled: Array = mask | is_hole[parts]
     return filled
 
 
@@ -134,12 +134,10 @@ def _pieces(labels: Array) -> tuple[Array, Array, Array]:
     return pieces, owner, size
 
 
-def _holes(background: Array) -> tuple[Array, int]:
-    """Number the parts of the background that do not reach the image's edge; (*S) int and the highest number."""
-    holes, n_parts = ndimage.label(background)
+def _holes(background: Array) -> tuple[Array, Array]:
+    """Number the parts of the background, (*S) int, and say which do not reach the image's edge, (parts + 1) bool."""
+    parts, n_parts = ndimage.label(background)
     is_hole = np.ones(n_parts + 1, dtype=bool)
     is_hole[0] = False
-    for axis in range(background.ndim):
-        for edge in (0, -1):
-            is_hole[np.take(holes, edge, axis=axis)] = False
-    return np.where(is_hole[holes], holes, 0), n_parts if is_hole.any() else 0
+    is_hole[ids_at_edge(parts)] = False
+    return parts, is_hole

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.clean_up import relabel_sequential
 
 SHORTEST_CONTACT = 3
 SMOOTH_STEP = 1.3
@@ -66,7 +65,9 @@ def join_pieces(labels: Array, embedding: Array, inside: Array, *, diameter: flo
         if a != b and (contacts.step[i] < SMOOTH_STEP or joined <= _ball(largest, labels.ndim)):
             root[b] = a
             areas[a] = joined
-    return relabel_sequential(np.array([_find(root, i) for i in range(len(root))], np.int32)[labels])
+    _, new_ids = np.unique([_find(root, i) for i in range(len(root))], return_inverse=True)
+    joined_labels: Array = new_ids.astype(np.int32)[labels]
+    return joined_labels
 
 
 def _ball(diameter_power: float, ndim: int) -> float:

@@ -25,13 +25,13 @@ CONTACT_DEPTH = 3.0
 """Working px; nearer to the background, two clusters meet in their halos and not in their objects."""
 REMEMBERED = 16
 
-_RECALL = Recall(REMEMBERED)
+_STAGES, _OWN_GRIDS = Recall(REMEMBERED), Recall(2)
 
 
 def segment(maps: PredictionMaps, options: CellulusSegmentOptions) -> Array:
     """Make instances, (N, *S) int32 on the image's own grid."""
     if maps.scale > 1:
-        maps = _RECALL.get(maps.arrays["embedding"], ("own grid",), maps.on_own_grid)
+        maps = _OWN_GRIDS.get(maps.arrays["embedding"], (), maps.on_own_grid)
     frames = range(len(maps.arrays["embedding"]))
     return maps.labels_to_source(np.stack([FrameSegmenter(maps, index, options).instances() for index in frames]))
 
@@ -76,11 +76,12 @@ class FrameSegmenter:
         return clean_up(outlined, min_size=self.options.smallest * size)
 
     def _remember(self, make: Callable[[], T], *key: Hashable) -> T:
-        return _RECALL.get(self.maps.arrays["embedding"], (self.index, make.__qualname__, *key), make)
+        return _STAGES.get(self.maps.arrays["embedding"], (self.index, *key), make)
 
     def _stable(self) -> Array:
         threshold = self.options.threshold / self.maps.spacing
-        return stable_pixels(self.maps.arrays["embedding-uncertainty"][self.index, 0], threshold)
+        uncertainty = self.maps.arrays["embedding-uncertainty"][self.index, 0]
+        return self._remember(lambda: stable_pixels(uncertainty, threshold), "stable", self.options.threshold)
 
     def _looks(self) -> Appearance:
         intensity = self.maps.arrays["intensity"][self.index, 0]
@@ -89,20 +90,32 @@ class FrameSegmenter:
     def _depth(self) -> Array:
         return self._remember(lambda: depth_in(self._stable(), self.maps.spacing), "depth", self.options.threshold)
 
-    def _joined(self) -> Array:
+    def _clusters(self) -> Array:
         options = self.options
-        key = (options.threshold, options.bandwidth, options.clustering, options.joining)
-        return self._remember(self._cluster_and_join, *key)
-
-    def _cluster_and_join(self) -> Array:
-        options, diameter = self.options, self.maps.working_diameter
-        embedding = self.maps.arrays["embedding"][self.index]
         cluster: Callable[..., Array] = mean_shift if options.clustering == "mean-shift" else density_peaks
-        labels = cluster(embedding, self._stable(), bandwidth=max(1.0, options.bandwidth * diameter))
+        bandwidth = max(1.0, options.bandwidth * self.maps.working_diameter)
+        return self._remember(
+            lambda: cluster(self.maps.arrays["embedding"][self.index], self._stable(), bandwidth=bandwidth),
+            "clusters",
+            *self._clustering_key(),
+        )
+
+    def _joined(self) -> Array:
+        labels, options = self._clusters(), self.options
         if options.joining == 0 or labels.max(initial=0) == 0:
             return labels
-        in_objects = self._depth() > CONTACT_DEPTH
-        return join_pieces(labels, embedding, in_objects, diameter=diameter, smoothness=options.joining)
+        embedding, diameter = self.maps.arrays["embedding"][self.index], self.maps.working_diameter
+        return self._remember(
+            lambda: join_pieces(
+                labels, embedding, self._depth() > CONTACT_DEPTH, diameter=diameter, smoothness=options.joining
+            ),
+            "joined",
+            *self._clustering_key(),
+            options.joining,
+        )
+
+    def _clustering_key(self) -> tuple[Hashable, ...]:
+        return (self.options.threshold, self.options.bandwidth, self.options.clustering)
 
     def _is_object(self, labels: Array) -> Array:
         """Tell objects from their halos, (*Sw) bool."""
@@ -119,8 +132,12 @@ class FrameSegmenter:
 
     def _score(self, labels: Array) -> Array:
         options, diameter = self.options, self.maps.working_diameter
-        key = ("score", options.threshold, options.bandwidth, options.clustering, options.joining)
-        return self._remember(lambda: learnt_score(labels, self._depth(), self._looks(), diameter=diameter), *key)
+        return self._remember(
+            lambda: learnt_score(labels, self._depth(), self._looks(), diameter=diameter),
+            "score",
+            *self._clustering_key(),
+            options.joining,
+        )
 
     def _signal(self, labels: Array, sign: int) -> Array:
         inside = labels > 0
