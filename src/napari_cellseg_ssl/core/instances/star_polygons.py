@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.matching import compact_ids
 
 SMALLEST_DISTANCE = 1e-3
 
@@ -126,11 +127,10 @@ def draw_polygons(points: Array, distances: Array, shape: tuple[int, ...]) -> Ar
 
 def _compact(labels: Array) -> Array:
     """Renumber the objects of a label image from 1, since the package reads 16 bits only."""
-    ids, compact = np.unique(labels, return_inverse=True)
-    compact = compact.reshape(labels.shape) + (0 if ids.size and ids[0] == 0 else 1)
-    if ids.size > np.iinfo(np.uint16).max:
-        raise WrongOption(f"The labels hold {ids.size} objects, more than polygons can be made of.", "Cut the image.")
-    return compact.astype(np.uint16)
+    compact, ids = compact_ids(labels)
+    if len(ids) > np.iinfo(np.uint16).max:
+        raise WrongOption(f"The labels hold {len(ids)} objects, more than polygons can be made of.", "Cut the image.")
+    return compact.reshape(labels.shape).astype(np.uint16)
 
 
 def _stardist(name: str) -> ModuleType:

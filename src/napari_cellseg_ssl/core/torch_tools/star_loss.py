@@ -61,7 +61,8 @@ def star_loss(
     ----------
     logits : (B, Y, X)
         Of the object probability.
-    distances : (B, rays, Y, X), px
+    distances : (B, rays, Y', X'), px
+        On the same pixels as those of the targets.
     targets : StarTargets
     distance_weight : float
         Of the distances' mean absolute error, itself weighted by the true probability: the middle of an object
@@ -79,16 +80,15 @@ def star_loss(
     Schmidt et al., MICCAI 2018, section 2.1, as implemented in stardist; Wolf et al., ICCV 2023, section 4.2.
     """
     known = targets.known.float()
-    errors = functional.binary_cross_entropy_with_logits(logits.float(), targets.probability, reduction="none")
+    errors = functional.binary_cross_entropy_with_logits(logits, targets.probability, reduction="none")
     probability_loss = (errors * known).sum() / known.sum().clamp(min=1)
 
     grid = (..., slice(None, None, targets.step), slice(None, None, targets.step))
-    found = distances[grid].float()
     in_object = (targets.probability * known)[grid][:, None]
     weights = in_object * targets.usable
-    distance_loss = (weights * (found - targets.distances).abs()).sum() / weights.sum().clamp(min=1e-6)
+    distance_loss = (weights * (distances - targets.distances).abs()).sum() / weights.sum().clamp(min=1e-6)
     ground = ((targets.probability == 0) & targets.known)[grid][:, None].float()
-    background_loss = (ground * found.abs()).sum() / (ground.sum() * found.shape[1]).clamp(min=1)
+    background_loss = (ground * distances.abs()).sum() / (ground.sum() * distances.shape[1]).clamp(min=1)
     return probability_loss + distance_weight * (distance_loss + regularisation * background_loss)
 
 

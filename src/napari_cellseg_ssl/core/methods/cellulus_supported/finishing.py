@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent, TrainFinished
@@ -11,30 +11,75 @@ from napari_cellseg_ssl.core.methods.actis.networks import weights_of
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.judging import best_options, score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import FEWEST_CELLS, Proposal, best_source
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import FEWEST_CELLS, best_source
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import QUICKLY_JUDGED_PIXELS, Setup
 
 JUDGED_PIXELS = 500_000
 """What is looked at for the thresholds; less when somebody waits."""
 
 
-def finish(
-    setup: Setup, guide: ModelBundle | None, proposals: Sequence[Proposal], reason: Reason
-) -> Iterator[TrainEvent]:
-    """Choose thresholds, compare with what the methods without labels find, make the bundle."""
-    segment_options, scores = SupportedSegmentOptions(), dict[str, float]()
+def finish(setup: Setup, reason: Reason) -> Iterator[TrainEvent]:
+    """Choose thresholds, compare with what the methods without labels find, make the model."""
+    options, scores = SupportedSegmentOptions(), dict[str, float]()
+    n_before = len(setup.notes)
     if setup.learner.step:
-        segment_options, scores = _tuned(setup, proposals, is_quick=reason == "stopped")
+        options, scores = _tuned(setup, is_quick=reason == "stopped")
+        scores |= _compared(setup, options)
     else:
-        setup.notes = (*setup.notes, "Stopped before the network began to learn: resume, or train again.")
-    for text in setup.notes:
+        setup.note("Stopped before the network began to learn: resume, or train again.")
+    for text in setup.notes[n_before:]:
         yield Note(text)
-    arrays, record = packed(guide) if guide else ({}, None)
-    bundle = ModelBundle(
+    yield TrainFinished(_bundle(setup, options, scores, reason), reason)
+
+
+def _tuned(setup: Setup, *, is_quick: bool) -> tuple[SupportedSegmentOptions, dict[str, float]]:
+    """Search thresholds on all painted cells, those learned from included, for the held-out ones alone are few.
+
+    Where hardly any is painted, on the pseudo-labels: a young network is too timid for fixed thresholds.
+    """
+    n_painted = sum(len(frame.cell_ids) for frame in setup.frames)
+    kind, frames = (
+        ("painted", setup.frames) if n_painted >= FEWEST_CELLS else ("pseudo-labelled", setup.pseudo_labelled)
+    )
+    known = [judge(frame) for frame in frames if frame.has_labels]
+    judged = within_area(known, QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS) if known else ()
+    if not any(one.n_cells for one in judged):
+        return SupportedSegmentOptions(), {}
+    options, found = best_options(
+        setup.maps(judged),
+        judged,
+        setup.options.working_diameter,
+        should_stop=lambda: not is_quick and setup.run.should_stop(),
+    )
+    setup.note(
+        f"Thresholds searched on {found.n_cells} {kind} cells: probability {options.threshold:g}, overlap "
+        f"{options.overlap:g} (F1 {found.f1:.2f})."
+    )
+    return options, {"tuned_f1": found.f1, "tuned_iou": found.iou}
+
+
+def _compared(setup: Setup, options: SupportedSegmentOptions) -> dict[str, float]:
+    """Score what is held out, and what needs no labels on everything that is painted."""
+    scores: dict[str, float] = {}
+    if setup.judged:
+        held = score(setup.maps(setup.judged), setup.judged, setup.options.working_diameter, options)
+        scores |= {"f1": held.f1, "iou": held.iou}
+        setup.note(f"F1 {held.f1:.2f} on {held.n_cells} painted cells that were held out.")
+    others = best_source(setup.proposals)[1]
+    if others:
+        found = ", ".join(f"{source} F1 {f1:.2f}" for source, f1 in others.items())
+        setup.note(f"Without labels, on the painted cells: {found}.")
+    return scores | {f"{source}_f1": f1 for source, f1 in others.items()}
+
+
+def _bundle(setup: Setup, options: SupportedSegmentOptions, scores: dict[str, float], reason: Reason) -> ModelBundle:
+    arrays, record = packed(setup.guide) if setup.guide else ({}, None)
+    parent = setup.run.start_from
+    return ModelBundle(
         name="cellulus-supported",
         method_id="cellulus_supported",
         train_options=setup.options,
-        segment_options=segment_options,
+        segment_options=options,
         architecture={**setup.architecture, "cellulus": record},
         intensity=setup.intensity,
         weights={**weights_of(setup.learner.average), **arrays},
@@ -44,39 +89,8 @@ def finish(
             steps=setup.step,
             seconds=setup.run.elapsed(),
             reason=reason,
-            parent=setup.run.start_from.id if setup.run.start_from else "",
+            parent=parent.id if parent else "",
             scores=scores,
             notes=setup.notes,
         ),
     )
-    yield TrainFinished(bundle, reason)
-
-
-def _tuned(
-    setup: Setup, proposals: Sequence[Proposal], *, is_quick: bool
-) -> tuple[SupportedSegmentOptions, dict[str, float]]:
-    """Search thresholds on all painted cells, those learned from included: the held-out ones alone are few."""
-    painted = [judge(frame) for frame in setup.frames if frame.has_labels]
-    if sum(one.n_cells for one in painted) < FEWEST_CELLS:
-        return SupportedSegmentOptions(), {}
-    painted = list(within_area(painted, QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS))
-    diameter = setup.options.working_diameter
-    options, tuned = best_options(setup.maps(painted), painted, diameter, lambda: is_quick or setup.run.should_stop())
-    scores = {"tuned_f1": tuned.f1, "tuned_iou": tuned.iou}
-    setup.note(
-        f"Thresholds searched on {tuned.n_cells} painted cells: probability {options.threshold:g}, overlap "
-        f"{options.overlap:g} (F1 {tuned.f1:.2f})."
-    )
-    if setup.judged:
-        held = score(setup.maps(setup.judged), setup.judged, diameter, options)
-        scores |= {"f1": held.f1, "iou": held.iou}
-        setup.note(f"F1 {held.f1:.2f} on {held.n_cells} painted cells that were held out.")
-    without_labels = best_source(proposals)[1]
-    if without_labels:
-        scores |= {f"{source}_f1": f1 for source, f1 in without_labels.items()}
-        setup.note(
-            "Without labels, on the painted cells: "
-            + ", ".join(f"{source} F1 {f1:.2f}" for source, f1 in without_labels.items())
-            + "."
-        )
-    return options, scores

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.options import Supported
 from napari_cellseg_ssl.core.methods.cellulus_supported.segmentation import instances
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
-THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 OVERLAPS = (0.2, 0.3, 0.4, 0.5, 0.6)
 COST_OF_DISTANCE = 0.05
 """What a threshold has to gain for each 1 by which it differs from the usual one."""

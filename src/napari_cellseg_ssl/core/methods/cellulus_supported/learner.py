@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.methods.actis.networks import load_weights, weights_of
-from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
+from napari_cellseg_ssl.core.methods.cellulus_supported.crops import STEP, Crops
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.options import Json
 
@@ -90,7 +90,7 @@ class Learner:
         batches = {name: sampler.draw(self._rng, count) for name, sampler in samplers.items()}
         images = torch.cat([batch.images for batch in batches.values()])
         with half_precision(self.device, options.mixed_precision):
-            logits, distances = self.net(random_intensity(images, self._rng).to(self.device))
+            logits, distances = self.net(random_intensity(images, self._rng).to(self.device), STEP)
         losses = {}
         for number, (name, batch) in enumerate(batches.items()):
             part = slice(number * count, (number + 1) * count)

@@ -49,21 +49,15 @@ def build(described: Mapping[str, Any]) -> StarUNet:
 
     if described.get("tag") != TAG:
         raise WrongRun(f"The model is a '{described.get('tag')}', not a '{TAG}'.", "Open it with its own method.")
+    channels, width, depth = described["in_channels"], described["width"], described["depth"]
     body: SmallUNet | CellulusUNet
     if described["network"] == "small":
-        body = SmallUNet(
-            described["in_channels"], 1 + described["rays"], width=described["width"], depth=described["depth"]
-        )
+        body = SmallUNet(channels, width, width=width, depth=depth)
     else:
         body = CellulusUNet(
-            described["in_channels"],
-            first=described["width"],
-            increase=described["growth"],
-            last=described["width"],
-            depth=described["depth"],
-            out_channels=1 + described["rays"],
+            channels, first=width, increase=described["growth"], last=width, depth=depth, out_channels=width
         )
-    return StarUNet(body, described["working_diameter"] / 2)
+    return StarUNet(body, width, described["rays"], described["working_diameter"] / 2)
 
 
 class SupportedPredictor:

@@ -20,6 +20,7 @@ from napari_cellseg_ssl.core.methods.cellulus_supported import networks
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import PHASE, packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import Learner
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
@@ -34,7 +35,7 @@ QUICKLY_JUDGED_PIXELS = 250_000
 
 @dataclass(kw_only=True)
 class Setup:
-    """What a training works with; `guide_steps` and `begun` are known once Cellulus is trained."""
+    """What a training works with; `guide` and what comes after it become known on the way."""
 
     options: SupportedOptions
     run: Run
@@ -45,11 +46,18 @@ class Setup:
     """The frames without what is held out."""
     judged: tuple[Judged, ...]
     learner: Learner
-    wants_guide: bool
+    guide: ModelBundle | None = None
     guide_steps: int = 0
     begun: float = 0.0
     """Share of the work that was done when the network began to learn."""
+    proposals: tuple[Proposal, ...] = ()
+    pseudo_labelled: tuple[Frame, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def wants_guide(self) -> bool:
+        """Whether there are pseudo-labels to learn from: always, where nothing is painted."""
+        return self.options.alpha > 0 or not any(frame.has_labels for frame in self.learning)
 
     @property
     def step(self) -> int:
@@ -80,9 +88,9 @@ class Setup:
             maps.append({name: values[0][inner] for name, values in found.items()})
         return maps
 
-    def checkpoint(self, guide: ModelBundle | None) -> Checkpoint:
+    def checkpoint(self) -> Checkpoint:
         """Collect all that is needed to go on from here."""
-        arrays, record = packed(guide) if guide else ({}, None)
+        arrays, record = packed(self.guide) if self.guide else ({}, None)
         meta = {"guide": record, "guide_steps": self.guide_steps, "begun": self.begun, **self.learner.state()}
         return Checkpoint(self.step, {**arrays, **self.learner.arrays()}, meta)
 
@@ -121,7 +129,6 @@ def prepare(data: TrainingSet, options: SupportedOptions, run: Run) -> Setup:
         learning=learning,
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=Learner(net, options, device=run.device, seed=run.seed),
-        wants_guide=options.alpha > 0 or data.n_cells == 0,
     )
     if run.resume and run.resume.meta.get("phase") != PHASE:
         _restore(setup, run.resume)

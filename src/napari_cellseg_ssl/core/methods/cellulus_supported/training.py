@@ -6,7 +6,7 @@ ICCV 2023, section 4.2 and appendix B. The package's `__init__` lists what diffe
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -20,7 +20,7 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.judging import score
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import PSEUDO, SPARSE
 from napari_cellseg_ssl.core.methods.cellulus_supported.networks import TAG
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions, SupportedSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal, best_source
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import best_source
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import Setup, prepare
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 
@@ -48,20 +48,18 @@ def train(data: TrainingSet, options: SupportedOptions, run: Run) -> Iterator[Tr
     """
     yield Started(None if run.time_budget else options.steps, run.device)
     setup = prepare(data, options, run)
-    guide = yield from _guide(setup, data)
-    if setup.wants_guide and guide is None:
-        yield from finish(setup, None, (), "stopped")
-        return
-    proposals = yield from _proposals(setup, guide)
-    reason = yield from _optimise(setup, guide, proposals)
-    yield from finish(setup, guide, proposals, reason)
+    reason: Reason = "stopped"
+    if setup.wants_guide:
+        setup.guide = yield from _guide(setup, data)
+    if setup.guide or not setup.wants_guide:
+        yield from _label(setup)
+        reason = yield from _optimise(setup)
+    yield from finish(setup, reason)
 
 
 def _guide(setup: Setup, data: TrainingSet) -> Generator[TrainEvent, None, ModelBundle | None]:
-    """Take the Cellulus model that there is, or train one; None after a stop, or where none is wanted."""
+    """Take the Cellulus model that there is, or train one; None after a stop."""
     run, options = setup.run, setup.options
-    if not setup.wants_guide:
-        return None
     given = _given_guide(run)
     if given is not None:
         if given.architecture["in_channels"] != data.n_channels:
@@ -91,45 +89,40 @@ def _given_guide(run: Run) -> ModelBundle | None:
     return unpacked(parent.weights, record) if record else None
 
 
-def _proposals(setup: Setup, guide: ModelBundle | None) -> Generator[TrainEvent, None, tuple[Proposal, ...]]:
-    """Find objects in as many frames as there is time for, those with labels first."""
-    if guide is None:
-        return ()
-    run, begun = setup.run, setup.done()
+def _label(setup: Setup) -> Iterator[TrainEvent]:
+    """Make pseudo-labels for as many frames as there is time for, those with painted cells first."""
+    if setup.guide is None:
+        return
+    run, options, begun = setup.run, setup.options, setup.done()
     latest = begun + PROPOSING_SHARE * (1 - begun)
     found = []
-    for one in propose(guide, setup.learning, setup.options.working_diameter, run.device, run.should_stop):
+    for one in propose(setup.guide, setup.learning, options.working_diameter, run.device, run.should_stop):
         found.append(one)
         if run.time_budget and setup.done() > latest:
             break
-    yield Note(f"Objects found without labels in {len(found)} of {len(setup.learning)} images.")
-    return tuple(found)
+    source = best_source(found)[0] if options.pseudo_labels == "auto" else options.pseudo_labels
+    setup.proposals = tuple(found)
+    setup.pseudo_labelled = tuple(one.labelled(source, options.agreement) for one in found)
+    yield setup.note(f"Pseudo-labels ({source}) for {len(found)} of {len(setup.learning)} images.")
 
 
-def _halves(setup: Setup, proposals: Sequence[Proposal]) -> dict[str, tuple[Crops, float]]:
+def _halves(setup: Setup) -> dict[str, tuple[Crops, float]]:
     """Name the halves of a batch: where their crops come from, and their weights in the loss."""
-    options, side = setup.options, setup.learner.side
-    frames = {SPARSE: [frame for frame in setup.learning if frame.has_labels], PSEUDO: []}
-    if proposals:
-        source = best_source(proposals)[0] if options.pseudo_labels == "auto" else options.pseudo_labels
-        frames[PSEUDO] = [one.labelled(source, options.agreement) for one in proposals]
-        setup.note(f"Pseudo-labels: {source}.")
-    halves = {name: Crops(some, side) for name, some in frames.items() if any(f.has_labels for f in some)}
-    weights = {SPARSE: 1 - options.alpha, PSEUDO: options.alpha} if len(halves) > 1 else dict.fromkeys(halves, 1.0)
-    return {name: (crops, weights[name]) for name, crops in halves.items()}
+    alpha, frames = setup.options.alpha, {SPARSE: setup.learning, PSEUDO: setup.pseudo_labelled}
+    found = {name: Crops(some, setup.learner.side) for name, some in frames.items() if any(f.has_labels for f in some)}
+    weights = {SPARSE: 1 - alpha, PSEUDO: alpha} if len(found) > 1 else dict.fromkeys(found, 1.0)
+    return {name: (crops, weights[name]) for name, crops in found.items()}
 
 
-def _optimise(
-    setup: Setup, guide: ModelBundle | None, proposals: Sequence[Proposal]
-) -> Generator[TrainEvent, None, Reason]:
+def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
     """Make steps until the work is done or somebody stops it; returns the reason for the end."""
     learner, run = setup.learner, setup.run
-    halves = _halves(setup, proposals)
+    halves = _halves(setup)
     snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
     best, validated = 0.0, int(setup.learned() * VALIDATIONS)
     while (done := setup.learned()) < 1.0:
         if run.should_stop():
-            yield setup.checkpoint(guide)
+            yield setup.checkpoint()
             return "stopped"
         rate = _rate(setup, done)
         losses = learner.learn(halves, rate, done)
@@ -144,7 +137,7 @@ def _optimise(
         if snapshot.is_due():
             yield Snapshot(setup.step, setup.predictor())
         if checkpoint.is_due():
-            yield setup.checkpoint(guide)
+            yield setup.checkpoint()
     return "completed"
 
 
