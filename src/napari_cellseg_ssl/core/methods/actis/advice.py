@@ -66,7 +66,7 @@ def after(
     else:
         texts.append(f"Returned: {NAMES[chosen]}.")
     if chosen == "baseline" and "student" in scores:
-        texts.append("Learning from unpainted pixels did not help here, so what it changed is not used.")
+        texts.append("Learning from unpainted pixels did not find clearly more cells, so what it changed is not used.")
     thresholds = f"seeds {options.seed_threshold:g}, foreground {options.foreground_threshold:g}"
     if tuned:
         texts.append(f"Thresholds searched on {tuned.n_cells} annotated cells: {thresholds} (F1 {tuned.f1:.2f}).")

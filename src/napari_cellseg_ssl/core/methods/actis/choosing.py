@@ -61,7 +61,7 @@ def _candidates(setup: Setup) -> dict[str, nn.Module]:
         return {"baseline": learner.teacher}
     baseline = networks.build(setup.architecture).to(setup.run.device)
     networks.load_weights(baseline, learner.baseline, BASELINE)
-    return {"teacher": learner.teacher, "student": learner.student.eval(), "baseline": baseline.eval()}
+    return {"baseline": baseline.eval(), "teacher": learner.teacher, "student": learner.student.eval()}
 
 
 def _tuned(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.boundaries import UNKNOWN, three_classes
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.instances.boundaries import UNKNOWN
 from napari_cellseg_ssl.core.methods.actis.networks import THRESHOLDS, load_weights, weights_of
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Batch, Sampler
@@ -22,30 +21,9 @@ if TYPE_CHECKING:
 
 STUDENT, TEACHER, BASELINE = "student.", "teacher.", "baseline."
 N_CLASSES = 3
-RATIO_CAP = 8.0
 RAMP = 0.2
 """Share of the refinement over which the weight of the pseudo-labels rises to its full value."""
 PAPER_DECAY = 0.99
-
-
-def class_weights(frames: Sequence[Frame], options: ActisOptions) -> Array:
-    """Weights (3,) of the classes in the loss.
-
-    The paper's 1, 1 and `boundary_weight`; balanced, each is also divided by the square root of its share of the
-    painted pixels, since a few cells and large strokes of background would leave the network with background only.
-    The ratio of the largest to the smallest is capped.
-    """
-    weights = np.array([1.0, 1.0, options.boundary_weight])
-    if options.balance_classes:
-        counts = np.zeros(N_CLASSES)
-        for frame in frames:
-            if frame.has_labels:
-                classes = three_classes(frame.cells, frame.known)
-                counts += np.bincount(classes[classes != UNKNOWN], minlength=N_CLASSES)
-        share = np.maximum(counts, 1) / max(1.0, counts.sum())
-        weights = weights / np.sqrt(share)
-    weights = weights / weights.min()
-    return np.minimum(weights, RATIO_CAP).astype(np.float32)
 
 
 class Learner:
@@ -65,11 +43,9 @@ class Learner:
     ----------
     net : nn.Module
     options : ActisOptions
-    weights : (3,) float32
-        Of the classes.
     """
 
-    def __init__(self, net: nn.Module, options: ActisOptions, weights: Array, *, device: str, seed: int) -> None:
+    def __init__(self, net: nn.Module, options: ActisOptions, *, device: str, seed: int) -> None:
         import torch
 
         from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
@@ -82,7 +58,7 @@ class Learner:
         self.baseline: dict[str, Array] = {}
         self.background_odds = 1.0
         self.step = 0
-        self._weights = torch.from_numpy(weights).to(device)
+        self._weights = torch.tensor([1.0, 1.0, options.boundary_weight], device=device)
         self._rng = np.random.default_rng(seed)
         self._optimiser = self._make_optimiser("adamw")
 

@@ -14,9 +14,9 @@ class ActisOptions:
         2000, label="Steps", help="Optimiser steps of both stages; ignored with a time budget", min=1, max=1_000_000
     )
     steps_per_cell: float = option(
-        20.0,
+        15.0,
         label="Steps per cell",
-        help="With a time budget: end after so many steps for each painted cell, at least 1200, because repeating few "
+        help="With a time budget: end after so many steps for each painted cell, at least 900, because repeating few "
         "cells for longer makes the network worse on other images; 0 = use all the time",
         min=0.0,
         max=10_000.0,
@@ -24,7 +24,7 @@ class ActisOptions:
         advanced=True,
     )
     refine_share: float = option(
-        0.6,
+        0.5,
         label="Refinement",
         help="Share of the work that also learns from unpainted pixels; 0 = painted pixels only",
         min=0.0,
@@ -75,9 +75,6 @@ class ActisOptions:
     )
     boundary_weight: float = option(
         2.0, label="Boundary weight", help="Weight of boundary pixels in the loss", min=0.1, max=20.0, advanced=True
-    )
-    balance_classes: bool = option(
-        False, label="Balance classes", help="Give classes of which less is painted more weight", advanced=True
     )
     pseudo_weight: float = option(
         1.0, label="Pseudo-label weight", help="Weight of the unpainted pixels' loss", min=0.0, max=10.0

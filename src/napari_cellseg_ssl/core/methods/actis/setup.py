@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.methods.actis import judging, networks
 from napari_cellseg_ssl.core.methods.actis.frames import Frame, load_frames
 from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge, within_area
-from napari_cellseg_ssl.core.methods.actis.learner import Learner, class_weights
+from napari_cellseg_ssl.core.methods.actis.learner import Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
-FEWEST_STEPS = 1200
+FEWEST_STEPS = 900
 """Never fewer than these are enough, however few cells there are."""
 QUICKLY_JUDGED_PIXELS = 250_000
 """What is looked at while the training goes on or somebody waits."""
@@ -123,7 +123,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     net = networks.build(described, "" if run.start_from or run.resume else options.encoder_weights)
     if run.start_from:
         _start_from(net, run.start_from, described)
-    learner = Learner(net, options, class_weights(learning, options), device=run.device, seed=run.seed)
+    learner = Learner(net, options, device=run.device, seed=run.seed)
     if run.resume:
         learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
     segment_options = ActisSegmentOptions()
