@@ -5,11 +5,14 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
+from napari_cellseg_ssl.core.events import MapsReady
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.layer_tags import KEY
 from napari_cellseg_ssl.gui.layers_in import image_stack
 from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.results import drawing
+from napari_cellseg_ssl.tasks import Control
 
 SHAPES = {
     "2D": ((24, 30), {}),
@@ -273,6 +276,19 @@ def test_showing_a_result_does_not_take_the_brush_from_the_user():
     assert viewer.camera.zoom == 3.3
 
 
+def test_while_a_layer_is_added_nobody_hears_of_another_selection():
+    viewer, image = _viewer_with((24, 30))
+    painting = viewer.add_labels(np.zeros((24, 30), int))
+    heard = []
+    viewer.layers.selection.events.active.connect(heard.append)
+    viewer.layers.selection.events.changed.connect(heard.append)
+
+    show_labels(viewer, image, _frames_of(image), method="cellulus")
+
+    assert heard == []
+    assert set(viewer.layers.selection) == {painting}
+
+
 def test_a_layer_follows_an_image_that_was_moved():
     viewer, image = _viewer_with((24, 30))
     layer = show_labels(viewer, image, _frames_of(image), method="cellulus")
@@ -387,3 +403,12 @@ def test_an_embedding_shows_direction_as_hue_and_length_as_brightness():
     assert colours[0, 0].tolist() == [0, 0, 0]
     assert colours[0, 28].tolist() == [255, 0, 0], "to the right, by half a diameter"
     assert colours[0, 22].tolist() == [127, 0, 0]
+
+
+def test_each_map_of_a_prediction_is_drawn_in_the_worker_as_an_event_of_its_own():
+    maps = _maps(1, (24, 30), (24, 30), 1.0)
+
+    events = list(drawing(lambda control: iter([MapsReady(maps)]))(Control()))
+
+    assert isinstance(events[0], MapsReady)
+    assert [list(event.pictures) for event in events[1:]] == [["offset"], ["spread"], ["classes"], ["pseudo"]]

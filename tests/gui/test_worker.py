@@ -2,8 +2,10 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
+from qtpy.QtCore import QTimer
 
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot
@@ -103,6 +105,25 @@ def test_closing_napari_asks_the_job_to_end_in_order(qtbot):
     worker._worker.quit()
     qtbot.waitUntil(lambda: isinstance(events[-1], Ended))
     assert finished == [True]
+
+
+def test_events_that_come_at_once_are_told_one_a_turn_of_the_event_loop(qtbot):
+    def job(control):
+        for number in range(5):
+            yield Note(str(number))
+
+    told, turns = [], QTimer()
+    turns.timeout.connect(lambda: told.append("turn"))
+    turns.start(0)
+    worker = JobWorker(job)
+    worker.happened.connect(lambda stamped: told.append(stamped.event))
+    worker.start()
+    time.sleep(0.3)  # the window does not answer meanwhile, so all of them wait
+    qtbot.waitUntil(lambda: Ended() in told)
+    turns.stop()
+    at = [place for place, event in enumerate(told) if event != "turn"]
+    assert len(at) == 6
+    assert all("turn" in told[one:next_one] for one, next_one in pairwise(at))
 
 
 def test_of_many_requests_the_newest_is_answered_and_those_between_are_skipped(qtbot):

@@ -1,5 +1,6 @@
 """The chains behind the buttons, without a window."""
 
+import gc
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.tasks import Control, LabelsReady, TrainRequest, TuneFinished, jobs
 from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened
-from napari_cellseg_ssl.tasks.warm_up import load_torch
+from napari_cellseg_ssl.tasks.warm_up import load_torch, uncollected
 
 
 @pytest.fixture
@@ -100,3 +101,13 @@ def test_pytorch_is_loaded_once_and_announced(monkeypatch):
     list(load_torch())
     assert "torch" in sys.modules
     assert list(load_torch()) == []
+
+
+def test_no_garbage_is_collected_while_much_is_imported_and_none_of_it_counts_as_new():
+    with uncollected():
+        assert not gc.isenabled()
+        kept = [[number] for number in range(5000)]
+        assert gc.get_count()[0] >= len(kept)
+
+    assert gc.isenabled()
+    assert gc.get_count()[0] < len(kept)

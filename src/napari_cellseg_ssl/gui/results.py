@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 
+import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note
@@ -18,6 +18,7 @@ from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
+from napari_cellseg_ssl.tasks.warm_up import uncollected
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ def drawing(job: Job) -> Job:
     """Let a job draw its maps as soon as it has them, one after the other."""
 
     def run(control: Control) -> Iterator[object]:
-        # napari imports it for the first Labels layer, which takes most of a second: better here than while painting.
-        import_module("pandas")
+        # The first one of a session imports and compiles for half a second: better here than in the window's thread.
+        with uncollected():
+            Labels(np.zeros((2, 2), np.int32))
         events = job(control)
         try:
             for event in events:

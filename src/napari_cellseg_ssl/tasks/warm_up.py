@@ -1,13 +1,17 @@
 """Loading PyTorch without holding up the screen.
 
 `import torch` keeps Python's lock while the system maps some hundred megabytes of libraries, and a window cannot
-answer meanwhile. Mapping them first through ctypes releases the lock; the import then finds them in memory.
+answer meanwhile. Mapping them first through ctypes releases the lock; the import then finds them in memory. Nor can it
+answer while garbage is collected, and an import makes so many objects, all to stay, that they are looked through again
+and again.
 """
 
 import ctypes
+import gc
 import importlib.util
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from napari_cellseg_ssl.core.events import Note
@@ -22,7 +26,22 @@ def load_torch() -> Iterator[Note]:
         return
     yield Note("Loading PyTorch …")
     _map_libraries()
-    import torch  # noqa: F401
+    with uncollected():
+        import torch  # noqa: F401
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile; what is made counts as old afterwards, instead of being looked through at once."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _map_libraries() -> None:
