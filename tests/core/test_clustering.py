@@ -102,28 +102,78 @@ def split_bar(jump):
     return labels, embedding
 
 
+def joined(labels, embedding, *, valley=0.0, diameter=24.0, **how):
+    """Join the pieces of a bar of contrast 1; where they meet, the contrast is less by `valley`."""
+    contrast = np.where(labels > 0, 1.0, 0.0).astype(np.float32)
+    contrast[:, 29:31] -= valley
+    return join_pieces(labels, embedding, contrast, labels > 0, diameter=diameter, **how)
+
+
 def test_pieces_across_which_the_embedding_drifts_are_joined():
     labels, embedding = split_bar(jump=0)
 
-    joined = join_pieces(labels, embedding, labels > 0, diameter=24.0)
+    found = joined(labels, embedding)
 
-    assert joined.max() == 1
-    np.testing.assert_array_equal(joined > 0, labels > 0)
+    assert found.max() == 1
+    np.testing.assert_array_equal(found > 0, labels > 0)
 
 
 def test_objects_across_which_the_embedding_jumps_stay_apart():
     labels, embedding = split_bar(jump=22)
 
-    assert join_pieces(labels, embedding, labels > 0, diameter=24.0).max() == 2
+    assert joined(labels, embedding, valley=0.5).max() == 2
+
+
+def test_a_valley_of_intensity_keeps_objects_apart_and_none_brings_pieces_together():
+    labels, embedding = split_bar(jump=0)
+    embedding[1, :, 30:] += 2.0  # neither a jump nor a drift
+
+    assert joined(labels, embedding).max() == 1
+    assert joined(labels, embedding, valley=0.9).max() == 2
 
 
 def test_uncertain_contacts_are_joined_only_up_to_the_size_of_an_object():
     labels, embedding = split_bar(jump=0)
-    embedding[1, :, 30:] += 3.0  # a step of 3.6 px between references 21 px apart
+    embedding[1, :, 30:] += 2.0
 
-    assert join_pieces(labels, embedding, labels > 0, diameter=24.0).max() == 1
-    assert join_pieces(labels, embedding, labels > 0, diameter=12.0).max() == 2
-    assert join_pieces(labels, embedding, labels > 0, diameter=24.0, smoothness=0.0).max() == 2
+    assert joined(labels, embedding, valley=0.3).max() == 1
+    assert joined(labels, embedding, valley=0.3, diameter=14.0).max() == 2
+
+
+def test_readiness_goes_from_no_joining_to_joining_all_that_touches():
+    labels, embedding = split_bar(jump=22)
+
+    assert joined(labels, embedding, readiness=1.0).max() == 1
+    assert joined(*split_bar(jump=0), readiness=0.0).max() == 2
+
+
+def test_a_chain_of_pieces_becomes_one_object():
+    labels, embedding = split_bar(jump=0)
+    columns = np.indices(labels.shape)[1]
+    labels = np.where(labels > 0, 1 + columns // 15, 0).astype(np.int32)
+
+    assert labels.max() == 4
+    assert joined(labels, embedding, diameter=30.0).max() == 1
+
+
+def test_the_order_of_the_ids_does_not_matter_for_joining():
+    labels, embedding = split_bar(jump=0)
+    columns = np.indices(labels.shape)[1]
+    labels = np.where(labels > 0, 1 + columns // 15, 0).astype(np.int32)
+    turned = np.where(labels > 0, 5 - labels, 0).astype(np.int32)
+
+    np.testing.assert_array_equal(
+        joined(labels, embedding, diameter=16.0) > 0, joined(turned, embedding, diameter=16.0) > 0
+    )
+    assert joined(labels, embedding, diameter=16.0).max() == joined(turned, embedding, diameter=16.0).max()
+
+
+def test_pieces_that_do_not_touch_are_left_alone():
+    labels, embedding = split_bar(jump=0)
+    labels[:, 28:32] = 0
+
+    assert joined(labels, embedding, readiness=1.0).max() == 2
+    assert joined(np.zeros_like(labels), embedding).max() == 0
 
 
 def test_otsu_finds_the_gap_and_says_how_clear_it_is():

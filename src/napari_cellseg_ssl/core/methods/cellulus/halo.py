@@ -10,7 +10,6 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.distance import squared_distance_up_to
 
 DEEPEST = 16
-SIZE_SHARE = 2 / 3
 SPECK = 0.1
 
 
@@ -35,23 +34,6 @@ def depth_in(foreground: Array, spacing: float = 1.0) -> Array:
     return found
 
 
-def halo_width(ids: Array, depth: Array, smooth: Array, size: float) -> float:
-    """Width of the halo, px: a mixture of what the objects' size says, twice, and what their edges say, once.
-
-    Parameters
-    ----------
-    ids : (pixels,) int
-        Cluster of each foreground pixel, 1..n.
-    depth : (pixels,) float32, px
-        Distance to the background.
-    smooth : (pixels,) float32
-        Smoothed intensity.
-    size : float, px
-        Area or volume of a typical object.
-    """
-    return SIZE_SHARE * width_by_size(ids, depth, size) + (1 - SIZE_SHARE) * width_by_edge(depth, smooth)
-
-
 def width_by_size(ids: Array, depth: Array, size: float) -> float:
     """Width (px) that, taken off all clusters, leaves objects of the right median size."""
     layers = 2 * DEEPEST + 1
@@ -59,13 +41,3 @@ def width_by_size(ids: Array, depth: Array, size: float) -> float:
     left_over = counts.reshape(-1, layers)[1:, ::-1].cumsum(axis=1)[:, ::-1]
     sizes = [np.median(column[column > SPECK * size]) if (column > SPECK * size).any() else 0 for column in left_over.T]
     return 0.5 * int(np.argmin(np.abs(np.array(sizes) - size)))
-
-
-def width_by_edge(depth: Array, smooth: Array) -> float:
-    """Depth (px) at which the mean intensity, from the rim of the foreground inwards, changes fastest."""
-    layer = np.rint(depth).astype(np.intp)
-    counts = np.bincount(layer, minlength=DEEPEST + 1)
-    filled = np.flatnonzero(counts)  # between large pixels there are layers without any
-    means = np.bincount(layer, smooth, DEEPEST + 1)[filled] / counts[filled]
-    profile = np.interp(np.arange(DEEPEST + 1), filled, means)
-    return float(1.5 + np.argmax(np.abs(np.diff(profile[1:12]))))

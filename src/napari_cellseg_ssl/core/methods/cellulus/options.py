@@ -118,7 +118,7 @@ class CellulusSegmentOptions:
         search=(3.0, 15.0),
     )
     bandwidth: float = option(
-        0.42,
+        0.4,
         label="Bandwidth",
         help="Smallest distance of two objects' centres, in diameters: smaller splits more",
         min=0.1,
@@ -127,9 +127,9 @@ class CellulusSegmentOptions:
         unit="diameters",
     )
     joining: float = option(
-        0.7,
+        0.5,
         label="Join pieces",
-        help="Join pieces of long objects across which the embedding hardly changes; 0 = never",
+        help="How readily touching pieces become one object: 0 = never, 0.5 = if that is likely",
         min=0.0,
         max=1.0,
         step=0.05,

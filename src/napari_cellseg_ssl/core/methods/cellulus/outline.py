@@ -2,7 +2,7 @@
 
 The paper shrinks the foreground by 0 to 6 px, the number chosen on the test data, or fits each cluster to its signal by
 Otsu's threshold. Both exist here. Neither suits bright nuclei, dim textured ones and phase contrast alike, so the
-default learns the outline from the image itself: two rough teachers, and a student that sees the pixels.
+default learns the outline from the image itself: rough teachers, and a student that sees the pixels.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.otsu import otsu_per_object
-from napari_cellseg_ssl.core.methods.cellulus.halo import expected_size, halo_width, width_by_size
+from napari_cellseg_ssl.core.methods.cellulus.halo import expected_size, width_by_size
 from napari_cellseg_ssl.core.methods.cellulus.logistic import fit_logistic
 
 CONTRAST = 0.05
@@ -20,9 +20,9 @@ SAMPLE = 6000
 FEWEST = 50
 CORE, RIM = 0.7, 3.0
 FLAT = 0.02
-PLAUSIBLE = (0.66, 1.5)
-SPECK = 0.05
-AGREEMENT = 0.62
+CERTAIN = 0.71
+HALO = 6.0
+"""Working px, as in the reference: the network's halo, less its rim."""
 ENOUGH = 8
 """One pixel in so many tells how bright the background is."""
 
@@ -56,10 +56,12 @@ def appearance(intensity: Array, spacing: float = 1.0) -> Appearance:
 def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: float) -> Array:
     """Learn from this image which pixels of the clusters are object and which are halo.
 
-    One teacher is the depth: farther inside than the halo is wide is object. The other is Otsu's threshold in each
-    cluster; it has a say where the two mostly agree and its objects are about as large as objects should be, and then
-    only pixels on which both agree are used. Right on average, the teachers are often wrong about a pixel. A logistic
-    regression on what pixels look like learns the average and corrects the pixels.
+    Otsu's threshold in each cluster is the teacher. Where the thresholds of the intensity and of its square root say
+    nearly the same, objects are even and stand out; the former is right then, and the student learns from the pixels on
+    which the depth agrees, where what is farther inside than the halo is wide is object. Where they differ, parts of
+    objects are dim; then all is object that is above the lower threshold or deep inside. Right on
+    average, teachers are often wrong about a pixel. A logistic regression on what pixels look like learns the average
+    and corrects the pixels.
 
     Parameters
     ----------
@@ -81,24 +83,21 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
         array.ravel()[inside] for array in (labels, depth, looks.smooth, looks.wide, looks.spread, looks.slope)
     )
     size = expected_size(diameter, labels.ndim)
-    level, rises = _relative_level(ids, deep, smooth, _background(looks.smooth, labels == 0))
-    signal = signal_pixels(ids, smooth if rises else -smooth, level)
-    agreed = signal == (deep > width_by_size(ids, deep, size))
-    if agreed.mean() > AGREEMENT and _is_plausible(ids[signal], size, labels.ndim):
-        truth = signal
-    else:
-        truth = deep > halo_width(ids, deep, smooth, size)
-        agreed = np.ones(len(ids), bool)
+    level, rises = _relative_level(ids, deep, smooth, background_level(looks.smooth, labels == 0))
+    values = smooth if rises else -smooth
+    tight, loose = (signal_pixels(ids, values, np.clip(level, 0, None) ** power) for power in (1.0, 0.5))
+    features = (level, smooth, wide, spread, slope)
     score = np.full(labels.shape, -np.inf, np.float32)
-    score.ravel()[inside] = _student((level, smooth, wide, spread, slope), truth, np.flatnonzero(agreed))
+    if np.count_nonzero(tight & loose) > CERTAIN * np.count_nonzero(tight | loose):
+        agreed = tight == (deep > width_by_size(ids, deep, size))
+        score.ravel()[inside] = _student(features, tight, np.flatnonzero(agreed))
+    else:
+        score.ravel()[inside] = _student((*features, deep), loose | (deep > HALO), np.arange(len(ids)))
     return score
 
 
 def signal_pixels(ids: Array, values: Array, level: Array | None = None) -> Array:
     """Pixels above Otsu's threshold of their cluster; none in clusters without contrast.
-
-    With `level`, the threshold is that of its square root: between the background and the dim parts of an object
-    rather than between the dim and the bright ones.
 
     Parameters
     ----------
@@ -107,28 +106,18 @@ def signal_pixels(ids: Array, values: Array, level: Array | None = None) -> Arra
     values : (pixels,) float32
         Smoothed intensity, its sign such that objects are bright.
     level : (pixels,) float32, optional
-        Intensity on a scale from the object's rim (0) to its core (1).
+        What the threshold is found for, if not for the values.
 
     Returns
     -------
     (pixels,) bool
     """
     n = int(ids.max())
-    split = values if level is None else np.sqrt(np.clip(level, 0, None))
+    split = values if level is None else level
     is_signal = split > otsu_per_object(split, ids, n)[ids]
     above, below = (_means(ids[part], values[part], n + 1, 0.0, fewest=1) for part in (is_signal, ~is_signal))
     found: Array = is_signal & (above - below >= CONTRAST)[ids]
     return found
-
-
-def _is_plausible(signal_ids: Array, size: float, ndim: int) -> bool:
-    """Whether objects made of signal pixels are, in the median, about as large as they should be."""
-    sizes = np.bincount(signal_ids)
-    sizes = sizes[sizes > SPECK * size]
-    if sizes.size == 0:
-        return False
-    low, high = PLAUSIBLE
-    return bool(low < (np.median(sizes) / size) ** (1 / ndim) < high)
 
 
 def _student(features: Sequence[Array], truth: Array, trusted: Array) -> Array:
@@ -146,7 +135,8 @@ def _student(features: Sequence[Array], truth: Array, trusted: Array) -> Array:
     return log_odds
 
 
-def _background(smooth: Array, outside: Array) -> float:
+def background_level(smooth: Array, outside: Array) -> float:
+    """Intensity of the background, given which pixels of (*S) lie outside all clusters."""
     return float(np.median(smooth[outside][::ENOUGH]) if outside.any() else np.percentile(smooth, 5))
 
 

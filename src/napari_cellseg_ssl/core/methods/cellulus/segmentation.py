@@ -15,7 +15,13 @@ from napari_cellseg_ssl.core.instances.otsu import otsu
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.methods.cellulus.halo import depth_in, expected_size
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus.outline import Appearance, appearance, learnt_score, signal_pixels
+from napari_cellseg_ssl.core.methods.cellulus.outline import (
+    Appearance,
+    appearance,
+    background_level,
+    learnt_score,
+    signal_pixels,
+)
 from napari_cellseg_ssl.core.methods.cellulus.recall import Recall
 
 T = TypeVar("T")
@@ -104,14 +110,17 @@ class FrameSegmenter:
         labels, options = self._clusters(), self.options
         if options.joining == 0 or labels.max(initial=0) == 0:
             return labels
-        embedding, diameter = self.maps.arrays["embedding"][self.index], self.maps.working_diameter
-        return self._remember(
-            lambda: join_pieces(
-                labels, embedding, self._depth() > CONTACT_DEPTH, diameter=diameter, smoothness=options.joining
-            ),
-            "joined",
-            *self._clustering_key(),
-            options.joining,
+        return self._remember(lambda: self._join(labels), "joined", *self._clustering_key(), options.joining)
+
+    def _join(self, labels: Array) -> Array:
+        smooth = self._looks().smooth
+        return join_pieces(
+            labels,
+            self.maps.arrays["embedding"][self.index],
+            smooth - background_level(smooth, labels == 0),
+            self._depth() > CONTACT_DEPTH,
+            diameter=self.maps.working_diameter,
+            readiness=self.options.joining,
         )
 
     def _clustering_key(self) -> tuple[Hashable, ...]:
