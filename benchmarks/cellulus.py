@@ -2,13 +2,13 @@
 
     python benchmarks/cellulus.py DATA [--sets NAME ...] [--budget SECONDS ...] [--seeds N ...] [--preset NAME]
                                   [--diameter auto|image|set] [--first N] [--option NAME=VALUE ...]
-                                  [--segment NAME=VALUE ...] [--cpu-clock] [--keep FOLDER] [--json]
+                                  [--segment NAME=VALUE ...] [--cpu-clock] [--runs FOLDER] [--json]
 
 Trains on all images of a set and segments the same images; the movies of one Cell Tracking Challenge set train together
 and are scored apart; images with unequal channels give their mean. `--diameter auto` estimates each image's from its
 pixels, `image` takes each image's true median, `set` the set's. `--cpu-clock` counts the budget in CPU seconds, for
 busy machines. `--first` takes the first N images only. One thread. One line per set, budget and seed;
-scores are means over images. `--keep` saves each run there.
+scores are means over images. `--runs` keeps each run there, and uses one that is there already instead of training.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
+from napari_cellseg_ssl.core.methods.cellulus.options import CellulusSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
@@ -65,6 +66,16 @@ def read(sets: Sequence[LabelledSet], mode: str, first: int | None) -> tuple[Tra
     return TrainingSet(tuple(TrainingItem(image=image, diameter=diameter) for image, diameter in rows)), truths
 
 
+def train_once(data: TrainingSet, name: str, budget: float, seed: int, arguments: argparse.Namespace) -> ModelBundle:
+    """Train, or load what was trained before."""
+    if not arguments.runs:
+        return train(data, budget, seed, arguments)
+    folder = arguments.runs / f"{name.replace('/', '_')}-{arguments.preset}-{budget:g}s-seed{seed}"
+    if not folder.exists():
+        train(data, budget, seed, arguments).save(folder)
+    return ModelBundle.load(folder)
+
+
 def train(data: TrainingSet, budget: float, seed: int, arguments: argparse.Namespace) -> ModelBundle:
     options = with_values(INFO.preset(arguments.preset), dict(pair.split("=") for pair in arguments.option))
     clock = time.process_time if arguments.cpu_clock else time.perf_counter
@@ -94,20 +105,18 @@ def classical(data: TrainingSet) -> list[Array]:
 
 
 def measure(
-    sets: Sequence[LabelledSet], budget: float, seed: int, arguments: argparse.Namespace
+    name: str, sets: Sequence[LabelledSet], budget: float, seed: int, arguments: argparse.Namespace
 ) -> Iterator[dict[str, object]]:
     """Train once; one row per set."""
     data, truths = read(sets, arguments.diameter, arguments.first)
     started = time.perf_counter()
-    bundle = train(data, budget, seed, arguments)
+    bundle = train_once(data, name, budget, seed, arguments)
     trained = time.perf_counter()
     maps = predict(data, bundle)
     predicted = time.perf_counter()
-    options = with_values(bundle.segment_options, dict(pair.split("=") for pair in arguments.segment))
+    options = with_values(CellulusSegmentOptions(), dict(pair.split("=") for pair in arguments.segment))
     labels = [METHOD.segment(one, options)[0] for one in maps]
     times = np.diff([started, trained, predicted, time.perf_counter()]).round(1).tolist()
-    if arguments.keep:
-        bundle.save(arguments.keep)
     simple, begin = classical(data), 0
     for one in sets:
         part = slice(begin, begin + len(one.items[: arguments.first]))
@@ -142,16 +151,16 @@ def main() -> None:
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--segment", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cpu-clock", action="store_true")
-    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--runs", type=Path)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
-    for sets in groups(find_sets(arguments.data, names=tuple(arguments.sets))).values():
+    for name, sets in groups(find_sets(arguments.data, names=tuple(arguments.sets))).items():
         for budget in arguments.budget:
             for seed in arguments.seeds:
-                for row in measure(sets, budget, seed, arguments):
+                for row in measure(name, sets, budget, seed, arguments):
                     text = json.dumps(row) if arguments.json else "  ".join(f"{k} {v}" for k, v in row.items())
                     print(text, flush=True)
 
