@@ -45,6 +45,13 @@ def test_a_value_that_the_user_set_is_among_those_tried():
     assert 0.0 in search_space(Options(share=0.0))["share"]
 
 
+def test_from_an_extreme_share_a_search_comes_back():
+    shares = search_space(Options(share=0.99))["share"]
+
+    assert shares[0] == pytest.approx(0.76)
+    assert shares[-1] == 0.99
+
+
 def test_steps_are_counted_in_the_list_and_names_are_half_a_list_apart():
     space = search_space(Options())
 

@@ -11,6 +11,8 @@ from napari_cellseg_ssl.core.options import OptionSpec, option_specs
 STEPS = 9
 FARTHEST_RATIO, FARTHEST_ODDS = 3.0, 6.0
 """How far from the current value a search goes: as a factor of a length or a size, and of the odds of a share."""
+HIGHEST_SHARE = 0.95
+"""From values beyond it, or below its counterpart, a search spreads as from here: else it would hardly move."""
 
 
 def search_space(options: Any) -> Mapping[str, tuple[Any, ...]]:
@@ -51,7 +53,7 @@ def _values(spec: OptionSpec, current: Any) -> tuple[Any, ...]:
 def _around(current: float, low: float, high: float) -> Array:
     """Spread values around the current one: by equal odds for a share, by equal ratios for anything else."""
     if (low, high) == (0.0, 1.0):
-        share = min(max(current, 0.01), 0.99)
+        share = min(max(current, 1 - HIGHEST_SHARE), HIGHEST_SHARE)
         odds = share / (1 - share) * np.geomspace(1 / FARTHEST_ODDS, FARTHEST_ODDS, STEPS)
         return odds / (1 + odds)
     return (current or high) * np.geomspace(1 / FARTHEST_RATIO, FARTHEST_RATIO, STEPS)
