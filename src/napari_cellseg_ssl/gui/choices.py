@@ -19,6 +19,7 @@ from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks import jobs
 from napari_cellseg_ssl.tasks.requests import Diameter
+from napari_cellseg_ssl.tasks.training_files import TrainingFile
 
 CHECK_MS = 400
 """Pause after the last stroke before the painting is looked at."""
@@ -146,6 +147,10 @@ class Choices(QObject):
             return ()
         chosen = jobs.Example(source.read, self.painted() if with_labels else None)
         return (chosen, *self.more.examples(self.channels, with_labels=with_labels))
+
+    def sources(self) -> tuple[Image | TrainingFile, ...]:
+        """List what `examples` are taken from, in the same order."""
+        return () if self.image_layer is None else (self.image_layer, *self.more.sources())
 
     def check(self, *_: object) -> None:
         """Look soon at whether the method can train on what is chosen."""

@@ -151,10 +151,11 @@ class PaintDock(_Dock):
 
     def __init__(self, viewer: Viewer) -> None:
         from napari_cellseg_ssl.gui.panels.paint import PaintPanel
+        from napari_cellseg_ssl.gui.panels.where_next import WhereNextPanel
 
         super().__init__(viewer)
-        self.panels.addWidget(RestoreBar(self.controller))
-        self.panels.addWidget(PaintPanel(self.controller))
+        for panel in (RestoreBar, PaintPanel, WhereNextPanel):
+            self.panels.addWidget(panel(self.controller))
         self.panels.addStretch(1)
 
 

@@ -1,6 +1,7 @@
 """Between napari's layers and the records of what a person painted, corrected or outlined."""
 
 import zlib
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -128,6 +129,19 @@ def open_images(viewer: ViewerModel) -> tuple[OpenImage, ...]:
         for layer in viewer.layers
         if is_image(layer)
     )
+
+
+def open_file(viewer: ViewerModel, path: Path, plugin: str = "", sample: tuple[str, ...] = ()) -> Image | None:
+    """Open an image from where it came; None where that fails."""
+    before = set(viewer.layers)
+    try:
+        if sample:
+            viewer.open_sample(*sample)
+        else:
+            viewer.open(str(path), plugin=plugin or None)
+    except Exception:  # noqa: BLE001 - a reader of anybody's may fail in any way; the user is told to open it
+        return None
+    return next((layer for layer in viewer.layers if layer not in before and is_image(layer)), None)
 
 
 def fingerprint(image_layer: Image) -> str:

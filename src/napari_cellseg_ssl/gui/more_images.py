@@ -120,8 +120,7 @@ class MoreImages(QObject):
         CellSegError
             If the labels of one do not fit it.
         """
-        viewer = self._viewer()
-        learned = [entry.source for entry in self._offered() if self._row(entry).is_checked]
+        viewer, learned = self._viewer(), self.sources()
         if viewer is None:
             return ()
         return tuple(
@@ -130,6 +129,10 @@ class MoreImages(QObject):
             else _of_layer(viewer, source, channels, with_labels)
             for source in learned
         )
+
+    def sources(self) -> tuple[Image | TrainingFile, ...]:
+        """List the checked images, layers before files."""
+        return tuple(entry.source for entry in self._offered() if self._row(entry).is_checked)
 
     def forget(self) -> None:
         """Let go of all images and of what is under way."""

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.components import ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
@@ -16,11 +15,11 @@ from napari_cellseg_ssl.core.events import Note
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.gui.autosave import is_alive, sessions_folder
-from napari_cellseg_ssl.gui.keeping import find_image, fingerprint
+from napari_cellseg_ssl.gui.keeping import find_image, fingerprint, open_file
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, load_layer, load_layers
 from napari_cellseg_ssl.tasks.session import Began, MethodChosen, SessionState, VersionRestored, VersionsFound
-from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, OpenImage, SessionRecord, read_record, rooms
+from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, read_record, rooms
 from napari_cellseg_ssl.tasks.versioning import LayersRestored
 from napari_cellseg_ssl.tasks.versions import count_cells, interrupted, list_versions, load_version
 
@@ -123,8 +122,10 @@ class Restorer(QObject):
             return
         record = offer.record
         for image in record.images:
-            if find_image(viewer, image.fingerprint) is None:
-                _open(viewer, image)
+            if find_image(viewer, image.fingerprint) is None and (image.path or image.sample):
+                opened = open_file(viewer, Path(image.path), image.plugin, image.sample)
+                if opened is not None:
+                    opened.name = image.name
         chosen = find_image(viewer, record.image)
         if chosen is not None:
             self._controller.choices.choose_image(chosen)
@@ -154,22 +155,6 @@ def _read_session(offer: Interrupted, _control: Control) -> Iterator[object]:
     yield LayersRestored(tuple(layers), chosen=offer.record.annotation)
     if offer.training is not None:
         yield Note(f"The training '{offer.training.name}' was interrupted: 'Open run …' goes on with it.")
-
-
-def _open(viewer: ViewerModel, image: OpenImage) -> None:
-    """Open an image from where it came; where that fails, the user is told to open it."""
-    before = set(viewer.layers)
-    try:
-        if image.sample:
-            viewer.open_sample(*image.sample)
-        elif image.path and Path(image.path).exists():
-            viewer.open(image.path, plugin=image.plugin or None)
-    except Exception:  # noqa: BLE001 - a reader of anybody's may fail in any way; what was painted is kept all the same
-        return
-    opened = [layer for layer in viewer.layers if layer not in before and isinstance(layer, Image)]
-    for layer in opened:
-        if fingerprint(layer) == image.fingerprint:
-            layer.name = image.name
 
 
 def _moment(file: Path) -> str:

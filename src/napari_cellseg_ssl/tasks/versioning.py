@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.disagreement import disagreements
 from napari_cellseg_ssl.core.events import Note, TrainFinished
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.registry import get_method
@@ -20,7 +21,6 @@ from napari_cellseg_ssl.tasks.versions import (
     Origin,
     Version,
     add_version,
-    disagreements,
     labels_beside,
     load_version,
     next_folder,

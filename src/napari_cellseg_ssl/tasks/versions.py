@@ -24,8 +24,7 @@ from napari_cellseg_ssl.core.bundle import (
     write_text_atomically,
 )
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.matching import compact_ids, match_instances
+from napari_cellseg_ssl.core.matching import compact_ids
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, load_layers, save_layer
 
 VERSION_FILE, LABELS_FOLDER = "version.json", "labels"
@@ -165,24 +164,6 @@ def count_cells(layer: KeptLayer) -> int:
     first = BACKGROUND_ID + 1 if layer.settings.get("kind") == ANNOTATION else 1
     frames = layer.arrays[0].reshape(-1, *layer.arrays[0].shape[-2:])
     return sum(int(np.count_nonzero(compact_ids(frame)[1] >= first)) for frame in frames)
-
-
-def disagreements(first: Array, second: Array) -> Array:
-    """Keep the instances of either image that have no partner in the other at IoU 0.5.
-
-    Parameters
-    ----------
-    first, second : (*S) integer
-
-    Returns
-    -------
-    (*S) int32
-        Ids of `first` as they are, those of `second` after them; where both lie, the ones of `second`.
-    """
-    matches = match_instances(first, second)
-    alone = np.where(np.isin(first, matches.truth_ids), 0, first).astype(np.int32)
-    others = np.where(np.isin(second, matches.prediction_ids), 0, second).astype(np.int32)
-    return np.where(others > 0, others + first.max(initial=0), alone).astype(np.int32)
 
 
 def _folders(room: Path) -> list[Path]:

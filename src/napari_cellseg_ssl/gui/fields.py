@@ -1,0 +1,108 @@
+"""Going to a field of an image: the image in sight, its frame on the sliders, the field filling the canvas."""
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Shapes
+
+from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
+from napari_cellseg_ssl.core.where_next import Field
+from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_image, layers_of, tag_of
+from napari_cellseg_ssl.gui.layers_out import add_layer
+from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
+from napari_cellseg_ssl.gui.painting import complete_regions
+
+KIND, COLOUR = "field", "#ff2e88"
+WAITING = "waiting"
+"""In the record of a layer that is hidden only while another image is looked at."""
+MARGIN = 1.25
+"""How much of the surroundings of a field is shown with it."""
+
+
+def go_to(viewer: ViewerModel, image: Image, field: Field) -> None:
+    """Show a field of an image, outlined; other images are hidden, and what was made for them, until their turn."""
+    layout = layout_of(image)
+    corners = _corners(layout, field)
+    world = np.array([image.data_to_world(corner) for corner in _of_image(image, layout, corners)])
+    for other in [layer for layer in viewer.layers if is_image(layer)]:
+        (_show if other is image else _hide)(viewer, other)
+    for axis in range(image.ndim - 2):
+        viewer.dims.set_point(viewer.dims.ndim - image.ndim + axis, world[0, axis])
+    centre = world[:, -2:].mean(axis=0)
+    camera = getattr(viewer, "scene", viewer).camera  # on the viewer itself before napari 0.9
+    camera.center = (*camera.center[:-2], *centre)
+    extent = np.ptp(world[:, -2:], axis=0) * MARGIN
+    canvas = getattr(viewer, "canvas", None)  # before napari 0.9 its size was nobody's business
+    if canvas is not None and extent.min() > 0:
+        camera.zoom = float(min(np.array(canvas.size) / extent))
+    _outline(viewer, image, layout, corners)
+
+
+def mark_complete(viewer: ViewerModel, image: Image, field: Field) -> None:
+    """Say that every cell of a field is painted; what is painted with stays in hand."""
+    active = viewer.layers.selection.active
+    mode = None if active is None else active.mode
+    regions = complete_regions(viewer, image)
+    layout = layout_of(image)
+    corners = _corners(layout, field)
+    corners[:, -2:] -= 0.5  # from the edge of the first pixel to that of the last
+    regions.add_rectangles(corners)
+    regions.mode = "pan_zoom"
+    if active is not None and active is not regions:
+        viewer.layers.selection.active = active
+        active.mode = mode
+
+
+def _hide(viewer: ViewerModel, image: Image) -> None:
+    """Hide an image and its layers, and note which of them were seen."""
+    for layer in layers_of(viewer, image):
+        if layer.visible:
+            layer.visible = False
+            layer.metadata[KEY][WAITING] = True
+    image.visible = False
+
+
+def _show(viewer: ViewerModel, image: Image) -> None:
+    """Show an image, and its layers as they were."""
+    image.visible = True
+    for layer in layers_of(viewer, image):
+        if layer.metadata[KEY].pop(WAITING, False):
+            layer.visible = True
+
+
+def _corners(layout: Layout, field: Field) -> Array:
+    """Corners of a field in data coordinates of labels of the image, (4, dims)."""
+    sizes = dict(zip(layout.axes, layout.shape, strict=True))
+    samples = [a for a in layout.derived_axes if a in SAMPLE_AXES]
+    place = np.unravel_index(field.frame, [sizes[a] for a in samples]) if samples else ()
+    frame = dict(zip(samples, (int(i) for i in place), strict=True))
+    (top, bottom), (left, right) = field.box[-2:]
+    rows, columns = (top, top, bottom, bottom), (left, right, right, left)
+    spatial = dict(zip(SPATIAL_AXES[-2:], (rows, columns), strict=True))
+    return np.array(
+        [[spatial[a][i] if a in spatial else frame.get(a, 0) for a in layout.derived_axes] for i in range(4)],
+        dtype=float,
+    )
+
+
+def _of_image(image: Image, layout: Layout, corners: Array) -> Array:
+    """Bring corners to the dimensions of the image layer, which may have a channel axis that its labels have not."""
+    placed = np.zeros((len(corners), image.ndim))
+    placed[:, list(layout.kept)] = corners
+    return placed
+
+
+def _outline(viewer: ViewerModel, image: Image, layout: Layout, corners: Array) -> None:
+    layer = find_layer(viewer, image, KIND)
+    if not isinstance(layer, Shapes):
+        layer = Shapes(
+            ndim=len(layout.kept),
+            name=f"{image.name} · where next",
+            face_color="transparent",
+            edge_color=COLOUR,
+            edge_width=max(0.5, max(layout.derived_shape[-2:]) / 300),
+            **transform_of(image, layout),
+        )
+        add_layer(viewer, image, layer, tag_of(image, KIND))
+    layer.data = []
+    layer.add_rectangles(corners)
+    layer.visible = True
