@@ -1,7 +1,7 @@
-"""Make the pictures of the user pages from the real window: python docs/make_screenshots.py [FOLDER].
+"""Make the pictures of the user pages from the real window: python docs/make_screenshots.py [FOLDER [STAGE …]].
 
-Everything is done through the widgets, on a packaged image. It takes about four minutes on two cores; without a
-screen, run it under xvfb-run.
+Everything is done through the widgets and by mouse and keys on the canvas, on a packaged image. All stages take about
+four minutes on two cores; without a screen, run it under xvfb-run.
 """
 
 import os
@@ -18,16 +18,20 @@ import napari
 import numpy as np
 import tifffile
 from PIL import Image
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_cellseg_ssl.gui.controller import controller_of
-from napari_cellseg_ssl.gui.layers_out import layers_of
+from napari_cellseg_ssl.gui.layers_out import find_layer, layers_of
 
 PLUGIN = "napari-cellseg-ssl"
 SIZE, LARGEST_FILE = (1360, 860), 300_000
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
+SPLIT_PX = 16
+"""Half the length of the line that splits two cells."""
 
 
 class Tour:
@@ -79,6 +83,39 @@ class Tour:
         wait_until(lambda: self.controller.state.activity == "idle", seconds)
         if self.controller.state.failure is not None:
             raise SystemExit(f"A job failed: {self.controller.state.failure}")
+
+    def at(self, place: Any) -> QPoint:
+        """Where a pixel of the image, (row, column), is on the canvas."""
+        canvas = self.viewer.window._qt_viewer.canvas
+        node = canvas.layer_to_visual[self.controller.image_layer].node
+        row, column = np.asarray(place, dtype=float) + 0.5
+        x, y = node.get_transform("visual", "canvas").map([column, row])[:2] / canvas.native.devicePixelRatioF()
+        return QPoint(round(x), round(y))
+
+    def press(self, key: str, place: Any = None, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        """Point at a pixel, and press a key there."""
+        canvas = self.viewer.window._qt_viewer.canvas.native
+        if place is not None:
+            QTest.mouseMove(canvas, self.at(place))
+            image, cursor = self.controller.image_layer, self.viewer.cursor
+            wait_until(lambda: np.allclose(image.world_to_data(cursor.position), place, atol=1), 10)
+        canvas.setFocus()
+        QTest.keyClick(canvas, key, modifier)
+        wait(0.2)
+
+    def drag(self, start: Any, end: Any, picture: str = "") -> None:
+        """Drag over the canvas with the left button; take a picture before it is let go."""
+        canvas, left = self.viewer.window._qt_viewer.canvas.native, Qt.MouseButton.LeftButton
+        QTest.mouseMove(canvas, self.at(start))
+        wait(0.1)
+        QTest.mousePress(canvas, left, pos=self.at(start))
+        for part in np.linspace(0, 1, 8):
+            QTest.mouseMove(canvas, self.at(np.asarray(start) * (1 - part) + np.asarray(end) * part))
+            wait(0.05)
+        if picture:
+            self.shoot(picture)
+        QTest.mouseRelease(canvas, left, pos=self.at(end))
+        wait(0.2)
 
     def shoot(self, name: str) -> None:
         """Save the window as a PNG of at most 300 kB."""
@@ -176,6 +213,56 @@ def paint(tour: Tour) -> None:
     tour.shoot("8-better-cells")
 
 
+def correct(tour: Tour) -> None:
+    """Split, join and delete instances of the classical method, and accept some as cells."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_3")
+    tour.dock("Train & segment")
+    choose(tour.find("cellseg_method"), "classical")
+    wait_until(lambda: tour.find("cellseg_segment").isEnabled(), 60)
+    tour.find("cellseg_segment").click()
+    tour.finish(60)
+    tour.dock("Paint labels")
+    tour.show("instances")
+    tour.find("cellseg_new_annotation").click()
+    instances = find_layer(tour.viewer, tour.controller.image_layer, "instances").data
+    first, second = touching_cells(instances, tour.viewer.layers["nuclei_3 · truth"].data)
+    middle, along = (first + second) / 2, (second - first) / np.linalg.norm(second - first)
+    across = SPLIT_PX * np.array([-along[1], along[0]])
+    tour.viewer.scene.camera.zoom *= 2.5
+    tour.viewer.scene.camera.center = tuple(middle)
+    wait(0.5)
+    tour.press("S")
+    tour.drag(middle - across, middle + across, "11-split")
+    tour.press("J")
+    tour.drag(first - 2 * along, second + 2 * along, "12-join")
+    tour.press("Z", modifier=Qt.KeyboardModifier.ControlModifier)
+    tour.press("A", first)
+    tour.press("A", second)
+    tour.shoot("13-accept")
+    tour.viewer.reset_view()
+    wait(0.5)
+    smallest = np.bincount(instances[instances > 0])[1:].argmin() + 1
+    tour.press("D", middle_of(instances == smallest))
+    tour.find("cellseg_mark_corrected").setChecked(True)
+    tour.shoot("14-corrected")
+
+
+def touching_cells(instances: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+    """Middles of the two largest true cells that one instance covers."""
+    found = {}
+    for number in np.unique(instances)[1:]:
+        cells, areas = np.unique(truth[(instances == number) & (truth > 0)], return_counts=True)
+        is_part = areas > areas.sum() / 4
+        if is_part.sum() == 2:
+            found[areas.sum()] = [middle_of(truth == cell) for cell in cells[is_part]]
+    return found[max(found)]
+
+
+def middle_of(mask: np.ndarray) -> np.ndarray:
+    """Mean position of the pixels of a mask, (row, column)."""
+    return np.argwhere(mask).mean(axis=0)
+
+
 def score_and_export(tour: Tour) -> None:
     """Score against the packaged truth, and write files."""
     tour.dock("Score & export")
@@ -191,17 +278,21 @@ def score_and_export(tour: Tour) -> None:
     tour.shoot("10-export")
 
 
+STAGES = {"learn": (without_labels, paint, score_and_export), "correct": (correct,)}
+
+
 def main() -> None:
-    """Take all pictures."""
+    """Take the pictures of all stages, or of some."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    tour = Tour(folder.absolute())
+    folder = folder.absolute()
     with TemporaryDirectory() as elsewhere, chdir(elsewhere):
         os.environ["XDG_DATA_HOME"] = elsewhere  # runs and paintings of this tour are nobody's
-        without_labels(tour)
-        paint(tour)
-        score_and_export(tour)
-    tour.viewer.close()
+        for stage in sys.argv[2:] or STAGES:
+            tour = Tour(folder)
+            for part in STAGES[stage]:
+                part(tour)
+            tour.viewer.close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from napari.layers import Labels
 from napari_cellseg_ssl.core.images import Array
 
 CANCEL_KEY = "Escape"
+HALF_PX = 0.5
+"""The overlay counts from the corner of a pixel, the data from its middle."""
 
 
 class Gesture:
@@ -60,23 +62,30 @@ class Gesture:
         layer = self._layer
         if layer is None or event.button != 1:
             return
-        start = end = np.array(event.position)
+        start = np.array(event.position)
         yield
         while event.type == "mouse_move":
-            end = np.array(event.position)
             if self._layer is layer:
-                _preview(layer, [start, end])
+                _preview(layer, [start, np.array(event.position)])
             yield
         if self._layer is layer:
             self.leave()
-            self._done(start, end)
+            self._done(start, np.array(event.position))
 
 
 def _preview(layer: Labels, world: list[Array]) -> None:
-    """Show a line by napari's own overlay for polygons, which draws two points as a line."""
-    points = [np.array(layer.world_to_data(point)) for point in world]
-    for point in points:
-        point[-2:] += 0.5  # the overlay counts from the corner of a pixel, the data from its middle
+    """Show a line, 1 px wide, as a narrow polygon of napari's own overlay."""
     overlay = layer._overlays.get("polygon")
-    if overlay is not None:
-        overlay.points = [point.tolist() for point in points]
+    if overlay is None:
+        return
+    points = [np.array(layer.world_to_data(point)) + HALF_PX for point in world]
+    along = points[1] - points[0] if points else np.zeros(layer.ndim)
+    length = np.linalg.norm(along[-2:])
+    if length < 1:
+        overlay.points = []
+        return
+    aside = np.zeros(layer.ndim)
+    aside[-2:] = HALF_PX * np.array([-along[-1], along[-2]]) / length
+    overlay.points = [
+        corner.tolist() for corner in (points[0] + aside, points[1] + aside, points[1] - aside, points[0] - aside)
+    ]
