@@ -43,7 +43,7 @@ def test_the_search_starts_with_the_default_and_finds_better(request_):
     assert trials[0].trial.options == request_.options
     assert finished.default_score == 0.0
     assert finished.score == finished.trials[0].score == 1.0
-    assert [t.score for t in finished.trials] == sorted((event.trial.score for event in trials), reverse=True)
+    assert [t.worth for t in finished.trials] == sorted((event.trial.worth for event in trials), reverse=True)
 
 
 def test_nothing_is_tried_twice_and_nothing_beyond_what_there_is(request_):
@@ -65,17 +65,18 @@ def test_of_options_that_find_the_same_cells_the_one_with_the_better_outlines_wi
     assert finished.options.threshold > 0.48
 
 
-def test_a_change_has_to_be_worth_its_steps():
-    start = Trial(None, 0.8, 0.70, distance=0)
+def test_found_cells_and_outlines_count_alike_and_every_step_has_to_be_worth_it():
+    start = Trial(None, 0.80, 0.70, distance=0)
 
-    assert Trial(None, 0.8, 0.72, distance=3).rank > start.rank
-    assert Trial(None, 0.8, 0.72, distance=5).rank < start.rank
-    assert Trial(None, 0.81, 0.5, distance=30).rank > start.rank  # a cell more that is found is worth any change
+    assert Trial(None, 0.80, 0.74, distance=3).worth > start.worth
+    assert Trial(None, 0.80, 0.74, distance=5).worth < start.worth
+    assert Trial(None, 0.85, 0.70, distance=4).worth > start.worth
+    assert Trial(None, 0.82, 0.70, distance=20).worth < start.worth  # one cell of many, for changes everywhere
 
 
 def test_of_trials_with_the_same_result_the_one_nearest_to_the_start_is_listed():
     near, far = Trial("near", 0.8, 0.7, distance=1), Trial("far", 0.8, 0.7, distance=9)
-    best, worst = Trial("best", 0.9, 0.6, distance=4), Trial("worst", 0.1, 0.1, distance=2)
+    best, worst = Trial("best", 0.9, 0.8, distance=4), Trial("worst", 0.1, 0.1, distance=2)
 
     assert best_trials([far, worst, near, best], 5) == [best, near, worst]
     assert best_trials([far, worst, near, best], 1) == [best]

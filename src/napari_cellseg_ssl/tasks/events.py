@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.tasks.requests import PreviewWindow
 
 STEP_COST = 0.005
-"""Overlap that one step away from the starting options has to gain: with few painted cells less is chance."""
+"""What one step away from the starting options has to gain: with few painted cells less is chance."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ class Trial:
     distance: int = 0
 
     @property
-    def rank(self) -> tuple[float, float]:
-        """What makes one trial better than another: the score, then the overlap where it is worth the changes."""
-        return self.score, self.overlap - STEP_COST * self.distance
+    def worth(self) -> float:
+        """What makes one trial better than another: the mean of score and overlap, less what its changes cost."""
+        return (self.score + self.overlap) / 2 - STEP_COST * self.distance
 
 
 def best_trials(trials: Iterable[Trial], count: int) -> list[Trial]:
     """Pick the best trials, best first; of those with the same result only the one nearest to the start."""
     found: dict[tuple[float, float], Trial] = {}
-    for trial in sorted(trials, key=lambda trial: trial.rank, reverse=True):
+    for trial in sorted(trials, key=lambda trial: trial.worth, reverse=True):
         found.setdefault((trial.score, trial.overlap), trial)
     return list(found.values())[:count]
 

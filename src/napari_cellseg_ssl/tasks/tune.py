@@ -18,8 +18,6 @@ from napari_cellseg_ssl.tasks.search_space import is_ordered, search_space, step
 
 RANDOM_TRIALS = 20
 """After so many the sampler has seen enough to prefer what was good."""
-OVERLAP_WEIGHT = 1e-3
-"""Too small to outweigh one cell that is found or not: it decides between settings that find the same cells."""
 
 
 def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneEvent]:
@@ -47,12 +45,12 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
             if matches is None:
                 break
             trial = Trial(options, pooled_f1(matches), mean_overlap(matches), sampler.distance)
-            sampler.tell(trial.rank[0] + OVERLAP_WEIGHT * trial.rank[1])
+            sampler.tell(trial.worth)
             trials.append(trial)
             yield TrialDone(len(trials), sampler.total, trial)
         if trials:
             # A stable sort: among equals the earliest wins, which is the default if it is among them.
-            ranked = tuple(sorted(trials, key=lambda trial: trial.rank, reverse=True))
+            ranked = tuple(sorted(trials, key=lambda trial: trial.worth, reverse=True))
             yield TuneFinished(ranked[0].options, ranked[0].score, trials[0].score, ranked)
 
 
