@@ -17,7 +17,12 @@ from napari_cellseg_ssl.core.instances.star_polygons import (
 )
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops, star_targets
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal, best_source, consensus, corrected
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import (
+    Proposal,
+    consensus,
+    corrected,
+    scores_on_painted,
+)
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 from napari_cellseg_ssl.core.nets.small_unet import SmallUNet
@@ -252,11 +257,11 @@ def test_an_object_beside_painted_background_stays():
     assert (cells == 6).any()
 
 
-def test_painted_cells_tell_how_good_the_proposals_are():
+def test_painted_cells_tell_how_good_the_methods_without_labels_are():
     truth = disks()
     proposal = Proposal(frame=frame_of(truth), cellulus=truth, classical=np.where(truth % 2, truth, 0))
 
-    scores = best_source([proposal])[1]
+    scores = scores_on_painted([proposal])
 
     assert scores["cellulus"] == 1
     assert scores["classical"] < 0.8

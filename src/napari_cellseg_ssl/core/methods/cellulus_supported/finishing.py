@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.methods.actis.networks import weights_of
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.judging import best_options, score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import FEWEST_CELLS, best_source
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import FEWEST_CELLS, scores_on_painted
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import QUICKLY_JUDGED_PIXELS, Setup
 
 JUDGED_PIXELS = 500_000
@@ -65,7 +65,7 @@ def _compared(setup: Setup, options: SupportedSegmentOptions) -> dict[str, float
         held = score(setup.maps(setup.judged), setup.judged, setup.options.working_diameter, options)
         scores |= {"f1": held.f1, "iou": held.iou}
         setup.note(f"F1 {held.f1:.2f} on {held.n_cells} painted cells that were held out.")
-    others = best_source(setup.proposals)[1]
+    others = scores_on_painted(setup.proposals)
     if others:
         found = ", ".join(f"{source} F1 {f1:.2f}" for source, f1 in others.items())
         setup.note(f"Without labels, on the painted cells: {found}.")

@@ -26,11 +26,11 @@ class SupportedOptions:
         step=0.05,
     )
     pseudo_labels: str = option(
-        "auto",
+        "consensus",
         label="Pseudo-labels",
-        help="cellulus: all its objects, as in the paper; consensus: where Cellulus and the classical method agree; "
-        "classical: its objects; auto: which of them fits the painted cells best, the consensus without any",
-        choices=("auto", "cellulus", "consensus", "classical"),
+        help="consensus: where Cellulus and the classical method agree, the rest unknown; cellulus: all objects of "
+        "Cellulus, as in the paper; classical: all of the classical method",
+        choices=("consensus", "cellulus", "classical"),
     )
     agreement: float = option(
         0.6, label="Agreement", help="IoU from which two objects of a consensus are one", min=0.5, max=0.95, step=0.05
@@ -48,7 +48,7 @@ class SupportedOptions:
         advanced=True,
     )  # fmt: skip
     working_diameter: float = option(
-        24.0,
+        16.0,
         label="Working diameter",
         help="Images are rescaled so that cells become this wide",
         min=8.0,
@@ -66,11 +66,11 @@ class SupportedOptions:
         2, label="Growth", help="For cellulus: factor of feature maps per level", min=1, max=4, advanced=True
     )
     depth: int = option(3, label="Depth", help="Number of 2x poolings", min=1, max=3, advanced=True)
-    crop: int = option(96, label="Crop", help="Side of a training crop", min=32, max=512, step=4, unit="px")
+    crop: int = option(64, label="Crop", help="Side of a training crop", min=32, max=512, step=4, unit="px")
     batch: int = option(
         8, label="Crops", help="Per step; half with painted pixels, half with pseudo-labels", min=1, max=128
     )
-    rate: float = option(3e-3, label="Learning rate", help="Of Adam, at its peak", min=1e-7, max=1.0)
+    rate: float = option(6e-3, label="Learning rate", help="Of Adam, at its peak", min=1e-7, max=1.0)
     schedule: str = option(
         "cosine",
         label="Schedule",
@@ -80,7 +80,7 @@ class SupportedOptions:
     )
     weight_decay: float = option(1e-3, label="Weight decay", help="Of AdamW", min=0.0, max=1.0, advanced=True)
     distance_weight: float = option(
-        0.2, label="Distance weight", help="Of the distances in the loss", min=0.0, max=10.0, advanced=True
+        0.6, label="Distance weight", help="Of the distances in the loss", min=0.0, max=10.0, advanced=True
     )
     regularisation: float = option(
         1e-4, label="Regularisation", help="Of distances in the background", min=0.0, max=1.0, advanced=True
@@ -120,10 +120,11 @@ class SupportedSegmentOptions:
 
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "fast": {},
-    "balanced": {"steps": 8000, "width": 24, "cellulus_preset": "balanced"},
+    "balanced": {"steps": 8000, "width": 24, "rate": 3e-3, "cellulus_preset": "balanced"},
     "paper": {
         "steps": 100_000, "pseudo_labels": "cellulus", "cellulus_preset": "paper", "cellulus_share": 0.5,
-        "network": "cellulus", "width": 64, "growth": 3, "depth": 3, "crop": 252, "batch": 8, "rate": 1e-5,
-        "schedule": "steps", "weight_decay": 0.0, "average_half_life": 0.0, "mixed_precision": False,
+        "network": "cellulus", "width": 64, "growth": 3, "depth": 3, "working_diameter": 24.0, "crop": 252, "batch": 8,
+        "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2, "average_half_life": 0.0,
+        "mixed_precision": False,
     },
 }  # fmt: skip

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 CELLULUS, CLASSICAL, CONSENSUS = "cellulus", "classical", "consensus"
 FEWEST_CELLS = 4
-"""Painted ones, from which on they can tell which proposals are better."""
+"""Painted ones, from which on they can tell how good something is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,21 +85,12 @@ def corrected(cells: Array, known: Array, painted: Frame) -> tuple[Array, Array]
     return cells.astype(np.int32), known
 
 
-def best_source(proposals: Sequence[Proposal]) -> tuple[str, dict[str, float]]:
-    """Choose whose objects to learn from by the painted cells, which none of the two methods has seen.
-
-    Returns
-    -------
-    source : str
-        The consensus unless one of them is clearly better than the other.
-    scores : {source: float}
-        F1 on painted pixels; empty where too few are painted to tell.
-    """
+def scores_on_painted(proposals: Sequence[Proposal]) -> dict[str, float]:
+    """F1 of both methods on the painted cells, which neither has seen; empty where too few are painted to tell."""
     painted = [one for one in proposals if one.frame.has_labels]
     if sum(len(one.frame.cell_ids) for one in painted) < FEWEST_CELLS:
-        return CONSENSUS, {}
-    scores = {
+        return {}
+    return {
         source: pooled_f1([sparse_score(one.frame.cells, one.frame.known, getattr(one, source)) for one in painted])
         for source in (CELLULUS, CLASSICAL)
     }
-    return CONSENSUS, scores

@@ -20,7 +20,6 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.judging import score
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import PSEUDO, SPARSE
 from napari_cellseg_ssl.core.methods.cellulus_supported.networks import TAG
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions, SupportedSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import best_source
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import Setup, prepare
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 
@@ -100,10 +99,9 @@ def _label(setup: Setup) -> Iterator[TrainEvent]:
         found.append(one)
         if run.time_budget and setup.done() > latest:
             break
-    source = best_source(found)[0] if options.pseudo_labels == "auto" else options.pseudo_labels
     setup.proposals = tuple(found)
-    setup.pseudo_labelled = tuple(one.labelled(source, options.agreement) for one in found)
-    yield setup.note(f"Pseudo-labels ({source}) for {len(found)} of {len(setup.learning)} images.")
+    setup.pseudo_labelled = tuple(one.labelled(options.pseudo_labels, options.agreement) for one in found)
+    yield setup.note(f"Pseudo-labels ({options.pseudo_labels}) for {len(found)} of {len(setup.learning)} images.")
 
 
 def _halves(setup: Setup) -> dict[str, tuple[Crops, float]]:
