@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QLineEdit
 from drawings import disks, painting
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE
 from napari_cellseg_ssl.gui.controller import _CONTROLLERS
+from napari_cellseg_ssl.gui.restoring import find_interrupted
 from napari_cellseg_ssl.tasks.session_room import SessionRecord, write_record
+from napari_cellseg_ssl.tasks.versions import list_versions, load_version
 
 ENDLESS = 1_000_000
 FAILURES = ["RuntimeError", "KeyError", "memory", "torch memory"]
@@ -164,6 +166,11 @@ def test_closing_the_viewer_ends_the_training_and_leaves_it_resumable(open_scree
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=2_000)
     (folder,) = sessions.glob("*/001 fake")
     assert (folder / CHECKPOINT_FILE).exists()
+    (version,) = list_versions(folder.parent)
+    assert load_version(version)[0].provenance.reason == "stopped"
+    offer = find_interrupted()
+    assert offer is not None
+    assert "1 version" in offer.sentence
     qtbot.waitUntil(lambda: controller.state.activity == "idle", timeout=2_000)
 
 

@@ -113,10 +113,10 @@ class Autosave(QObject):
             self.mark()
         return self.room
 
-    def end(self) -> None:
-        """End the session in order, for good."""
+    def end(self, *, in_order: bool = True) -> None:
+        """End the session for good; one that did not end in order is offered the next time."""
         self._has_ended = True
-        self._leave()
+        self._leave(in_order=in_order)
         self._touched.clear()
 
     def mark(self, *_: object) -> None:
@@ -145,13 +145,14 @@ class Autosave(QObject):
         """Name of a layer in this session."""
         return self._keys.setdefault(layer, str(layer.unique_id)[:13])
 
-    def _leave(self) -> None:
-        """Write what is not written yet, note that the session ended in order, and let go of its folder."""
+    def _leave(self, *, in_order: bool = True) -> None:
+        """Write what is not written yet, note how the session ended, and let go of its folder."""
         self._soon.stop()
         self._writes.cancel()
         if self.room is not None:
+            record = replace(self._record, closed=in_order)
             try:
-                self._saved.update(_write(self.room, self._describe(), replace(self._record, closed=True), self._saved))
+                self._saved.update(_write(self.room, self._describe(), record, self._saved))
             except CellSegError as problem:
                 self.failed.emit(describe(problem))
         if self._lock is not None:

@@ -240,7 +240,7 @@ class Controller(QObject):
         if self._worker is not None:
             self._worker.control.stop()
             self._worker.wait(LONGEST_STOP_S)
-        self.session.autosave.end()
+        self.session.autosave.end(in_order=self._worker is None)
         self._job_image = self.maps = None
 
     # What comes back

@@ -61,7 +61,7 @@ def find_painting(image_layer: Image, shape: Sequence[int]) -> SavedPainting | N
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A session whose window was not closed in order."""
+    """A session whose window was not closed in order, or in the middle of a job."""
 
     room: Path
     record: SessionRecord
@@ -148,7 +148,8 @@ def _read_session(offer: Interrupted, _control: Control) -> Iterator[object]:
         yield MethodChosen(offer.record.method_id)
     yield PanelsRestored(offer.record.settings)
     yield VersionsFound(versions)
-    current = next((version for version in versions if version.number == offer.record.version), None)
+    newest = versions[-1] if versions else None
+    current = next((version for version in versions if version.number == offer.record.version), newest)
     if current is not None:
         yield VersionRestored(current, load_version(current)[0])
     layers = [layer for layer in load_layers(offer.room / LAYERS_FOLDER) if layer.key in offer.record.layers]

@@ -55,7 +55,7 @@ class SessionRecord:
     Parameters
     ----------
     closed : bool
-        Whether its window was closed in order.
+        Whether its window was closed in order, and not in the middle of a job.
     images : tuple of OpenImage
     image, annotation : str
         Fingerprint of the chosen image, key of the chosen painting.
