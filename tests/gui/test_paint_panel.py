@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 
@@ -82,6 +83,20 @@ def test_a_complete_region_makes_background_strokes_unnecessary(qtbot, viewer):
     complete_regions(viewer, controller.image_layer).add_rectangles(np.array([[0, 0], [20, 40]]))
 
     qtbot.waitUntil(lambda: "enough to train" in _counts(panel))
+    assert "1 complete region (unpainted is background there)" in _counts(panel)
+
+
+def test_from_drawing_a_complete_region_one_key_goes_back_to_the_brush(qtbot, viewer):
+    panel, controller = _panel(qtbot, viewer)
+    _button(panel, "cellseg_new_annotation").click()
+    _button(panel, "cellseg_complete_region").click()
+    regions = viewer.layers.selection.active
+    assert regions.mode == "add_rectangle"
+
+    regions.keymap[coerce_keybinding("N")](regions)
+
+    assert viewer.layers.selection.active is controller.annotation_layer
+    assert controller.annotation_layer.mode == "paint"
 
 
 def test_every_key_is_listed_with_what_it_does(qtbot, viewer):

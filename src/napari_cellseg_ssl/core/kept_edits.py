@@ -67,12 +67,12 @@ def keep_edits(new: Array, old: Array, edits: Edits) -> Array:
     (Y, X) of the dtype of `new`
     """
     kept = np.where(np.isin(old, list(edits.ids)), old, 0).astype(new.dtype)
-    dropped = _same_cells(new, kept) | _mostly_within(new, edits.deleted)
-    labels = np.where(np.isin(new, list(dropped)), 0, new)
-    is_taken = np.isin(labels, list(edits.ids)) & (labels > 0)
-    free = max(int(new.max(initial=0)), max(edits.ids, default=0)) + 1
-    labels[is_taken] = free + np.unique(labels[is_taken], return_inverse=True)[1]
-    return np.where(kept > 0, kept, labels)
+    highest = int(new.max(initial=0))
+    number = np.arange(highest + 1, dtype=new.dtype)
+    taken = [edited for edited in edits.ids if edited <= highest]
+    number[taken] = max(highest, max(edits.ids, default=0)) + 1 + np.arange(len(taken))
+    number[list(_same_cells(new, kept) | _mostly_within(new, edits.deleted))] = 0
+    return np.where(kept > 0, kept, number[new])
 
 
 def _same_cells(new: Array, kept: Array) -> set[int]:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
@@ -70,12 +71,16 @@ class PaintPanel(QWidget):
         self._build()
         controller.image_changed.connect(self._on_image)
         controller.annotation_changed.connect(self._on_annotation)
-        controller.viewer.layers.events.inserted.connect(self._on_inserted)
-        controller.viewer.layers.events.removed.connect(self._on_layers)
-        controller.viewer.layers.selection.events.active.connect(self._on_layers)
-        for layer in controller.viewer.layers:
-            self._bind(layer)
+        if controller.viewer is not None:
+            self._follow(controller.viewer)
         self._on_image()
+
+    def _follow(self, viewer: ViewerModel) -> None:
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_layers)
+        viewer.layers.selection.events.active.connect(self._on_layers)
+        for layer in viewer.layers:
+            self._bind(layer)
 
     def _build(self) -> None:
         box = QVBoxLayout(self)
