@@ -30,6 +30,7 @@ SIZE, LARGEST_FILE = (1360, 860), 300_000
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
+ERRORS_SEEN = 3
 SPLIT_PX = 16
 """Half the length of the line that splits two cells."""
 
@@ -211,6 +212,11 @@ def paint(tour: Tour) -> None:
     tour.show("instances")
     tour.scroll("cellseg_tune")
     tour.shoot("8-better-cells")
+    tour.find("cellseg_tune").click()
+    wait(0.5)
+    tour.finish(300)
+    tour.scroll("cellseg_tune_best")
+    tour.shoot("tune")
 
 
 def correct(tour: Tour) -> None:
@@ -270,7 +276,10 @@ def score_and_export(tour: Tour) -> None:
     choose(tour.find("cellseg_score_truth"), "truth")
     tour.find("cellseg_score").click()
     wait_until(lambda: tour.find("cellseg_score_table").rowCount() > 0, 30)
-    tour.shoot("9-score")
+    for _ in range(ERRORS_SEEN):
+        tour.find("cellseg_error_next").click()
+        wait(0.3)
+    tour.shoot("score")
     tour.find("cellseg_export_roi").setChecked(True)
     tour.find("cellseg_export").click()
     wait_until(lambda: tour.find("cellseg_export_message").text().startswith("Wrote"), 60)
