@@ -1,12 +1,14 @@
 """Versions of a session in a real window: kept by themselves, compared, and brought back with their labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from drawings import disks, painting
 from napari_cellseg_ssl.gui import consent
 from napari_cellseg_ssl.gui.painting import new_annotation
-from napari_cellseg_ssl.tasks.versions import list_versions
+from napari_cellseg_ssl.tasks.versions import list_versions, load_version
 
 
 @pytest.fixture
@@ -141,12 +143,29 @@ def test_two_versions_are_compared_on_the_image(screen):
     assert not screen.viewer.layers["disks · where they differ"].data.any()
 
 
-def test_a_saved_run_that_is_opened_is_a_version_too(screen, tmp_path):
+def test_a_saved_run_that_is_opened_is_a_version_with_its_labels(screen, tmp_path):
+    layer = paint(screen)
     learn(screen, 3)
+    layer.data_setitem((np.array([2]), np.array([2])), 78)
     screen.controller.save_run(tmp_path / "mine")
     screen.wait_idle()
     screen.controller.open_run(tmp_path / "mine")
     screen.wait(lambda: len(screen.controller.state.versions) == 2)
     screen.wait_idle()
-    assert screen.controller.state.versions[1].origin == "opened"
-    assert screen.controller.state.versions[1].folder.parent == screen.controller.session.autosave.room
+    first, opened = screen.controller.state.versions
+    assert opened.origin == "opened"
+    assert opened.folder.parent == screen.controller.session.autosave.room
+    assert opened.labels == first.labels
+
+
+def test_a_tuned_model_is_a_version_that_shares_the_weights(screen):
+    learn(screen, 3)
+    bundle = screen.controller.bundle
+    screen.controller.keep_options(replace(bundle.segment_options, threshold=0.7))
+    screen.wait(lambda: len(screen.controller.state.versions) == 2)
+    screen.wait_idle()
+    first, tuned = screen.controller.state.versions
+    assert tuned.origin == "tuned"
+    assert load_version(tuned)[0].segment_options.threshold == 0.7
+    assert (first.folder / "weights.safetensors").samefile(tuned.folder / "weights.safetensors")
+    assert screen.controller.state.has_maps

@@ -18,13 +18,12 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui import results
 from napari_cellseg_ssl.gui.choices import Choices
-from napari_cellseg_ssl.gui.layout import layout_of
-from napari_cellseg_ssl.gui.reading import visible_window
+from napari_cellseg_ssl.gui.reading import watched_window
 from napari_cellseg_ssl.gui.restoring import Restorer
 from napari_cellseg_ssl.gui.session_keeper import SessionKeeper
 from napari_cellseg_ssl.gui.settings import CPU_THREADS, LearnSettings, training_request
 from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
-from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs, versioning
+from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
@@ -182,25 +181,20 @@ class Controller(QObject):
         if maps is None:
             return
         painted = self.taken(self.choices.painted)
-        if painted is None and self.annotation_layer is not None:
-            return
         if painted is None:
-            self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
+            if self.annotation_layer is None:
+                self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
             return
         method_id = self.state.method_id
         self.run(self.session.keeping(lambda control: jobs.search(method_id, maps, painted, options, control)))
 
     def keep_options(self, options: Any) -> None:
         """Keep segmentation options in the current model, so that they are used wherever it goes."""
-        if self.bundle is not None:
-            bundle = replace(self.bundle, segment_options=options)
-            self.run(self.session.keeping(lambda control: versioning.keep_options(bundle, control)))
+        self.session.keep_options(options)
 
     def save_run(self, folder: Path) -> None:
-        """Save the current model."""
-        bundle = self.state.bundle
-        if bundle is not None:
-            self.run(lambda control: jobs.save(bundle, folder, control))
+        """Save the current model, and what was painted when it was made."""
+        self.session.save(folder)
 
     def open_run(self, folder: Path) -> None:
         """Open a saved model; an interrupted training, which has none yet, goes on."""
@@ -292,11 +286,7 @@ class Controller(QObject):
 
     def _look(self) -> None:
         """Remember what is on the screen, for the training's next preview."""
-        viewer, image = self._viewer(), self._job_image
-        if viewer is None or image is None or image not in viewer.layers or viewer.dims.ndisplay != 2:
-            self._window = None
-            return
-        self._window = visible_window(image, layout_of(image), viewer.dims.point, self.segment_options)
+        self._window = watched_window(self._viewer(), self._job_image, self.segment_options)
 
 
 _CONTROLLERS: "WeakKeyDictionary[ViewerModel, Controller]" = WeakKeyDictionary()

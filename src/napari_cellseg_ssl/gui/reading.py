@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_cellseg_ssl.core.errors import OutOfMemory
@@ -76,6 +77,13 @@ def image_source(layer: Image, channels: Sequence[int] | None = None) -> ImageSo
         spacing=spacing_um(layer, layout),
         channels=None if channels is None else tuple(channels),
     )
+
+
+def watched_window(viewer: ViewerModel | None, layer: Image | None, options: Any) -> PreviewWindow | None:
+    """Say what the user looks at, for a training's next preview; None if that is not this image, or in 3D."""
+    if viewer is None or layer is None or layer not in viewer.layers or viewer.dims.ndisplay != 2:
+        return None
+    return visible_window(layer, layout_of(layer), viewer.dims.point, options)
 
 
 def visible_window(layer: Image, layout: Layout, point: Sequence[float], options: Any) -> PreviewWindow | None:

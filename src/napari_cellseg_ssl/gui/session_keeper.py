@@ -1,9 +1,10 @@
 """What becomes of a session on disk: its autosave and its versions, and how they come back."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import QObject
@@ -62,6 +63,19 @@ class SessionKeeper(QObject):
     def keeping(self, job: Job, folder: Path | None = None) -> Job:
         """Let a job keep a version of what it learns, opens or tunes, with what is painted now."""
         return versioning.keeping(job, self._keep(folder))
+
+    def keep_options(self, options: Any) -> None:
+        """Make segmentation options those of the current model, which is a version of its own."""
+        bundle = self._controller.bundle
+        if bundle is not None:
+            job = partial(versioning.keep_options, replace(bundle, segment_options=options))
+            self._controller.run(self.keeping(job))
+
+    def save(self, folder: Path) -> None:
+        """Save the current model with its labels in a folder of the user's."""
+        keep = self._keep(None)
+        if keep.bundle is not None:
+            self._controller.run(partial(versioning.save, folder, keep))
 
     def roll_back(self) -> None:
         """Go back to the version before the current one."""

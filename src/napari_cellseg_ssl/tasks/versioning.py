@@ -11,13 +11,15 @@ from napari_cellseg_ssl.core.disagreement import disagreements
 from napari_cellseg_ssl.core.events import Note, TrainFinished
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.tasks import jobs
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import LabelsReady
 from napari_cellseg_ssl.tasks.jobs import Model, ReadImage, agreement
-from napari_cellseg_ssl.tasks.kept_layers import KeptLayer
+from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
 from napari_cellseg_ssl.tasks.predict import segment_image
 from napari_cellseg_ssl.tasks.session_events import Began, BundleOpened, OptionsKept, VersionAdded, VersionRestored
 from napari_cellseg_ssl.tasks.versions import (
+    LABELS_FOLDER,
     Origin,
     Version,
     add_version,
@@ -121,6 +123,15 @@ def keep_options(bundle: ModelBundle, _control: Control) -> Iterator[object]:
     """Make segmentation options those of the current model; a version is kept of it on the way."""
     yield Began("saving")
     yield OptionsKept(bundle)
+
+
+def save(folder: Path, keep: Keeping, control: Control) -> Iterator[object]:
+    """Write the current model as a run folder, with the labels of its version, or with what is painted now."""
+    if keep.bundle is None:
+        return
+    yield from jobs.save(keep.bundle, folder, control)
+    for layer in labels_beside(keep.current.folder) if keep.current is not None else keep.labels:
+        save_layer(folder / LABELS_FOLDER, layer)
 
 
 def restore(version: Version, keep: Keeping | None, with_labels: bool, _control: Control) -> Iterator[object]:
