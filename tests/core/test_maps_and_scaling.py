@@ -102,3 +102,15 @@ def test_the_limits_of_a_huge_frame_come_from_a_sample(monkeypatch):
     frame = np.random.default_rng(0).random((1, 300, 300))
 
     assert np.allclose(Intensity().limits(frame), [[0.01, 0.998]], atol=0.02)
+
+
+def test_maps_of_a_magnified_image_come_back_once_to_its_own_grid_with_their_lengths():
+    maps = maps_of(np.full((1, 2, 12, 18), 3.0, np.float32), (8, 12))
+
+    back = maps.on_own_grid()
+
+    assert back.arrays["m"].shape == (1, 2, 8, 12)
+    assert np.allclose(back.arrays["m"], 2.0)
+    assert (back.scale, back.spacing, back.working_diameter) == (1.0, 1.5, 10.0)
+    assert np.allclose(back.to_source("m"), maps.to_source("m"))
+    assert back.on_own_grid() is back
