@@ -73,6 +73,15 @@ def test_a_pixel_that_points_nowhere_near_an_object_is_background():
     assert found[rows[0], columns[0]] == 0
 
 
+def test_embeddings_that_say_nothing_give_one_object_at_once():
+    """A network that has learnt nothing gives all pixels the same offset: the density has no peak but a plateau."""
+    everywhere = np.ones((400, 400), bool)
+
+    found = density_peaks(np.zeros((2, 400, 400), np.float32), everywhere, bandwidth=10.0)
+
+    assert found.max() == 1
+
+
 def test_components_follow_the_array_axes_on_an_image_that_is_not_square():
     rows, columns = np.indices((20, 50))
     labels = np.where(columns < 25, 1, 2)

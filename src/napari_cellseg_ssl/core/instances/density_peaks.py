@@ -75,14 +75,19 @@ def _nearest_peak(counts: Array, bandwidth: float) -> Array:
 def _peaks(counts: Array, bandwidth: float) -> Array:
     """Places (n, D) of the peaks of the smoothed density, in grid order, none closer than `bandwidth` to a higher one.
 
-    A peak is highest in a box of half-width `bandwidth`; of equal ones in a box the first in grid order stays.
+    A peak is highest in a box of half-width `bandwidth`. A plateau is one peak, at its first cell; of equal ones in a
+    box the first in grid order stays.
     """
     from scipy.ndimage import gaussian_filter, maximum_filter
+    from skimage.measure import label
 
     density = gaussian_filter(counts.astype(np.float32), SMOOTHING * bandwidth, mode="constant", truncate=3.0)
     reach = max(1, round(bandwidth))
     is_highest = density == maximum_filter(density, 2 * reach + 1, mode="constant")
-    peaks = np.argwhere(is_highest & (density > FAINTEST * density.max()))
+    is_highest &= density > FAINTEST * density.max()
+    highest = np.argwhere(is_highest)
+    plateau = label(is_highest)[tuple(highest.T)]
+    peaks = highest[np.sort(np.unique(plateau, return_index=True)[1])]
     return peaks[_first_of_equals(peaks, reach)]
 
 
