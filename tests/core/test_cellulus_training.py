@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Checkpoint, MapsReady, Note, Snapshot, Started, Step, TrainFinished, last_of
@@ -12,8 +13,9 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.cellulus.calibration import Calibration, calibrate
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import CellulusPredictor, position_noise
-from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
+from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions, CellulusSegmentOptions
 from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, random_brightness
@@ -338,3 +340,82 @@ def test_presets_are_valid_and_the_paper_one_has_the_papers_numbers(preset):
         assert (options.width, options.growth, options.rate, options.crop, options.batch) == (64, 3, 4e-5, 252, 8)
         assert (options.pair_distance, options.temperature, options.regularisation) == (10, 10, 1e-5)
         assert options.penalty == "paper"
+
+
+def discs(diameter=20, side=160, seed=0):
+    """Bright discs of one size on a dark ground, and the same as labels; (1, Y, X), (Y, X)."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((side, side))
+    labels = np.zeros((side, side), np.int32)
+    pitch = diameter + 12
+    for y in range(pitch // 2 + 4, side - pitch // 2, pitch):
+        for x in range(pitch // 2 + 4, side - pitch // 2, pitch):
+            inside = (rows - y - rng.integers(-4, 5)) ** 2 + (columns - x - rng.integers(-4, 5)) ** 2
+            labels[inside <= (diameter / 2) ** 2] = labels.max() + 1
+    pixels = 40 + 140 * (labels > 0) + rng.normal(0, 8, labels.shape)
+    return np.clip(pixels, 0, 255).astype(np.uint8)[None], labels
+
+
+class KnowsTheDiscs:
+    """In place of a network: pixels of each half of a disc point at the middle of that half."""
+
+    def __init__(self, labels):
+        self._labels = labels
+        self.halo, self.multiple_of, self.in_channels, self.working_diameter = 0, 1, 1, 20.0
+
+    def __call__(self, crops, origins):
+        sides = np.indices(self._labels.shape)
+        offsets = np.zeros((2, *self._labels.shape), np.float32)
+        for number in range(1, self._labels.max() + 1):
+            place = np.argwhere(self._labels == number)
+            for half in (place[:, 1] < place[:, 1].mean(), place[:, 1] >= place[:, 1].mean()):
+                at = tuple(place[half].T)
+                offsets[(slice(None), *at)] = (place[half].mean(axis=0) - place[half]).T
+        uncertainty = np.where(self._labels > 0, 1.0, 9.0) + 0.01 * (sides[0] % 2)
+        return {
+            "embedding": offsets[None],
+            "embedding-uncertainty": uncertainty[None, None].astype(np.float32),
+            "intensity": crops.astype(np.float32),
+        }
+
+
+def calibrated(n_painted, predictor=KnowsTheDiscs, **run):
+    pixels, labels = discs()
+    painting = np.where((labels > 0) & (labels <= n_painted), labels + 1, 0)
+    painting[:3] = 1
+    item = dataclasses.replace(
+        training_set(pixels).items[0],
+        annotation=Annotation.from_painting(painting),
+    )
+    return calibrate(TrainingSet((item,)), predictor(labels), Intensity(), Run(**run))
+
+
+def test_painted_cells_choose_a_bandwidth_that_does_not_cut_them():
+    default = CellulusSegmentOptions()
+
+    found = calibrated(6)
+
+    assert found.options.bandwidth != default.bandwidth
+    assert dataclasses.replace(found.options, bandwidth=default.bandwidth) == default
+    assert found.scores["painted_f1"] == 1.0
+    assert "6 painted cells" in found.notes[0]
+
+
+def test_two_painted_cells_are_too_few_to_choose_by():
+    assert calibrated(2) == Calibration()
+
+
+def test_a_stop_leaves_the_defaults():
+    assert calibrated(6, should_stop=lambda: True) == Calibration()
+
+
+def test_the_model_carries_what_painted_cells_have_chosen():
+    pixels, labels = discs()
+    item = dataclasses.replace(training_set(pixels).items[0], annotation=Annotation.from_dense(labels))
+
+    events = trained(data=TrainingSet((item,)))
+
+    bundle = bundle_of(events)
+    assert "painted_f1" in bundle.provenance.scores
+    assert bundle.provenance.notes[-1] in [event.text for event in events if isinstance(event, Note)]
+    assert same_weights(bundle, bundle_of(trained(data=training_set(pixels))))

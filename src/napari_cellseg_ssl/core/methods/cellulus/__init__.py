@@ -18,7 +18,8 @@ Deviations, from the paper and from the authors' code, and why:
   short runs gain.
 - Noise is a function of seed and position, so that tiles do not change it; 4 passes instead of 32 on CPUs.
 - Clustering by density peaks, hundreds of times faster than mean-shift, which is an option; pieces of
-  long objects are joined where the embedding runs on.
+  long objects are joined where embedding and intensity run on.
+- The line search of the bandwidth uses painted cells, if there are any, instead of the truth.
 - No growing before the shrinking (it promotes specks), one connected piece per object, and outlines learnt from each
   image.
 """
@@ -64,7 +65,7 @@ class Cellulus:
     info = INFO
 
     def train(self, data: "TrainingSet", options: CellulusOptions, run: Run) -> Iterator[TrainEvent]:
-        """Train on the images alone; annotations are not looked at."""
+        """Train on the images alone; painted cells only choose the bandwidth."""
         from napari_cellseg_ssl.core.methods.cellulus.training import train
 
         return train(data, options, run)

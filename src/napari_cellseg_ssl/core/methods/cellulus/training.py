@@ -23,6 +23,7 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.cellulus.calibration import Calibration, calibrate
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
     CHANNEL_WEIGHTS,
     TAG,
@@ -32,15 +33,13 @@ from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
     weights_of,
 )
 from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, offset_length, pair_loss, trivial_loss
-from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions, CellulusSegmentOptions
+from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, random_brightness
 from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 from napari_cellseg_ssl.core.torch_tools.teacher import follow, make_teacher
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
     from napari_cellseg_ssl.core.training_set import TrainingSet
@@ -101,11 +100,19 @@ class _Learner:
 
     def predictor(self, seed: int) -> CellulusPredictor:
         """Make a predictor of the average as it is now; it moves on with the next step."""
-        return _predictor(self.average, self.options, self.channel_weights, seed, self.device)
+        return CellulusPredictor(
+            self.average,
+            channel_weights=self.channel_weights,
+            working_diameter=self.options.working_diameter,
+            passes=self.options.passes,
+            noise=self.options.noise,
+            seed=seed,
+            device=self.device,
+        )
 
 
 def train(data: TrainingSet, options: CellulusOptions, run: Run) -> Iterator[TrainEvent]:
-    """Train on images alone; see `Method.train`.
+    """Train on images alone; see `Method.train`. What is painted chooses the bandwidth in the end.
 
     Raises
     ------
@@ -120,7 +127,10 @@ def train(data: TrainingSet, options: CellulusOptions, run: Run) -> Iterator[Tra
     intensity = run.start_from.intensity if run.start_from else Intensity()
     learner = _prepare(data, options, run, architecture, intensity)
     reason = yield from _optimise(learner, options, run)
-    yield TrainFinished(_bundle(learner, run, architecture, intensity, reason, notes), reason)
+    calibration = calibrate(data, learner.predictor(run.seed), intensity, run)
+    for text in calibration.notes:
+        yield Note(text)
+    yield TrainFinished(_bundle(learner, run, architecture, intensity, reason, notes, calibration), reason)
 
 
 def _architecture(data: TrainingSet, options: CellulusOptions) -> dict[str, Any]:
@@ -253,20 +263,6 @@ def _advice(data: TrainingSet) -> tuple[str, ...]:
     return ()
 
 
-def _predictor(
-    net: nn.Module, options: CellulusOptions, channel_weights: Array, seed: int, device: str
-) -> CellulusPredictor:
-    return CellulusPredictor(
-        net,
-        channel_weights=channel_weights,
-        working_diameter=options.working_diameter,
-        passes=options.passes,
-        noise=options.noise,
-        seed=seed,
-        device=device,
-    )
-
-
 def _bundle(
     learner: _Learner,
     run: Run,
@@ -274,12 +270,13 @@ def _bundle(
     intensity: Intensity,
     reason: Reason,
     notes: tuple[str, ...],
+    calibration: Calibration,
 ) -> ModelBundle:
     return ModelBundle(
         name="cellulus",
         method_id="cellulus",
         train_options=learner.options,
-        segment_options=CellulusSegmentOptions(),
+        segment_options=calibration.options,
         architecture=architecture,
         intensity=intensity,
         weights={**weights_of(learner.average), CHANNEL_WEIGHTS: learner.channel_weights.astype(np.float32)},
@@ -290,8 +287,8 @@ def _bundle(
             seconds=run.elapsed(),
             reason=reason,
             parent=run.start_from.id if run.start_from else "",
-            scores={"loss": _mean_loss(learner)} if learner.history else {},
-            notes=notes,
+            scores={**({"loss": _mean_loss(learner)} if learner.history else {}), **calibration.scores},
+            notes=(*notes, *calibration.notes),
         ),
         history=tuple(learner.history[::STEPS_PER_ROW]),
     )
