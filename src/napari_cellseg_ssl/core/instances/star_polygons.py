@@ -78,8 +78,8 @@ def reaches_edge(distances: Array, shape: tuple[int, int], step: int = 1) -> Arr
 def find_polygons(probability: Array, distances: Array, *, threshold: float, overlap: float) -> tuple[Array, ...]:
     """Choose polygons, the most probable first, each unless it overlaps a chosen one too much.
 
-    Only local maxima of the probability are candidates: any other pixel's polygon is nearly that of its more probable
-    neighbour, which suppresses it. Since the most probable come first, those above a higher threshold are the first
+    Only local maxima of the probability are candidates: any other pixel's polygon ought to be that of its more probable
+    neighbour. Since the most probable come first, those above a higher threshold are the first
     of these.
 
     Parameters

@@ -3,19 +3,18 @@
 Wolf et al., "Unsupervised Learning of Object-Centric Embeddings for Cell Instance Segmentation in Microscopy Images",
 ICCV 2023, section 4.2 and appendix B. The authors published no code of this part.
 
-Deviations, and why:
+Deviations, and why; `docs/developer/cellulus-supported.md` has the figures:
 
 - Pseudo-labels where Cellulus and the classical method agree, the rest unknown; the paper's, all objects of Cellulus,
   are the option `pseudo_labels=cellulus`. Where the two disagree, one is wrong.
-- Painted background counts too: an object of which most is painted over is deleted.
-- Nothing is drawn around painted cells; what is known of the background is what somebody painted.
+- Background is known where it is painted, not within 30 px of a cell; an object that is mostly painted over is deleted.
 - Each half of a batch is divided by what is known in it, so that alpha means what it says.
-- A light U-Net of the same depth with padding and batch normalisation, learning in minutes; the published network is
-  the option `network=cellulus`.
-- Rays that end at a crop's edge are not learnt from: they are too short.
-- Warm-up and cosine, an averaged network predicts, more augmentation; the preset "paper" has the published schedule.
-- Thresholds are searched on what is painted.
-- Polygons are sought at local maxima of the probability only, which changes nothing and is 15 times faster.
+- A light U-Net of the same depth with padding and batch normalisation, learning in minutes, at a smaller scale; the
+  published network is the option `network=cellulus`.
+- Rays that end at a crop's edge are not learnt from: they are too short. Distances weigh three times as much.
+- Warm-up and cosine, an averaged network predicts; the preset "paper" has the published schedule.
+- Thresholds are searched on what is painted, or on the pseudo-labels: a young network's probabilities are low.
+- Polygons start from local maxima of the probability only: fewer doubles while the network is young, and faster.
 """
 
 from collections.abc import Iterator
