@@ -30,6 +30,7 @@ SIZE, LARGEST_FILE = (1360, 860), 300_000
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
+SHORT_SECONDS = 10
 ERRORS_SEEN = 3
 SPLIT_PX = 16
 """Half the length of the line that splits two cells."""
@@ -165,8 +166,9 @@ def train(tour: Tour, method: str, seconds: int, picture: str) -> None:
     wait_until(lambda: tour.find("cellseg_train").isEnabled(), 30)
     tour.find("cellseg_train").click()
     wait_until(lambda: (tour.controller.state.fraction or 0) > 0.7 or tour.controller.state.failure is not None, 300)
-    tour.scroll("cellseg_train")
-    tour.shoot(picture)
+    if picture:
+        tour.scroll("cellseg_train")
+        tour.shoot(picture)
     tour.finish(600)
 
 
@@ -287,7 +289,36 @@ def score_and_export(tour: Tour) -> None:
     tour.shoot("10-export")
 
 
-STAGES = {"learn": (without_labels, paint, score_and_export), "correct": (correct,)}
+def versions(tour: Tour) -> None:
+    """Learn twice from a painted image, the second time for longer; compare; ask where to paint next."""
+    for sample in ("nuclei_1", "nuclei_2", "nuclei_painted"):
+        tour.viewer.open_sample(PLUGIN, sample)
+    tour.dock("Paint labels")
+    tour.dock("Train & segment")
+    choices = tour.controller.choices
+    choices.choose_image(tour.viewer.layers["nuclei_3"])
+    for row in choices.more.rows():
+        choices.more.check(row.key, True)
+        tour.viewer.layers[row.name].visible = False
+    for seconds in (SHORT_SECONDS, 3 * SHORT_SECONDS):
+        train(tour, "actis", seconds, "")
+    listed = tour.find("cellseg_versions")
+    listed.selectAll()
+    tour.find("cellseg_compare").click()
+    tour.finish(120)
+    tour.scroll("cellseg_divider")
+    tour.shoot("versions")
+    tour.dock("Paint labels")
+    tour.find("cellseg_where_next").click()
+    tour.finish(120)
+    fields = tour.find("cellseg_fields")
+    fields.setCurrentRow(0)
+    fields.itemClicked.emit(fields.item(0))
+    tour.scroll("cellseg_field_complete")
+    tour.shoot("where-next")
+
+
+STAGES = {"learn": (without_labels, paint, score_and_export), "correct": (correct,), "versions": (versions,)}
 
 
 def main() -> None:

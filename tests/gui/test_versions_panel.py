@@ -8,6 +8,7 @@ import pytest
 from drawings import disks, painting
 from napari_cellseg_ssl.gui import consent
 from napari_cellseg_ssl.gui.painting import new_annotation
+from napari_cellseg_ssl.gui.session_keeper import MODEL_ONLY, PUT_BACK
 from napari_cellseg_ssl.tasks.versions import list_versions, load_version
 
 
@@ -16,8 +17,8 @@ def answer(monkeypatch):
     """Answer every question of the plugin, and remember that it was asked."""
     asked = []
 
-    def give(place):
-        monkeypatch.setattr(consent, "ask", lambda *words: asked.append(words) or place)
+    def give(wanted):
+        monkeypatch.setattr(consent, "ask", lambda *words: asked.append(words) or wanted)
         return asked
 
     return give
@@ -65,7 +66,7 @@ def test_a_version_comes_back_with_the_very_weights_and_labels(screen, answer):
     layer.data_setitem((np.array([1]), np.array([1])), 77)
     learn(screen, 4)
     layer.data_setitem((np.array([2]), np.array([2])), 78)
-    asked = answer(0)
+    asked = answer(PUT_BACK)
 
     choose(screen, 1)
     screen.click("restore_version")
@@ -86,7 +87,7 @@ def test_what_was_painted_since_comes_back_too(screen, answer):
     learn(screen, 3)
     layer.data_setitem((np.array([2]), np.array([2])), 78)
     later = layer.data.copy()
-    answer(0)
+    answer(PUT_BACK)
     choose(screen, 1)
     screen.click("restore_version")
     screen.wait(lambda: len(screen.controller.state.versions) == 2)
@@ -98,19 +99,19 @@ def test_what_was_painted_since_comes_back_too(screen, answer):
     np.testing.assert_array_equal(layer.data, later)
 
 
-@pytest.mark.parametrize("place", [1, None])
-def test_labels_are_not_touched_without_consent(screen, answer, place):
+@pytest.mark.parametrize("wanted", [MODEL_ONLY, None])
+def test_labels_are_not_touched_without_consent(screen, answer, wanted):
     layer = paint(screen)
     learn(screen, 3)
     learn(screen, 4)
     layer.data_setitem((np.array([2]), np.array([2])), 78)
     later = layer.data.copy()
-    answer(place)
+    answer(wanted)
     choose(screen, 1)
     screen.click("restore_version")
     screen.wait_idle()
     np.testing.assert_array_equal(layer.data, later)
-    assert screen.controller.state.current == (2 if place is None else 1)
+    assert screen.controller.state.current == (2 if wanted is None else 1)
 
 
 def test_weights_that_were_changed_behind_our_back_are_not_restored(screen):

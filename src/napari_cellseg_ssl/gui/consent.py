@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 
-def ask(title: str, text: str, answers: Sequence[str]) -> int | None:
-    """Ask a question; returns the position of the answer, None if the user wants nothing of it.
+def ask(title: str, text: str, answers: Sequence[str]) -> str | None:
+    """Ask a question; returns the answer, None if the user wants nothing of it.
 
     Parameters
     ----------
@@ -21,4 +21,4 @@ def ask(title: str, text: str, answers: Sequence[str]) -> int | None:
     box.addButton(QMessageBox.StandardButton.Cancel)
     box.setDefaultButton(buttons[0])
     box.exec()
-    return next((place for place, made in enumerate(buttons) if made is box.clickedButton()), None)
+    return next((answer for answer, made in zip(answers, buttons, strict=True) if made is box.clickedButton()), None)

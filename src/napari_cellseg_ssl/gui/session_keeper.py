@@ -87,17 +87,17 @@ class SessionKeeper(QObject):
         """Bring a version back; labels that were painted since are only replaced with the user's consent."""
         keep = self._keep(None)
         is_same = {layer.hash for layer in keep.labels} == set(version.labels.values())
-        answer: int | None = 0
+        answer: str | None = PUT_BACK
         if not is_same and keep.labels:
             text = (
                 f"Version {version.number} has other labels than are painted now. If they are put back, what is "
-                "painted now is kept as a version of its own first."
+                "painted now is kept as a version of its own first, and then replaced."
             )
             answer = consent.ask("Restore a version", text, (PUT_BACK, MODEL_ONLY))
         if answer is None:
             return
-        with_labels = answer == 0 and not is_same
-        kept = keep if with_labels and keep.labels and keep.bundle is not None else None
+        with_labels = answer == PUT_BACK and not is_same
+        kept = keep if with_labels and keep.labels else None
         self._controller.run(partial(versioning.restore, version, kept, with_labels))
 
     def compare(self, first: Version, second: Version) -> None:
@@ -137,10 +137,10 @@ class SessionKeeper(QObject):
         return True
 
     def _clear_others(self, layers: tuple[KeptLayer, ...]) -> None:
-        """Empty what is painted now and was not at the time of a version."""
+        """Empty what is painted here now and was not at the time of a version."""
         viewer = self._controller.viewer
         wanted = [current_of(viewer, layer) for layer in layers] if viewer is not None else []
-        for layer in self.autosave.painted_layers(self._learned_from()):
+        for layer in self.autosave.painted_layers(None):
             if layer not in wanted:
                 clear(layer)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.disagreement import disagreements
+from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Note, TrainFinished
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.registry import get_method
@@ -149,7 +150,11 @@ def restore(version: Version, keep: Keeping | None, with_labels: bool, _control:
     """
     yield Began("opening")
     bundle, layers = load_version(version)
-    if keep is not None and keep.bundle is not None:
+    if keep is not None:
+        if keep.bundle is None:
+            raise WrongRun(
+                "What is painted now cannot be kept without a model.", "Train first, or take only the model."
+            )
         folder = next_folder(keep.room, keep.bundle.method_id)
         yield VersionAdded(add_version(folder, keep.bundle, keep.labels, "kept", keep.current), keep.bundle)
     yield VersionRestored(version, bundle)
