@@ -9,18 +9,18 @@ from napari_cellseg_ssl.core.images import ImageStack
 
 
 @pytest.fixture
-def loop(monkeypatch):
+def person(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
-    import label_loop
+    import person
 
-    return label_loop
+    return person
 
 
 @pytest.fixture
-def picture(loop):
+def picture(person):
     truth = np.zeros((60, 60), np.int32)
     truth[5:15, 5:15], truth[30:40, 5:15], truth[30:40, 30:40] = 1, 2, 3
-    return loop.Picture(image=ImageStack.from_array(truth.astype(float)), truth=truth, diameter=10.0)
+    return person.Picture(image=ImageStack.from_array(truth.astype(float)), truth=truth, diameter=10.0)
 
 
 def proposals_for(picture):
@@ -30,8 +30,8 @@ def proposals_for(picture):
     return proposed
 
 
-def test_what_is_accepted_has_the_pixels_of_the_proposal_and_not_of_the_truth(loop, picture):
-    loop.Person([picture], seed=0).work(4, proposals_for)
+def test_what_is_accepted_has_the_pixels_of_the_proposal_and_not_of_the_truth(person, picture):
+    person.Person([picture], seed=0).work(4, proposals_for)
 
     cell = picture.painting[10, 10]
 
@@ -39,8 +39,8 @@ def test_what_is_accepted_has_the_pixels_of_the_proposal_and_not_of_the_truth(lo
     np.testing.assert_array_equal(picture.painting == cell, proposals_for(picture) == 1)
 
 
-def test_a_rejected_proposal_becomes_background_except_on_true_cells(loop, picture):
-    loop.Person([picture], seed=0).work(4, proposals_for)
+def test_a_rejected_proposal_becomes_background_except_on_true_cells(person, picture):
+    person.Person([picture], seed=0).work(4, proposals_for)
 
     rejected = proposals_for(picture) == 2
 
@@ -48,21 +48,21 @@ def test_a_rejected_proposal_becomes_background_except_on_true_cells(loop, pictu
     assert (picture.painting[rejected & (picture.truth == 2)] >= 2).all()
 
 
-def test_every_cell_is_dealt_with_once_however_many_actions_there_are(loop, picture):
-    person = loop.Person([picture], seed=0)
+def test_every_cell_is_dealt_with_once_however_many_actions_there_are(person, picture):
+    she = person.Person([picture], seed=0)
 
-    person.work(100, proposals_for)
-    person.work(100, proposals_for)
+    she.work(100, proposals_for)
+    she.work(100, proposals_for)
 
-    assert person.spent == 4
+    assert she.spent == 4
     assert len(np.unique(picture.painting[picture.painting > 1])) == 3
 
 
-def test_a_seed_decides_what_is_painted(loop, picture):
-    again = loop.Picture(image=picture.image, truth=picture.truth, diameter=10.0)
+def test_a_seed_decides_what_is_painted(person, picture):
+    again = person.Picture(image=picture.image, truth=picture.truth, diameter=10.0)
 
-    loop.Person([picture], seed=3).work(2, None)
-    loop.Person([again], seed=3).work(2, None)
+    person.Person([picture], seed=3).work(2, None)
+    person.Person([again], seed=3).work(2, None)
 
     assert picture.painting.max() == 3
     np.testing.assert_array_equal(picture.painting, again.painting)
