@@ -6,6 +6,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
 
+from napari_cellseg_ssl.core.corrections import window_of
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.kept_edits import Edits
 from napari_cellseg_ssl.gui.cell_layer import CellLayer
@@ -46,8 +47,9 @@ def deleted_places(edits: Edits) -> Array:
 
     if not edits.deleted.any():
         return np.zeros((0, 2))
-    regions, number = label(edits.deleted)
-    return _middles(regions, range(1, number + 1))
+    window = window_of(edits.deleted, [True])
+    regions, number = label(edits.deleted[window])
+    return _middles(regions, range(1, number + 1)) + [part.start for part in window]
 
 
 def _middles(labels: Array, ids: Any) -> Array:

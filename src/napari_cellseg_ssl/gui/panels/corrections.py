@@ -53,16 +53,17 @@ class CorrectionsBox(Stage):
 
     def watch(self, viewer: ViewerModel, image: Image | None, layer: Labels | None) -> None:
         """Follow the corrections of one layer of instances."""
-        if layer is not self._layer:
-            for event in self._events():
-                event.disconnect(self._on_change)
-            self._layer = layer
-            if layer is not None:
-                follow(layer)
-            for event in self._events():
-                event.connect(self._on_change)
         self._viewer, self._image = viewer, image
-        self._look()
+        if layer is self._layer:
+            return
+        for event in self._events():
+            event.disconnect(self._on_change)
+        self._layer = layer
+        if layer is not None:
+            follow(layer)
+        for event in self._events():
+            event.connect(self._on_change)
+        self._look_soon.start()
 
     def _events(self) -> tuple[Any, ...]:
         """Events that may mean other pixels, or another frame."""
