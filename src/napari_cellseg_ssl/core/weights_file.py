@@ -2,8 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +37,35 @@ def load_arrays(file: Path) -> tuple[dict[str, Array], dict[str, Json]]:
     WrongRun
         If the file is missing, truncated or not a safetensors file.
     """
+    with _opened(file) as content:
+        return {name: content.get_tensor(name) for name in content.keys()}, _meta(content)  # noqa: SIM118 - not a dict
+
+
+def load_meta(file: Path) -> dict[str, Json]:
+    """Read the JSON record alone, which takes no time however large the arrays are.
+
+    Raises
+    ------
+    WrongRun
+        As `load_arrays`.
+    """
+    with _opened(file) as content:
+        return _meta(content)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(file, framework="numpy") as content:
-            arrays = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - not a dict
-            meta = json.loads((content.metadata() or {}).get(_META_KEY, "{}"))
+            yield content
     except (OSError, SafetensorError, ValueError, TypeError) as problem:
         raise WrongRun(
             f"'{file}' cannot be read: {problem}.", "It is missing, damaged or of another kind; use another run."
         ) from problem
-    return arrays, meta
+
+
+def _meta(content: Any) -> dict[str, Json]:
+    found: dict[str, Json] = json.loads((content.metadata() or {}).get(_META_KEY, "{}"))
+    return found

@@ -1,11 +1,13 @@
 """A copy on disk of what the user does, so that a crash costs no cell: one folder per window that was open.
 
 Two seconds after a change the layers that were painted on or corrected are written by a thread, each atomically; while
-one paints without a rest, every two seconds. Nothing in a file is executed when it is read.
+one paints without a rest, every two seconds, and less often where writing takes long. Nothing in a file is executed
+when it is read.
 """
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -34,7 +36,9 @@ from napari_cellseg_ssl.tasks.session_room import (
 from napari_cellseg_ssl.tasks.versions import count_cells
 
 FOLDER, LOCK_FILE = "napari-cellseg-ssl", "lock"
-SAVE_AFTER_MS = 2000
+SAVE_AFTER_MS, SAVE_AT_LEAST_AFTER_MS = 2000, 15_000
+RESTS_PER_WRITE = 5
+"""How many times longer than it writes the thread rests, so that large stacks do not keep a core busy."""
 _WRITING = Lock()
 """A window that closes writes in its own thread, perhaps while another one still does."""
 PAINTED = ("annotation", "complete-regions")
@@ -55,6 +59,14 @@ def is_alive(room: Path) -> bool:
     if free:
         lock.unlock()
     return not free
+
+
+@dataclass(frozen=True)
+class _Written:
+    """How often each layer had changed when it was written, and how long that took."""
+
+    counts: dict[str, int]
+    seconds: float
 
 
 class Autosave(QObject):
@@ -82,7 +94,7 @@ class Autosave(QObject):
         self._saved: dict[str, int] = {}
         self._images: dict[str, tuple[str, str]] = {}
         self._writes = LatestOnly(self)
-        self._writes.done.connect(self._saved.update)
+        self._writes.done.connect(self._on_written)
         self._writes.failed.connect(self.failed)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -152,7 +164,7 @@ class Autosave(QObject):
         if self.room is not None:
             record = replace(self._record, closed=in_order)
             try:
-                self._saved.update(_write(self.room, self._describe(), record, self._saved))
+                _write(self.room, self._describe(), record, self._saved)
             except CellSegError as problem:
                 self.failed.emit(describe(problem))
         if self._lock is not None:
@@ -194,6 +206,11 @@ class Autosave(QObject):
         self._record = replace(self._ask(), layers=tuple(sorted(is_open)))
         self._writes.submit(partial(_write, room, described, self._record, dict(self._saved)))
 
+    def _on_written(self, written: _Written) -> None:
+        self._saved.update(written.counts)
+        rest = round(1000 * RESTS_PER_WRITE * written.seconds)
+        self._soon.setInterval(min(SAVE_AT_LEAST_AFTER_MS, max(SAVE_AFTER_MS, rest)))
+
     def _describe(self) -> list[tuple[int, KeptLayer]]:
         """Describe the user's layers; those that were removed are let go once they are written."""
         viewer = self._viewer()
@@ -215,15 +232,16 @@ class Autosave(QObject):
 
 def _write(
     room: Path, layers: Sequence[tuple[int, KeptLayer]], record: SessionRecord, saved: dict[str, int]
-) -> dict[str, int]:
-    """Write the layers that have changed, then the record; returns how often each had changed when it was written."""
+) -> _Written:
+    """Write the layers that have changed, then the record."""
+    begin = time.monotonic()
     with _WRITING:
         for count, layer in layers:
             if saved.get(layer.key) != count:
-                save_layer(room / LAYERS_FOLDER, _copied(layer))
+                save_layer(room / LAYERS_FOLDER, layer)
         n_cells = sum(count_cells(layer) for _, layer in layers if layer.key in record.layers and _is_painting(layer))
         write_record(room, replace(record, n_cells=n_cells))
-    return {layer.key: count for count, layer in layers}
+    return _Written({layer.key: count for count, layer in layers}, time.monotonic() - begin)
 
 
 def _copied(layer: KeptLayer) -> KeptLayer:

@@ -17,7 +17,7 @@ from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.gui.autosave import is_alive, sessions_folder
 from napari_cellseg_ssl.gui.keeping import find_image, fingerprint, open_file
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, load_layer, load_layers
+from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, is_painting_of, load_layer, load_layers
 from napari_cellseg_ssl.tasks.session import Began, MethodChosen, SessionState, VersionRestored, VersionsFound
 from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, read_record, rooms
 from napari_cellseg_ssl.tasks.versioning import LayersRestored
@@ -50,11 +50,12 @@ def find_painting(image_layer: Image, shape: Sequence[int]) -> SavedPainting | N
     files = [file for room in rooms(sessions_folder()) for file in (room / LAYERS_FOLDER).glob(f"*{SUFFIX}")]
     for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
         try:
+            if not is_painting_of(file, wanted) or is_alive(file.parent.parent):
+                continue
             kept = load_layer(file)
         except WrongRun:
             continue
-        fits = kept.image == wanted and kept.settings.get("kind") == "annotation"
-        if fits and kept.arrays[0].shape == tuple(shape) and not kept.is_empty and not is_alive(file.parent.parent):
+        if kept.arrays[0].shape == tuple(shape) and not kept.is_empty:
             return SavedPainting(file, kept.arrays[0], count_cells(kept))
     return None
 

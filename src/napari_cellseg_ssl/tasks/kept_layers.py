@@ -5,20 +5,21 @@ Pixels are packed by zlib into a safetensors file, which is written atomically a
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
+from napari_cellseg_ssl.core.weights_file import load_arrays, load_meta, save_arrays
 
-SUFFIX = ".safetensors"
+SUFFIX, ANNOTATION = ".safetensors", "annotation"
+FRAME_NDIM = 2
 QUICK = 1
 """Level of zlib: painted labels are mostly zeros, of which the quickest leaves as little as the best."""
 
@@ -52,8 +53,8 @@ class KeptLayer:
         """SHA-256 of what is painted: equal if and only if every pixel is."""
         digest = hashlib.sha256(self.kind.encode())
         for array in self.arrays:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+            for part in _parts(array, digest):
+                digest.update(part)
         return digest.hexdigest()
 
     @property
@@ -65,11 +66,15 @@ class KeptLayer:
 def save_layer(folder: Path, layer: KeptLayer) -> None:
     """Write a layer, in place of what was kept of it before.
 
+    The pixels may go on changing meanwhile: they are copied frame by frame, and what is hashed is what is written.
+
     Raises
     ------
     WrongAnnotation
         If the folder cannot be written.
     """
+    digest = hashlib.sha256(layer.kind.encode())
+    packed = {str(i): _packed(array, digest) for i, array in enumerate(layer.arrays)}
     meta: dict[str, Json] = {
         "kind": layer.kind,
         "image": layer.image,
@@ -77,11 +82,11 @@ def save_layer(folder: Path, layer: KeptLayer) -> None:
         "settings": dict(layer.settings),
         "shapes": [list(array.shape) for array in layer.arrays],
         "dtypes": [array.dtype.str for array in layer.arrays],
-        "hash": layer.hash,
+        "hash": digest.hexdigest(),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_arrays(folder / f"{layer.key}{SUFFIX}", {str(i): _packed(a) for i, a in enumerate(layer.arrays)}, meta)
+        save_arrays(folder / f"{layer.key}{SUFFIX}", packed, meta)
     except OSError as problem:
         raise WrongAnnotation(f"'{folder}' cannot be written: {problem.strerror}.", "Free some space.") from problem
 
@@ -123,8 +128,34 @@ def load_layers(folder: Path) -> tuple[KeptLayer, ...]:
     return tuple(found)
 
 
-def _packed(array: Array) -> Array:
-    return np.frombuffer(zlib.compress(np.ascontiguousarray(array).view(np.uint8).data, QUICK), np.uint8)
+def is_painting_of(file: Path, image: str) -> bool:
+    """Whether a file holds an annotation of an image; its pixels are not read.
+
+    Raises
+    ------
+    WrongRun
+        If it cannot be read.
+    """
+    meta = load_meta(file)
+    settings = meta.get("settings")
+    return meta.get("image") == image and isinstance(settings, dict) and settings.get("kind") == ANNOTATION
+
+
+def _parts(array: Array, digest: Any) -> Iterator[bytes]:
+    """Yield copies of the frames of an array, after its type and shape went into a digest."""
+    digest.update(f"{array.dtype.str}{array.shape}".encode())
+    frames = array.reshape(-1, *array.shape[-2:]) if array.ndim > FRAME_NDIM else array[None]
+    for frame in frames:
+        yield frame.tobytes()
+
+
+def _packed(array: Array, digest: Any) -> Array:
+    packer, packed = zlib.compressobj(QUICK), bytearray()
+    for part in _parts(array, digest):
+        digest.update(part)
+        packed += packer.compress(part)
+    packed += packer.flush()
+    return np.frombuffer(packed, np.uint8)
 
 
 def _unpacked(packed: Array, shape: list[int], dtype: str) -> Array:

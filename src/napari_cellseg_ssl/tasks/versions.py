@@ -25,10 +25,9 @@ from napari_cellseg_ssl.core.bundle import (
 )
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.matching import compact_ids
-from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, load_layers, save_layer
+from napari_cellseg_ssl.tasks.kept_layers import ANNOTATION, KeptLayer, load_layers, save_layer
 
 VERSION_FILE, LABELS_FOLDER = "version.json", "labels"
-ANNOTATION = "annotation"
 
 Origin = Literal["learned", "opened", "tuned", "kept"]
 
