@@ -10,9 +10,11 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
 from napari_cellseg_ssl.core.instances.star_polygons import object_probability, reaches_edge, star_distances
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import RAYS
+from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop, paste_cell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +39,7 @@ class Batch:
 
 
 class Crops:
-    """Draw square crops, turned, magnified and bent by chance.
+    """Draw square crops, turned, magnified and bent by chance, some with cells of the others pasted in.
 
     Frames are drawn by the square root of their cells' number: crowded ones more often, but not alone.
 
@@ -46,11 +48,14 @@ class Crops:
     frames : sequence of Frame
         Any without known pixels are passed over.
     side : int, px
+    pasted : float
+        Probability that a cell is pasted into a crop, and after each one, that another is.
     """
 
-    def __init__(self, frames: Sequence[Frame], side: int) -> None:
+    def __init__(self, frames: Sequence[Frame], side: int, pasted: float = 0.0) -> None:
         self._frames = [frame for frame in frames if frame.has_labels]
-        self._side = side
+        self._side, self._pasted = side, pasted
+        self._whole = [np.setdiff1d(frame.cell_ids, ids_at_edge(frame.cells)) for frame in self._frames]
         self._cells = [_centres(frame) for frame in self._frames]
         self._grounds = [_background(frame) for frame in self._frames]
         weights = np.sqrt([max(1, len(cells)) for cells in self._cells])
@@ -60,21 +65,34 @@ class Crops:
         """Draw `count` crops."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.augment import interpolate, look_up
         from napari_cellseg_ssl.core.torch_tools.star_loss import StarTargets
 
-        images, targets = [], []
-        for _ in range(count):
-            frame, positions = self._place(rng)
-            known = look_up(frame.known, positions, False)
-            images.append(interpolate(frame.pixels, positions))
-            targets.append(star_targets(np.where(known, look_up(frame.cells, positions), 0), known))
+        drawn = [self._crop(rng) for _ in range(count)]
+        crops = [crop for _, crop in drawn]
+        for i in range(count):
+            while rng.random() < self._pasted:
+                index, source = drawn[rng.integers(count)]
+                crops[i] = paste_cell(crops[i], source, self._whole[index], rng)
+        targets = [star_targets(np.where(crop.known, crop.cells, 0), crop.known) for crop in crops]
         probability, known, distances, usable = (
             torch.from_numpy(np.stack(arrays)) for arrays in zip(*targets, strict=True)
         )
-        return Batch(torch.stack(images), StarTargets(probability, known, distances, usable, STEP))
+        images = torch.from_numpy(np.stack([crop.pixels for crop in crops]))
+        return Batch(images, StarTargets(probability, known, distances, usable, STEP))
 
-    def _place(self, rng: np.random.Generator) -> tuple[Frame, Array]:
+    def _crop(self, rng: np.random.Generator) -> tuple[int, LabelledCrop]:
+        """Draw one crop, and say of which frame."""
+        from napari_cellseg_ssl.core.torch_tools.augment import interpolate, look_up
+
+        index, positions = self._place(rng)
+        frame = self._frames[index]
+        return index, LabelledCrop(
+            pixels=interpolate(frame.pixels, positions).numpy(),
+            cells=look_up(frame.cells, positions),
+            known=look_up(frame.known, positions, False),
+        )
+
+    def _place(self, rng: np.random.Generator) -> tuple[int, Array]:
         """Choose a frame and where in it the pixels of a crop come from, (2, side, side)."""
         from napari_cellseg_ssl.core.torch_tools.augment import random_positions
 
@@ -84,7 +102,7 @@ class Crops:
         centre = places[rng.integers(len(places))] + rng.uniform(-0.25, 0.25, 2) * self._side
         room = np.array(frame.known.shape)
         half = np.minimum(self._side, room) / 2
-        return frame, random_positions(rng, np.clip(centre, half, room - half), self._side, zoom=ZOOM)
+        return index, random_positions(rng, np.clip(centre, half, room - half), self._side, zoom=ZOOM)
 
 
 def star_targets(cells: Array, known: Array) -> tuple[Array, Array, Array, Array]:

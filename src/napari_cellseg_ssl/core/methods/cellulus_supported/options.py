@@ -70,6 +70,15 @@ class SupportedOptions:
     batch: int = option(
         8, label="Crops", help="Per step; half with painted pixels, half with pseudo-labels", min=1, max=128
     )
+    pasted: float = option(
+        0.5,
+        label="Pasted cells",
+        help="Probability that a copy of a cell is pasted beside another one in a crop: pseudo-labels lack contacts",
+        min=0.0,
+        max=0.9,
+        step=0.1,
+        advanced=True,
+    )
     rate: float = option(6e-3, label="Learning rate", help="Of Adam, at its peak", min=1e-7, max=1.0)
     schedule: str = option(
         "cosine",
@@ -124,7 +133,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     "paper": {
         "steps": 100_000, "pseudo_labels": "cellulus", "cellulus_preset": "paper", "cellulus_share": 0.5,
         "network": "cellulus", "width": 64, "growth": 3, "depth": 3, "working_diameter": 24.0, "crop": 252, "batch": 8,
-        "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2, "average_half_life": 0.0,
-        "mixed_precision": False,
+        "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2, "pasted": 0.0,
+        "average_half_life": 0.0, "mixed_precision": False,
     },
 }  # fmt: skip

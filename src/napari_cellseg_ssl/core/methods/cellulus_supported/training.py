@@ -106,8 +106,9 @@ def _label(setup: Setup) -> Iterator[TrainEvent]:
 
 def _halves(setup: Setup) -> dict[str, tuple[Crops, float]]:
     """Name the halves of a batch: where their crops come from, and their weights in the loss."""
-    alpha, frames = setup.options.alpha, {SPARSE: setup.learning, PSEUDO: setup.pseudo_labelled}
-    found = {name: Crops(some, setup.learner.side) for name, some in frames.items() if any(f.has_labels for f in some)}
+    alpha, side, pasted = setup.options.alpha, setup.learner.side, setup.options.pasted
+    frames = {SPARSE: setup.learning, PSEUDO: setup.pseudo_labelled}
+    found = {name: Crops(some, side, pasted) for name, some in frames.items() if any(f.has_labels for f in some)}
     weights = {SPARSE: 1 - alpha, PSEUDO: alpha} if len(found) > 1 else dict.fromkeys(found, 1.0)
     return {name: (crops, weights[name]) for name, crops in found.items()}
 
