@@ -16,6 +16,7 @@ from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 OVERLAPS = (0.2, 0.3, 0.4, 0.5, 0.6)
+ROUGH_THRESHOLDS = (0.2, 0.35, 0.5)
 COST_OF_DISTANCE = 0.05
 """What a threshold has to gain for each 1 by which it differs from the usual one."""
 
@@ -32,6 +33,12 @@ def score(maps: Sequence[Maps], judged: Sequence[Judged], diameter: float, optio
     n_cells = sum(m.n_truth for m in matches)
     iou = sum(float(m.iou.sum()) for m in matches) / max(1, n_cells)
     return Score(f1=pooled_f1(matches), iou=iou, n_cells=n_cells)
+
+
+def rough_score(maps: Sequence[Maps], judged: Sequence[Judged], diameter: float) -> Score:
+    """Score with the best of a few thresholds: they will be searched in the end."""
+    tried = [SupportedSegmentOptions(threshold=threshold) for threshold in ROUGH_THRESHOLDS]
+    return max((score(maps, judged, diameter, options) for options in tried), key=lambda one: (one.f1, one.iou))
 
 
 def best_options(

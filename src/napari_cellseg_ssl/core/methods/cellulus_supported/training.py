@@ -16,10 +16,10 @@ from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG as CELLULUS_
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
 from napari_cellseg_ssl.core.methods.cellulus_supported.finishing import finish
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import propose, train_guide, unpacked
-from napari_cellseg_ssl.core.methods.cellulus_supported.judging import score
+from napari_cellseg_ssl.core.methods.cellulus_supported.judging import rough_score
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import PSEUDO, SPARSE
 from napari_cellseg_ssl.core.methods.cellulus_supported.networks import TAG
-from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions, SupportedSegmentOptions
+from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import Setup, prepare
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 
@@ -52,6 +52,8 @@ def train(data: TrainingSet, options: SupportedOptions, run: Run) -> Iterator[Tr
         setup.guide = yield from _guide(setup, data)
     if setup.guide or not setup.wants_guide:
         yield from _label(setup)
+        if setup.learner.step == 0:
+            setup.begun = setup.done()
         reason = yield from _optimise(setup)
     yield from finish(setup, reason)
 
@@ -72,7 +74,6 @@ def _guide(setup: Setup, data: TrainingSet) -> Generator[TrainEvent, None, Model
     guide = yield from train_guide(data, options.cellulus_preset, run, steps=steps, share=options.cellulus_share)
     if guide is not None:
         setup.guide_steps = guide.provenance.steps
-        setup.begun = setup.done()
     return guide
 
 
@@ -128,9 +129,7 @@ def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
         yield Step(setup.step, setup.done(), losses, rate, "supported")
         if setup.judged and int(done * VALIDATIONS) > validated:
             validated = int(done * VALIDATIONS)
-            found = score(
-                setup.maps(setup.judged), setup.judged, setup.options.working_diameter, SupportedSegmentOptions()
-            )
+            found = rough_score(setup.maps(setup.judged), setup.judged, setup.options.working_diameter)
             yield Validated(setup.step, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
             best = max(best, found.f1)
         if snapshot.is_due():
