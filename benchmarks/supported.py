@@ -1,14 +1,14 @@
 """Cellulus-supported supervision: against painted cells alone, and without any painted cell, on labelled sets.
 
     python benchmarks/supported.py DATA [--set NAME] [--shares P ...] [--alphas A ...] [--seeds N ...] [--budget S]
-                                   [--cellulus FOLDER] [--option NAME=VALUE ...] [--test-images N] [--cpu-clock]
+                                   [--cellulus FOLDER] [--option NAME=VALUE ...] [--every K] [--cpu-clock]
     python benchmarks/supported.py DATA --label-free [--sets NAME ...] [--budget SECONDS] [--cellulus FOLDER] ...
 
 The first form paints a share of the cells of every other image, drawn by chance over all of them, and the background
 within 30 px of these cells, as the paper does; scores are those of the other half of the images. Alpha 0 learns from
 the painted pixels alone. The second form trains on all images of a set without any label and segments the same images.
-`--cellulus` holds runs of `benchmarks/cellulus.py --keep FOLDER/SET` to start from; without it, Cellulus is trained
-first, within the budget. Diameters are estimated. One thread. Scores are means over images. `--json` prints one record
+`--cellulus` holds runs of `benchmarks/cellulus.py --keep FOLDER/SET` to start from, `--compare` scores them too; without
+it, Cellulus is trained first, within the budget. Diameters are estimated. One thread. Scores are means over images. `--json` prints one record
 per line.
 """
 
@@ -77,13 +77,13 @@ def segmented(bundle: ModelBundle, items: Sequence[TrainingItem]) -> Iterator[Ar
 
 
 def found_by_cellulus(arguments: argparse.Namespace, items: Sequence[TrainingItem]) -> list[Array]:
-    return list(segmented(ModelBundle.load(arguments.cellulus / arguments.run), items)) if arguments.cellulus else []
+    return list(segmented(ModelBundle.load(arguments.cellulus / arguments.run), items)) if arguments.compare else []
 
 
 def measure_shares(sets: Sequence[LabelledSet], arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """One row per share, seed and alpha, scored on the half that gave no label."""
     data, truths = read(sets, "auto", None)
-    test = slice(1, 2 * arguments.test_images if arguments.test_images else None, 2)
+    test = slice(1, None, 2 * arguments.every)
     reference = round(scored(truths[test], classical(TrainingSet(data.items[test])))["f1_50"], 4)
     others = found_by_cellulus(arguments, data.items[test])
     cellulus = round(scored(truths[test], others)["f1_50"], 4) if others else None
@@ -111,22 +111,22 @@ def measure_shares(sets: Sequence[LabelledSet], arguments: argparse.Namespace) -
 def measure_label_free(sets: Sequence[LabelledSet], arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """One row per set and seed, beside the two methods whose agreement is learnt from."""
     data, truths = read(sets, "auto", None)
-    reference, others = classical(data), found_by_cellulus(arguments, data.items)
     for seed in arguments.seeds:
-        bundle = train(data, seed, arguments)
-        labels, begin = list(segmented(bundle, data.items)), 0
+        bundle, begin = train(data, seed, arguments), 0
         for one in sets:
-            part = slice(begin, begin + len(one))
-            begin = part.stop
-            scores = scored(truths[part], labels[part])
+            part = slice(begin, begin + len(one), arguments.every)
+            begin += len(one)
+            items, truth = data.items[part], truths[part]
+            scores = scored(truth, list(segmented(bundle, items)))
+            others = found_by_cellulus(arguments, items)
             yield {
                 "set": one.name,
-                "images": len(one),
+                "images": len(items),
                 "seed": seed,
                 "steps": bundle.provenance.steps,
                 **{name: round(scores[name], 4) for name in SHOWN},
-                "cellulus_f1": round(scored(truths[part], others[part])["f1_50"], 4) if others else None,
-                "classical_f1": round(scored(truths[part], reference[part])["f1_50"], 4),
+                "cellulus_f1": round(scored(truth, others)["f1_50"], 4) if others else None,
+                "classical_f1": round(scored(truth, classical(TrainingSet(items)))["f1_50"], 4),
                 "notes": bundle.provenance.notes,
             }
 
@@ -144,7 +144,8 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--cellulus", type=Path, help="folder with a run for each set")
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--test-images", type=int)
+    parser.add_argument("--every", type=int, default=1, help="score every K-th image only")
+    parser.add_argument("--compare", action="store_true", help="segment with the runs in --cellulus too")
     parser.add_argument("--cpu-clock", action="store_true", help="count the process's own seconds, on a busy machine")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
