@@ -7,9 +7,9 @@
 The first form paints a share of the cells of every other image, drawn by chance over all of them, and the background
 within 30 px of these cells, as the paper does; scores are those of the other half of the images. Alpha 0 learns from
 the painted pixels alone. The second form trains on all images of a set without any label and segments the same images.
-`--cellulus` holds runs of `benchmarks/cellulus.py --keep FOLDER/SET` to start from, `--compare` scores them too; without
-it, Cellulus is trained first, within the budget. Diameters are estimated. One thread. Scores are means over images. `--json` prints one record
-per line.
+`--cellulus` is a folder with a run of Cellulus for each set, by the set's name, to start from, and `--compare` scores
+those too; without it, Cellulus is trained first, within the budget. Diameters are estimated. One thread. Scores are
+means over images. `--json` prints one record per line.
 """
 
 import argparse
