@@ -21,7 +21,7 @@ from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingSet
 
 FEWEST_CELLS = 3
-MOST_IMAGES = 8
+MOST_IMAGES = 4
 BANDWIDTHS = tuple(np.arange(0.2, 0.81, 0.04).round(2).tolist())
 OVERLAP_WEIGHT = 0.1
 NEARLY = 0.01
