@@ -30,7 +30,7 @@ SIZE, LARGEST_FILE = (1360, 860), 300_000
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
-SHORT_SECONDS = 10
+SHORT_SECONDS = 40
 ERRORS_SEEN = 3
 SPLIT_PX = 16
 """Half the length of the line that splits two cells."""
@@ -300,7 +300,7 @@ def versions(tour: Tour) -> None:
     for row in choices.more.rows():
         choices.more.check(row.key, True)
         tour.viewer.layers[row.name].visible = False
-    for seconds in (SHORT_SECONDS, 3 * SHORT_SECONDS):
+    for seconds in (SHORT_SECONDS, 2 * SHORT_SECONDS):
         train(tour, "actis", seconds, "")
     listed = tour.find("cellseg_versions")
     listed.selectAll()

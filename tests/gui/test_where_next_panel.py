@@ -67,6 +67,7 @@ def test_a_click_goes_to_the_field_on_its_image_and_frame(screen):
     assert screen.viewer.dims.point[0] == 1
     assert dim.visible
     assert not screen.viewer.layers["disks"].visible
+    assert screen.viewer.layers.selection.active is dim
     np.testing.assert_allclose(screen.viewer.scene.camera.center[-2:], outline.data[0].mean(axis=0)[-2:])
     height, width = np.array(screen.viewer.canvas.size) / screen.viewer.scene.camera.zoom
     assert min(height, width) == pytest.approx(1.25 * np.ptp(outline.data[0][:, -1]), rel=0.05)
