@@ -103,3 +103,9 @@ def test_marks_lie_on_what_was_edited_and_stay_out_of_the_way():
     assert len(marks.data) == 0
     hide_marks(viewer, image)
     assert not marks.visible
+
+
+def test_a_layer_that_was_given_other_pixels_has_no_edits():
+    _viewer, _image, layer = _shown()
+    layer.data = np.ones((5, 24, 30), np.int32)
+    assert not edits_of(layer, 4)

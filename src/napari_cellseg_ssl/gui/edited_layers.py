@@ -64,9 +64,9 @@ def keeps_edits(layer: Layer, shape: tuple[int, ...]) -> bool:
 
 def edits_of(layer: Labels, frame: int) -> Edits:
     """Return what the user changed on a frame, and note it in the layer's record."""
-    known = _WRITTEN.get(layer)
-    if known is None:
+    if not keeps_edits(layer, layer.data.shape):
         return Edits(frozenset(), np.zeros(layer.data.shape[-2:], dtype=bool))
+    known = _WRITTEN[layer]
     edits = find_edits(_frames(known.labels)[frame], _frames(layer.data)[frame], known.edits.get(frame))
     noted = {**layer.metadata[KEY].get(EDITS, {}), str(frame): _to_json(edits)}
     layer.metadata[KEY][EDITS] = {number: entry for number, entry in noted.items() if entry}
