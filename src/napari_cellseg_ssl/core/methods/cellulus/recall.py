@@ -20,7 +20,7 @@ class Recall:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: OrderedDict[Hashable, object] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, ...], object] = OrderedDict()
         self._owners: dict[int, weakref.ref[Array]] = {}
         self._lock = Lock()
 
@@ -48,5 +48,5 @@ class Recall:
 
     def _forget(self, owner: int) -> None:
         self._owners.pop(owner, None)
-        for full in [full for full in list(self._kept) if cast("tuple[int]", full)[0] == owner]:
+        for full in [full for full in list(self._kept) if full[0] == owner]:
             self._kept.pop(full, None)
