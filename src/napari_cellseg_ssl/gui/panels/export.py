@@ -56,9 +56,7 @@ class ExportPanel(Stage):
         self.form.addRow("Folder", row(self.folder, browse))
         self.format = QComboBox()
         self.format.setObjectName("cellseg_export_format")
-        self.format.setToolTip(
-            "Of labels and maps. OME-Zarr keeps large images in pieces that are quick to browse."
-        )
+        self.format.setToolTip("Of labels and maps. OME-Zarr keeps large images in pieces that are quick to browse.")
         for text, value in (("TIFF", "tiff"), ("OME-Zarr", "ome-zarr")):
             self.format.addItem(text, value)
         self.form.addRow("Format", self.format)
