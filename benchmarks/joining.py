@@ -17,11 +17,10 @@ from cellulus import groups, predict, read, train_once
 from datasets import find_sets
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.joining import SHORTEST_CONTACT, contact_properties, touching_pieces
+from napari_cellseg_ssl.core.instances.joining import SHORTEST_CONTACT, contact_properties
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.methods.cellulus.halo import expected_size
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus.outline import background_level
 from napari_cellseg_ssl.core.methods.cellulus.segmentation import CONTACT_DEPTH, FrameSegmenter
 from napari_cellseg_ssl.core.scaling import resize_labels
 from napari_cellseg_ssl.core.training_set import TrainingSet
@@ -38,10 +37,8 @@ def contacts(maps: PredictionMaps, truth: Array) -> Contacts:
     """Properties (m, 5) of contacts whose pieces have a home in the truth, and whether it is the same, (m,) bool."""
     maps = maps.on_own_grid()
     stages = FrameSegmenter(maps, 0, CellulusSegmentOptions(joining=0.0))
-    labels, inside = stages._joined(), stages._depth() > CONTACT_DEPTH
-    smooth, diameter = stages._looks().smooth, maps.working_diameter
-    contrast = smooth - background_level(smooth, labels == 0)
-    touching = touching_pieces(labels, maps.arrays["embedding"][0], contrast, inside, diameter=diameter)
+    labels, inside, diameter = stages._clusters(), stages._depth() > CONTACT_DEPTH, maps.working_diameter
+    touching = stages._touching()
     truth = resize_labels(truth, labels.shape)
     shared = np.zeros((int(labels.max()) + 1, int(truth.max()) + 1))
     np.add.at(shared, (labels[inside], truth[inside]), 1)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from napari_cellseg_ssl.core.instances.density_peaks import density_peaks
-from napari_cellseg_ssl.core.instances.joining import join_pieces
+from napari_cellseg_ssl.core.instances.joining import join_pieces, touching_pieces
 from napari_cellseg_ssl.core.instances.mean_shift import mean_shift
 from napari_cellseg_ssl.core.instances.otsu import otsu, otsu_per_object
 
@@ -115,7 +115,8 @@ def joined(labels, embedding, *, valley=0.0, diameter=24.0, **how):
     """Join the pieces of a bar of contrast 1; where they meet, the contrast is less by `valley`."""
     contrast = np.where(labels > 0, 1.0, 0.0).astype(np.float32)
     contrast[:, 29:31] -= valley
-    return join_pieces(labels, embedding, contrast, labels > 0, diameter=diameter, **how)
+    touching = touching_pieces(labels, embedding, contrast, labels > 0, diameter=diameter)
+    return join_pieces(labels, touching, diameter=diameter, **how)
 
 
 def test_pieces_across_which_the_embedding_drifts_are_joined():

@@ -8,6 +8,7 @@ images at once (`benchmarks/joining.py`); lengths count in diameters, so that no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,15 +49,12 @@ class Touching:
         low, high = np.sort([owner[self.first], owner[self.second]], axis=0)
         apart = low < high
         pairs, which = np.unique(low[apart] * n + high[apart], return_inverse=True)
-        return Touching(
-            _sums(owner, self.pieces, n), pairs // n, pairs % n, _sums(which, self.contacts[apart], len(pairs))
-        )
+        contacts = _sums(which, self.contacts[apart].T, len(pairs))
+        return Touching(_sums(owner, self.pieces.T, n), pairs // n, pairs % n, contacts)
 
 
-def join_pieces(
-    labels: Array, embedding: Array, contrast: Array, inside: Array, *, diameter: float, readiness: float = 0.5
-) -> Array:
-    """Join touching pieces that look like one object; the surest first, and again until none is left.
+def touching_pieces(labels: Array, embedding: Array, contrast: Array, inside: Array, *, diameter: float) -> Touching:
+    """Measure the pieces of a label image and their contacts.
 
     Parameters
     ----------
@@ -68,6 +66,32 @@ def join_pieces(
         Pixels that belong to objects; contacts in the halo around objects say nothing.
     diameter : float, px
         Of a typical object.
+    """
+    n = int(labels.max(initial=0)) + 1
+    labels = np.where(inside, labels, 0)
+    pixels = np.flatnonzero(labels)
+    ids = labels.ravel()[pixels]
+    columns = [np.ones(pixels.size), contrast.ravel()[pixels], np.zeros(pixels.size)]
+    for position, offset in zip(np.unravel_index(pixels, labels.shape), embedding, strict=True):
+        place = position + offset.ravel()[pixels]
+        place -= place.mean() if place.size else 0
+        columns[2] += place * place
+        columns.append(place)
+    borders = [_borders(labels, embedding, contrast, diameter, axis) for axis in range(labels.ndim)]
+    pairs, contacts = (np.concatenate(part) for part in zip(*borders, strict=True))
+    return Touching(_sums(ids, columns, n), pairs[:, 0], pairs[:, 1], contacts).joined(np.arange(n))
+
+
+def join_pieces(labels: Array, touching: Touching, *, diameter: float, readiness: float = 0.5) -> Array:
+    """Join touching pieces that look like one object; the surest first, and again until none is left.
+
+    Parameters
+    ----------
+    labels : (*S) int32
+    touching : Touching
+        What was measured of `labels`.
+    diameter : float, px
+        Of a typical object.
     readiness : float
         0 joins nothing, 0.5 what is as likely as not to be one object, 1 everything that touches.
 
@@ -76,7 +100,6 @@ def join_pieces(
     (*S) int32
         The same pixels, ids 1..m.
     """
-    touching = touching_pieces(labels, embedding, contrast, inside, diameter=diameter)
     parent = np.arange(len(touching.pieces))
     while (chosen := _mutual_best(touching, diameter, readiness)).any():
         owner = np.arange(len(parent))
@@ -85,27 +108,6 @@ def join_pieces(
     new_ids = np.unique(parent, return_inverse=True)[1].astype(np.int32)
     joined: Array = new_ids[labels]
     return joined
-
-
-def touching_pieces(labels: Array, embedding: Array, contrast: Array, inside: Array, *, diameter: float) -> Touching:
-    """Measure pieces and contacts; see `join_pieces`."""
-    n = int(labels.max(initial=0)) + 1
-    pixels = np.flatnonzero(inside & (labels > 0))
-    places = [
-        position + offset.ravel()[pixels].astype(np.float64)
-        for position, offset in zip(np.unravel_index(pixels, labels.shape), embedding, strict=True)
-    ]
-    places = [place - place.mean() if place.size else place for place in places]
-    squares = sum(place * place for place in places)
-    measured = np.stack([np.ones(pixels.size), contrast.ravel()[pixels], squares, *places], axis=1)
-    pairs, contacts = (
-        np.concatenate(part)
-        for part in zip(
-            *(_borders(labels, embedding, contrast, inside, diameter, axis) for axis in range(labels.ndim)), strict=True
-        )
-    )
-    single = Touching(_sums(labels.ravel()[pixels], measured, n), pairs[:, 0], pairs[:, 1], contacts)
-    return single.joined(np.arange(n))
 
 
 def contact_properties(touching: Touching, diameter: float) -> Array:
@@ -151,14 +153,12 @@ def _mutual_best(touching: Touching, diameter: float, readiness: float) -> Array
     return chosen
 
 
-def _borders(
-    labels: Array, embedding: Array, contrast: Array, inside: Array, diameter: float, axis: int
-) -> tuple[Array, Array]:
+def _borders(labels: Array, embedding: Array, contrast: Array, diameter: float, axis: int) -> tuple[Array, Array]:
     """Pairs of pixels next to each other along an axis in two pieces: ids (p, 2) and measures (p, 3)."""
     here = tuple(slice(None, -1) if a == axis else slice(None) for a in range(labels.ndim))
     there = tuple(slice(1, None) if a == axis else slice(None) for a in range(labels.ndim))
     a, b = labels[here], labels[there]
-    at = np.nonzero((a != b) & (a > 0) & (b > 0) & inside[here] & inside[there])
+    at = np.nonzero((a != b) & (a > 0) & (b > 0))
     change = np.stack([offset[there][at] - offset[here][at] for offset in embedding])
     change[axis] += 1
     step = np.log(np.sqrt((change * change).sum(axis=0)) / diameter + NEAR)
@@ -166,5 +166,6 @@ def _borders(
     return np.stack([a[at], b[at]], axis=1).astype(np.int64), np.stack([np.ones(step.size), between, step], axis=1)
 
 
-def _sums(ids: Array, rows: Array, n: int) -> Array:
-    return np.stack([np.bincount(ids, column, n) for column in rows.T], axis=1)
+def _sums(ids: Array, columns: Iterable[Array], n: int) -> Array:
+    """Add up each column over equal ids, (n, columns)."""
+    return np.stack([np.bincount(ids, column, n) for column in columns], axis=1)

@@ -85,7 +85,8 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     size = expected_size(diameter, labels.ndim)
     level, rises = _relative_level(ids, deep, smooth, background_level(looks.smooth, labels == 0))
     values = smooth if rises else -smooth
-    tight, loose = (signal_pixels(ids, values, np.clip(level, 0, None) ** power) for power in (1.0, 0.5))
+    positive = np.maximum(level, 0)
+    tight, loose = signal_pixels(ids, values, positive), signal_pixels(ids, values, np.sqrt(positive))
     features = (level, smooth, wide, spread, slope)
     score = np.full(labels.shape, -np.inf, np.float32)
     if np.count_nonzero(tight & loose) > CERTAIN * np.count_nonzero(tight | loose):

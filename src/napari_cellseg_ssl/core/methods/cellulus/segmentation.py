@@ -9,7 +9,7 @@ import numpy as np
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.clean_up import clean_up
 from napari_cellseg_ssl.core.instances.density_peaks import density_peaks
-from napari_cellseg_ssl.core.instances.joining import join_pieces
+from napari_cellseg_ssl.core.instances.joining import Touching, join_pieces, touching_pieces
 from napari_cellseg_ssl.core.instances.mean_shift import mean_shift
 from napari_cellseg_ssl.core.instances.otsu import otsu
 from napari_cellseg_ssl.core.maps import PredictionMaps
@@ -110,17 +110,25 @@ class FrameSegmenter:
         labels, options = self._clusters(), self.options
         if options.joining == 0 or labels.max(initial=0) == 0:
             return labels
-        return self._remember(lambda: self._join(labels), "joined", *self._clustering_key(), options.joining)
+        touching, diameter = self._touching(), self.maps.working_diameter
+        return self._remember(
+            lambda: join_pieces(labels, touching, diameter=diameter, readiness=options.joining),
+            "joined",
+            *self._clustering_key(),
+            options.joining,
+        )
 
-    def _join(self, labels: Array) -> Array:
-        smooth = self._looks().smooth
-        return join_pieces(
+    def _touching(self) -> Touching:
+        return self._remember(self._measure_contacts, "touching", *self._clustering_key())
+
+    def _measure_contacts(self) -> Touching:
+        labels, smooth = self._clusters(), self._looks().smooth
+        return touching_pieces(
             labels,
             self.maps.arrays["embedding"][self.index],
             smooth - background_level(smooth, labels == 0),
             self._depth() > CONTACT_DEPTH,
             diameter=self.maps.working_diameter,
-            readiness=self.options.joining,
         )
 
     def _clustering_key(self) -> tuple[Hashable, ...]:
