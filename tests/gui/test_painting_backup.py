@@ -97,3 +97,11 @@ def test_a_folder_that_cannot_be_written_is_said_and_painting_goes_on(qtbot, ses
 
     qtbot.waitUntil(lambda: "not saved" in panel.message.text())
     assert "1 cell" in panel.counts.text()
+
+
+def test_a_folder_that_cannot_be_written_ends_a_training_with_a_message(screen, sessions):
+    sessions.write_text("in the way")
+    screen.train(steps=3)
+    screen.wait(lambda: screen.controller.state.failure is not None)
+    screen.wait_idle()
+    assert "cannot be written" in screen.status

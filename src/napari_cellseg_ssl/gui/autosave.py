@@ -7,6 +7,7 @@ when it is read.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,6 @@ from napari_cellseg_ssl.gui.keeping import kept_layer
 from napari_cellseg_ssl.gui.layer_tags import KEY
 from napari_cellseg_ssl.gui.worker import LatestOnly, describe
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
-from napari_cellseg_ssl.tasks.session_events import Failed
 from napari_cellseg_ssl.tasks.session_room import (
     LAYERS_FOLDER,
     SessionRecord,
@@ -53,12 +53,10 @@ def sessions_folder() -> Path:
 
 def is_alive(room: Path) -> bool:
     """Whether the window of a session is still open, in this napari or in another one."""
-    lock = QLockFile(str(room / LOCK_FILE))
-    lock.setStaleLockTime(0)  # never by its age: only a process that is gone lets go of its lock
-    free = lock.tryLock(0)
-    if free:
-        lock.unlock()
-    return not free
+    lock = _locked(room)
+    is_free = lock.isLocked()
+    lock.unlock()
+    return not is_free
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,16 @@ class _Written:
 
     counts: dict[str, int]
     seconds: float
+
+
+def _locked(room: Path) -> QLockFile:
+    """Make a folder and lock it; where that cannot be, writing into it will say so."""
+    with suppress(OSError):
+        room.mkdir(parents=True, exist_ok=True)
+    lock = QLockFile(str(room / LOCK_FILE))
+    lock.setStaleLockTime(0)  # never by its age: only a process that is gone lets go of its lock
+    lock.tryLock(0)
+    return lock
 
 
 class Autosave(QObject):
@@ -115,10 +123,7 @@ class Autosave(QObject):
         if self.room is None or room is not None:
             self._leave()
             self.room = room or new_room(sessions_folder())
-            self.room.mkdir(parents=True, exist_ok=True)
-            self._lock = QLockFile(str(self.room / LOCK_FILE))
-            self._lock.setStaleLockTime(0)
-            self._lock.tryLock(0)
+            self._lock = _locked(self.room)
             self._saved.clear()
             self._record = read_record(self.room) or SessionRecord()
             tidy(sessions_folder(), is_alive)
@@ -196,11 +201,7 @@ class Autosave(QObject):
         viewer = self._viewer()
         if viewer is None or (self.room is None and not any(_holds_work(layer) for layer in self._touched)):
             return
-        try:
-            room = self.enter()
-        except OSError as problem:
-            self.failed.emit(Failed(f"'{sessions_folder()}' cannot be written: {problem.strerror}."))
-            return
+        room = self.enter()
         described = self._describe()
         is_open = {self.key(layer) for layer in viewer.layers if layer in self._touched}
         self._record = replace(self._ask(), layers=tuple(sorted(is_open)))

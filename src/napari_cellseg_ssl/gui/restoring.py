@@ -83,14 +83,13 @@ class Interrupted:
 
 
 def find_interrupted() -> Interrupted | None:
-    """Return the last session, if it was not closed in order and left anything."""
-    for room in rooms(sessions_folder())[:1]:
-        record, versions, training = read_record(room), list_versions(room), interrupted(room)
-        if record is None or record.closed or is_alive(room):
-            return None
-        if record.layers or versions or training:
-            return Interrupted(room, record, len(versions), training)
-    return None
+    """Return the last session that is not open in another window, if it was not closed in order and left anything."""
+    room = next((room for room in rooms(sessions_folder()) if not is_alive(room)), None)
+    record = None if room is None else read_record(room)
+    if room is None or record is None or record.closed:
+        return None
+    versions, training = list_versions(room), interrupted(room)
+    return Interrupted(room, record, len(versions), training) if record.layers or versions or training else None
 
 
 @dataclass(frozen=True)

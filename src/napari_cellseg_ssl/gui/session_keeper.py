@@ -51,13 +51,7 @@ class SessionKeeper(QObject):
     # Versions
 
     def new_run(self, method_id: str) -> Path:
-        """Name the folder of the next version.
-
-        Raises
-        ------
-        OSError
-            If the folder of the session cannot be made.
-        """
+        """Name the folder of the next version."""
         return next_folder(self.autosave.enter(), method_id)
 
     def keeping(self, job: Job, folder: Path | None = None) -> Job:
