@@ -6,7 +6,8 @@
 Both users start from the same field and the same model. Then one paints the field that `core.where_next` ranks first,
 the other any field with a cell in it, each image being as likely. After each round ACTIS learns on from its model for
 the budget, from all fields painted so far, and is scored on images that nobody may paint. Half of `--images` may be
-painted, half is scored on. One thread.
+painted, half is scored on. Before that, the errors (false and missed cells) of the first model are counted in the ten
+fields that are ranked first and in a hundred random ones; `--rounds 0` does nothing else. One thread.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.matching import match_instances
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.actis import INFO, METHOD
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
@@ -33,6 +35,8 @@ from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.where_next import FIELD_DIAMETERS, Field, clues_of, disagreement_of, fields_of, rank
 
+LISTED, ANY_FIELDS = 10, 100
+"""Fields in which the errors of the first model are counted: the first of the list, and of any."""
 Choice = Literal["ranked", "random"]
 
 
@@ -94,18 +98,35 @@ def any_field(given: Table, user: User, rng: np.random.Generator) -> Field:
             return Field(image=i, frame=0, box=tuple((s, s + side) for s in start), doubts={})
 
 
-def doubtful_field(given: Table, user: User) -> Field:
-    """Point at the field that is ranked first."""
+def look(given: Table, user: User) -> tuple[list[Field], list[np.ndarray]]:
+    """Run the model over the pool: candidates for painting, and the instances (Y, X) of each image."""
     assert user.bundle is not None
     predictor, specs = METHOD.predictor(user.bundle, "cpu"), {spec.name: spec for spec in INFO.maps}
-    candidates = []
+    candidates, found = [], []
     for i, (image, size) in enumerate(zip(given.pool, given.pool_sizes, strict=True)):
         events = predict_tiled(stack(image), predictor, diameter=size, specs=specs, intensity=user.bundle.intensity)
         maps = last_of(events, MapsReady).maps
         labels = METHOD.segment(maps, user.bundle.segment_options)
+        found.append(labels[0])
         clues = (*clues_of(maps), disagreement_of(labels, classical(image, size)))
         candidates += fields_of(clues, user.known[i][None], side_of(image, size), i)
-    return rank(candidates, 1, user.painted)[0]
+    return candidates, found
+
+
+def quality(given: Table, user: User, seed: int) -> Iterator[dict[str, object]]:
+    """Say how wrong the model is in the fields that are ranked first, and in any."""
+    candidates, labels = look(given, user)
+    rng = np.random.default_rng(2000 + seed)
+    chosen = {
+        "ranked": rank(candidates, LISTED, user.painted),
+        "random": [any_field(given, user, rng) for _ in range(ANY_FIELDS)],
+    }
+    for choice, fields in chosen.items():
+        windows = [(field.image, tuple(slice(*side) for side in field.box)) for field in fields]
+        matches = [match_instances(given.pool[i].truth[window], labels[i][window]) for i, window in windows]
+        n, errors = sum(m.n_truth for m in matches), sum(m.fp + m.fn for m in matches)
+        row = {"seed": seed, "choice": choice, "fields": len(fields), "cells_per_field": round(n / len(fields), 1)}
+        yield row | {"errors_per_field": round(errors / len(fields), 2), "errors_per_cell": round(errors / n, 3)}
 
 
 def classical(image: Painted, size: float) -> np.ndarray:
@@ -141,7 +162,8 @@ def rounds(given: Table, start: User, choice: Choice, seed: int, count: int) -> 
     """Paint and learn on, round by round; yields a row per round."""
     rng, user = np.random.default_rng(1000 + seed), start
     for number in range(1, count + 1):
-        field = doubtful_field(given, user) if choice == "ranked" else any_field(given, user, rng)
+        ranked = rank(look(given, user)[0], 1, user.painted) if choice == "ranked" else ()
+        field = ranked[0] if ranked else any_field(given, user, rng)
         user = user.after(field, user.bundle)
         user = replace(user, bundle=learn(given, user, seed + number))
         yield row(given, user, choice, seed, number)
@@ -163,6 +185,9 @@ def first(given: Table, seed: int) -> User:
 def measure(data: Path, arguments: argparse.Namespace, seed: int) -> Iterator[dict[str, object]]:
     given = table(data, arguments, seed)
     start = first(given, seed)
+    yield from quality(given, start, seed)
+    if not arguments.rounds:
+        return
     yield row(given, start, "start", seed, 0)
     for choice in ("ranked", "random"):
         yield from rounds(given, start, choice, seed, arguments.rounds)

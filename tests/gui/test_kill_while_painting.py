@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from napari_cellseg_ssl.gui import restoring
 from napari_cellseg_ssl.gui.docks import PaintDock, TrainSegmentDock
 from napari_cellseg_ssl.gui.layer_tags import find_layer
 from napari_cellseg_ssl.tasks.kept_layers import load_layers
-from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, rooms
+from napari_cellseg_ssl.tasks.session import controls
+from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, read_record, rooms, write_record
 from napari_cellseg_ssl.tasks.versions import list_versions
 
 MOST_LOST_S, PAINT_FOR_S = 30.0, 6.0
@@ -53,7 +55,7 @@ def start(sessions, two_methods, qtbot):
     PluginManager.instance().discover()  # as the window of napari does
     started = []
 
-    def again():
+    def again(*, waits_for_image=False):
         for room in rooms(sessions):
             (room / "lock").unlink(missing_ok=True)  # the process before is dead
         viewer = ViewerModel()
@@ -63,7 +65,7 @@ def start(sessions, two_methods, qtbot):
         controller = docks[0].controller
         started.append((viewer, controller))
         controller.restorer.restore()
-        qtbot.waitUntil(lambda: controller.annotation_layer is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: waits_for_image or controller.annotation_layer is not None, timeout=20_000)
         qtbot.waitUntil(lambda: controller.state.activity == "idle", timeout=20_000)
         return controller
 
@@ -130,3 +132,19 @@ def test_a_second_crash_costs_no_more_than_the_first(restarted, start, qtbot, se
     again = start()
     np.testing.assert_array_equal(again.annotation_layer.data, painted)
     assert again.state.current == 1
+
+
+def test_an_image_that_cannot_be_opened_again_is_waited_for(killed, sessions, start, qtbot):
+    shutil.copytree(killed[0], sessions)
+    (room,) = rooms(sessions)
+    record = read_record(room)
+    write_record(room, replace(record, images=tuple(replace(image, path="") for image in record.images)))
+    controller = start(waits_for_image=True)
+    assert "Open cells" in controls(controller.state).status
+
+    image = controller.viewer.add_image(tifffile.imread(killed[1]), name="the same under another name")
+
+    qtbot.waitUntil(lambda: controller.annotation_layer is not None, timeout=20_000)
+    kept = {layer.settings["kind"]: layer for layer in load_layers(room / LAYERS_FOLDER)}
+    np.testing.assert_array_equal(controller.annotation_layer.data, kept["annotation"].arrays[0])
+    assert not (find_layer(controller.viewer, image, "instances", "fake").data == 1).any()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_cellseg_ssl.core.events import Note
 from napari_cellseg_ssl.core.options import Json
@@ -15,6 +15,7 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui import consent
 from napari_cellseg_ssl.gui.autosave import Autosave
 from napari_cellseg_ssl.gui.keeping import clear, current_of, fingerprint, open_images, put_back, replace_pixels
+from napari_cellseg_ssl.gui.layer_tags import is_image
 from napari_cellseg_ssl.gui.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import versioning
@@ -47,6 +48,8 @@ class SessionKeeper(QObject):
             changed.connect(self.autosave.mark)
         controller.state_changed.connect(self._on_state)
         self._seen: tuple[object, ...] = ()
+        self._waiting = versioning.LayersRestored(())
+        viewer.layers.events.inserted.connect(self._on_inserted)
 
     # Versions
 
@@ -109,10 +112,16 @@ class SessionKeeper(QObject):
         if isinstance(event, versioning.LayersRestored):
             if event.in_place:
                 self._clear_others(event.layers)
-            missing = [layer for layer in event.layers if not self._place(layer, event)]
+            missing = tuple(layer for layer in event.layers if not self._place(layer, event))
+            self._waiting = replace(event, layers=missing)
             if missing:
                 names = ", ".join(sorted({layer.image_name for layer in missing}))
-                self._controller.apply(Note(f"Open {names}: what was painted there then comes back by 'Recover'."))
+                self._controller.apply(Note(f"Open {names}: what was painted there then comes back."))
+
+    def _on_inserted(self, event: Any) -> None:
+        """Place layers that wait for their image, once napari is done with adding it."""
+        if self._waiting.layers and is_image(event.value):
+            QTimer.singleShot(0, lambda: self.receive(self._waiting))
 
     def _place(self, layer: KeptLayer, event: versioning.LayersRestored) -> bool:
         """Put a kept layer in its place, or beside what is there now; False if its image is not open."""
