@@ -16,7 +16,9 @@ from napari_cellseg_ssl.core.instances.star_polygons import (
     star_distances,
 )
 from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.methods.cellulus_supported import networks
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops, star_targets
+from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import (
     Proposal,
     consensus,
@@ -193,6 +195,18 @@ def test_both_networks_have_two_heads_and_say_what_they_lose(body):
     assert logits.shape == (2, side - 2 * net.margin, side - 2 * net.margin)
     assert distances.shape == (2, RAYS, *logits.shape[1:])
     assert torch.allclose(net(image, step=2)[1], distances[..., ::2, ::2], atol=1e-5)
+
+
+def test_with_two_views_an_image_upside_down_gives_the_same_objects_upside_down():
+    described = networks.architecture(SupportedOptions(width=4, depth=2), in_channels=1)
+    predict = networks.SupportedPredictor(networks.build(described).eval(), described, "cpu")
+    image, origin = np.random.default_rng(0).random((1, 1, 48, 32), np.float32), np.zeros((1, 2), int)
+
+    upright, turned = predict(image, origin), predict(image[..., ::-1, ::-1], origin)
+
+    assert np.allclose(turned["probability"][..., ::-1, ::-1], upright["probability"], atol=1e-5)
+    opposite = np.roll(turned["distance"][..., ::-1, ::-1], RAYS // 2, axis=1)
+    assert np.allclose(opposite, upright["distance"], atol=1e-4)
 
 
 def test_crops_show_cells_with_targets_of_their_size():

@@ -40,22 +40,20 @@ class Learner:
         self.net = net.to(device).train()
         self.average = make_teacher(self.net)
         self.step = 0
-        self._side = net.fitting_size(options.crop)
+        self.side = net.fitting_size(options.crop)
+        """Of a training crop that the network can take, px."""
         self._rng = np.random.default_rng(seed)
         self._optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=options.weight_decay)
 
-    @property
-    def side(self) -> int:
-        """Side of a training crop that the network can take, px."""
-        return self._side
-
-    def learn(self, halves: Mapping[str, tuple[Crops, float]], rate: float, done: float) -> dict[str, float]:
+    def learn(self, parts: Mapping[str, Crops], alpha: float, rate: float, done: float) -> dict[str, float]:
         """Make one step.
 
         Parameters
         ----------
-        halves : {name: (sampler, weight in the loss)}
-            One or two.
+        parts : {"sparse", "pseudo": Crops}
+            One or both.
+        alpha : float, 0 to 1
+            Share of the pseudo part in the batch and in the loss, where there are both.
         rate : float
             Learning rate.
         done : float, 0 to 1
@@ -64,39 +62,41 @@ class Learner:
         Returns
         -------
         {name: float}
-            The losses of the halves, their weights not applied.
+            The losses of the parts that were seen, not weighted.
         """
         from napari_cellseg_ssl.core.torch_tools.teacher import decay_for, follow
 
-        losses = self._losses({name: sampler for name, (sampler, _) in halves.items()})
+        weights = {SPARSE: 1 - alpha, PSEUDO: alpha} if len(parts) > 1 else dict.fromkeys(parts, 1.0)
+        losses = self._losses(parts, weights)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         self._optimiser.zero_grad(set_to_none=True)
-        sum(halves[name][1] * loss for name, loss in losses.items()).backward()
+        sum(weights[name] * loss for name, loss in losses.items()).backward()
         self._optimiser.step()
         self.step += 1
         planned = self.step / max(done, 1e-6)
         follow(self.average, self.net, decay_for(self.options.average_half_life * planned, self.step))
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _losses(self, samplers: Mapping[str, Crops]) -> dict[str, Tensor]:
+    def _losses(self, parts: Mapping[str, Crops], weights: Mapping[str, float]) -> dict[str, Tensor]:
         import torch
 
         from napari_cellseg_ssl.core.torch_tools.augment import random_intensity
         from napari_cellseg_ssl.core.torch_tools.precision import half_precision
         from napari_cellseg_ssl.core.torch_tools.star_loss import star_loss
 
-        options, count = self.options, max(1, self.options.batch // len(samplers))
-        batches = {name: sampler.draw(self._rng, count) for name, sampler in samplers.items()}
+        options = self.options
+        counts = {name: max(1, round(weights[name] * options.batch)) for name in parts if weights[name] > 0}
+        batches = {name: parts[name].draw(self._rng, count) for name, count in counts.items()}
         images = torch.cat([batch.images for batch in batches.values()])
         with half_precision(self.device, options.mixed_precision):
             logits, distances = self.net(random_intensity(images, self._rng).to(self.device), STEP)
-        losses = {}
-        for number, (name, batch) in enumerate(batches.items()):
-            part = slice(number * count, (number + 1) * count)
+        losses, begin = {}, 0
+        for name, batch in batches.items():
+            own = slice(begin, begin := begin + counts[name])
             losses[name] = star_loss(
-                logits[part],
-                distances[part],
+                logits[own],
+                distances[own],
                 batch.targets.within(self.net.margin).to(self.device),
                 distance_weight=options.distance_weight,
                 regularisation=options.regularisation,

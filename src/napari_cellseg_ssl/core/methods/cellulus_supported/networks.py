@@ -14,6 +14,8 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.options import RAYS, Sup
 from napari_cellseg_ssl.core.options import Json
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.nets.star_unet import StarUNet
 
@@ -32,6 +34,7 @@ def architecture(options: SupportedOptions, in_channels: int) -> dict[str, Json]
         "depth": options.depth,
         "rays": RAYS,
         "working_diameter": options.working_diameter,
+        "views": options.views,
     }
 
 
@@ -73,6 +76,7 @@ class SupportedPredictor:
 
     def __init__(self, net: StarUNet, described: Mapping[str, Any], device: str) -> None:
         self._net, self._device = net, device
+        self._views: int = described["views"]
         self.in_channels: int = described["in_channels"]
         self.working_diameter: float | None = described["working_diameter"]
         self.halo, self.multiple_of = net.halo, net.multiple_of
@@ -85,9 +89,20 @@ class SupportedPredictor:
         behind = [(0, self._net.fitting_size(size) - size) for size in sizes]
         padded = np.pad(crops, [(0, 0), (0, 0), *behind], mode="symmetric") if np.any(behind) else crops
         with torch.inference_mode():
-            logits, distances = self._net(torch.from_numpy(np.ascontiguousarray(padded)).to(self._device))
-            maps = {"probability": logits.sigmoid()[:, None], "distance": distances.clamp(min=0)}
+            probability, distances = self._averaged(torch.from_numpy(np.ascontiguousarray(padded)).to(self._device))
+            maps = {"probability": probability[:, None], "distance": distances.clamp(min=0)}
         return {name: self._framed(found.cpu().numpy(), sizes) for name, found in maps.items()}
+
+    def _averaged(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Probability (B, Y, X) and distances (B, rays, Y, X), with two views the mean with the image upside down."""
+        logits, distances = self._net(images)
+        probability = logits.sigmoid()
+        if self._views > 1:
+            turned, lengths = self._net(images.flip(-2, -1))
+            probability = (probability + turned.sigmoid().flip(-2, -1)) / 2
+            # Half a turn takes every ray to the opposite one.
+            distances = (distances + lengths.flip(-2, -1).roll(lengths.shape[1] // 2, 1)) / 2
+        return probability, distances
 
     def _framed(self, found: Array, sizes: tuple[int, ...]) -> Array:
         """Bring what the network returns for a padded crop to the size of the crop."""

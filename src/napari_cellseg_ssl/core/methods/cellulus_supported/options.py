@@ -25,6 +25,12 @@ class SupportedOptions:
         max=1.0,
         step=0.05,
     )
+    falling_alpha: bool = option(
+        True,
+        label="Falling weight",
+        help="Let the weight of the pseudo-labels fall while the network learns, down to 0 from 20 painted cells on",
+        advanced=True,
+    )
     pseudo_labels: str = option(
         "consensus",
         label="Pseudo-labels",
@@ -68,7 +74,7 @@ class SupportedOptions:
     depth: int = option(3, label="Depth", help="Number of 2x poolings", min=1, max=3, advanced=True)
     crop: int = option(64, label="Crop", help="Side of a training crop", min=32, max=512, step=4, unit="px")
     batch: int = option(
-        8, label="Crops", help="Per step; half with painted pixels, half with pseudo-labels", min=1, max=128
+        8, label="Crops", help="Per step; at first half with painted pixels, half with pseudo-labels", min=1, max=128
     )
     pasted: float = option(
         0.5,
@@ -105,6 +111,9 @@ class SupportedOptions:
     mixed_precision: bool = option(
         True, label="Half precision", help="Train in bfloat16 where the device is faster in it", advanced=True
     )
+    views: int = option(
+        2, label="Views in prediction", help="2: each image is predicted upright and turned by half", min=1, max=2
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +140,9 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     "fast": {},
     "balanced": {"steps": 8000, "width": 24, "rate": 3e-3, "cellulus_preset": "balanced"},
     "paper": {
-        "steps": 100_000, "pseudo_labels": "cellulus", "cellulus_preset": "paper", "cellulus_share": 0.5,
-        "network": "cellulus", "width": 64, "growth": 3, "depth": 3, "working_diameter": 24.0, "crop": 252, "batch": 8,
-        "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2, "pasted": 0.0,
-        "average_half_life": 0.0, "mixed_precision": False,
+        "steps": 100_000, "falling_alpha": False, "pseudo_labels": "cellulus", "cellulus_preset": "paper",
+        "cellulus_share": 0.5, "network": "cellulus", "width": 64, "growth": 3, "depth": 3, "working_diameter": 24.0,
+        "crop": 252, "batch": 8, "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2, "pasted": 0.0,
+        "average_half_life": 0.0, "mixed_precision": False, "views": 1,
     },
 }  # fmt: skip

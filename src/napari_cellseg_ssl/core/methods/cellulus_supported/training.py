@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
 VALIDATIONS = 10
-PROPOSING_SHARE = 0.3
+PROPOSING_SHARE = 0.2
 """Of the time that is left after Cellulus; images that are not reached give no pseudo-labels."""
+ENOUGH_CELLS = 20
+"""Painted ones, from which on the last steps need no pseudo-labels."""
 CONTINUED_SHARE = 1 / 3
 """Of the learning rate, when a trained model learns on."""
 PAPER_DROPS = (0.15, 0.4, 0.8)
@@ -105,19 +107,26 @@ def _label(setup: Setup) -> Iterator[TrainEvent]:
     yield setup.note(f"Pseudo-labels ({options.pseudo_labels}) for {len(found)} of {len(setup.learning)} images.")
 
 
-def _halves(setup: Setup) -> dict[str, tuple[Crops, float]]:
-    """Name the halves of a batch: where their crops come from, and their weights in the loss."""
-    alpha, side, pasted = setup.options.alpha, setup.learner.side, setup.options.pasted
+def _parts(setup: Setup) -> dict[str, Crops]:
+    """Where the crops of a batch come from: painted pixels, pseudo-labels."""
+    side, pasted = setup.learner.side, setup.options.pasted
     frames = {SPARSE: setup.learning, PSEUDO: setup.pseudo_labelled}
-    found = {name: Crops(some, side, pasted) for name, some in frames.items() if any(f.has_labels for f in some)}
-    weights = {SPARSE: 1 - alpha, PSEUDO: alpha} if len(found) > 1 else dict.fromkeys(found, 1.0)
-    return {name: (crops, weights[name]) for name, crops in found.items()}
+    return {name: Crops(some, side, pasted) for name, some in frames.items() if any(f.has_labels for f in some)}
+
+
+def _alpha(setup: Setup, done: float) -> float:
+    """Share of the pseudo-labels now; it falls the more, the more cells are painted, since those have no errors."""
+    options = setup.options
+    if not options.falling_alpha:
+        return options.alpha
+    n_painted = sum(len(frame.cell_ids) for frame in setup.learning)
+    return options.alpha * (1 - done * min(1.0, n_painted / ENOUGH_CELLS))
 
 
 def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
     """Make steps until the work is done or somebody stops it; returns the reason for the end."""
     learner, run = setup.learner, setup.run
-    halves = _halves(setup)
+    parts = _parts(setup)
     snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
     best, validated = 0.0, int(setup.learned() * VALIDATIONS)
     while (done := setup.learned()) < 1.0:
@@ -125,7 +134,7 @@ def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
             yield setup.checkpoint()
             return "stopped"
         rate = _rate(setup, done)
-        losses = learner.learn(halves, rate, done)
+        losses = learner.learn(parts, _alpha(setup, done), rate, done)
         yield Step(setup.step, setup.done(), losses, rate, "supported")
         if setup.judged and int(done * VALIDATIONS) > validated:
             validated = int(done * VALIDATIONS)
