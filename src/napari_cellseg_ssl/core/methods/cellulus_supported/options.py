@@ -142,7 +142,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     "paper": {
         "steps": 100_000, "falling_alpha": False, "pseudo_labels": "cellulus", "cellulus_preset": "paper",
         "cellulus_share": 0.5, "network": "cellulus", "width": 64, "growth": 3, "depth": 3, "working_diameter": 24.0,
-        "crop": 252, "batch": 8, "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2, "pasted": 0.0,
-        "average_half_life": 0.0, "mixed_precision": False, "views": 1,
+        "crop": 252, "batch": 8, "rate": 1e-5, "schedule": "steps", "weight_decay": 0.0, "distance_weight": 0.2,
+        "pasted": 0.0, "average_half_life": 0.0, "mixed_precision": False, "views": 1,
     },
 }  # fmt: skip
