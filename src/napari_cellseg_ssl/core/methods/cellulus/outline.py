@@ -89,11 +89,13 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     tight, loose = signal_pixels(ids, values, positive), signal_pixels(ids, values, np.sqrt(positive))
     features = (level, smooth, wide, spread, slope)
     score = np.full(labels.shape, -np.inf, np.float32)
+    width = width_by_size(ids, deep, size)
     if np.count_nonzero(tight & loose) > CERTAIN * np.count_nonzero(tight | loose):
-        agreed = tight == (deep > width_by_size(ids, deep, size))
-        score.ravel()[inside] = _student(features, tight, np.flatnonzero(agreed))
+        agreed = np.flatnonzero(tight == (deep > width))
+        score.ravel()[inside] = _student(features, tight, agreed)
     else:
-        score.ravel()[inside] = _student((*features, deep), loose | (deep > HALO), np.arange(len(ids)))
+        is_deep = deep > (HALO + max(HALO, width)) / 2
+        score.ravel()[inside] = _student((*features, deep), loose | is_deep, np.arange(len(ids)))
     return score
 
 
