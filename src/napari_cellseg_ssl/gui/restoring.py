@@ -73,13 +73,10 @@ class Interrupted:
     def sentence(self) -> str:
         """What it holds, in words."""
         record = self.record
-        held = [
-            _counted(len(record.images), "image"),
-            _counted(record.n_cells, "painted cell"),
-            _counted(self.n_versions, "version"),
-        ]
+        counts = {"image": len(record.images), "painted cell": record.n_cells, "version": self.n_versions}
+        held = ", ".join(_counted(n, what) for what, n in counts.items() if n)
         training = " A training was under way; it can go on." if self.training else ""
-        return f"Your session of {_moment(self.room / 'session.json')} was interrupted: {', '.join(held)}.{training}"
+        return f"Your session of {_moment(self.room / 'session.json')} was interrupted{': ' if held else ''}{held}.{training}"
 
 
 def find_interrupted() -> Interrupted | None:
