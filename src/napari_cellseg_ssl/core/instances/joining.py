@@ -116,28 +116,30 @@ def contact_properties(touching: Touching, diameter: float) -> Array:
     Depth of the valley of intensity, distance of the pieces' mean embeddings, step of the embedding where they meet,
     size of both together, how far the embeddings of each spread.
     """
-    pairs = [touching.pieces[touching.first], touching.pieces[touching.second]]
-    area = [piece[:, 0] for piece in pairs]
-    level = [np.abs(piece[:, 1]) / n for piece, n in zip(pairs, area, strict=True)]
-    centre = [piece[:, 3:] / n[:, None] for piece, n in zip(pairs, area, strict=True)]
-    spread = [
-        np.sqrt(np.maximum(piece[:, 2] / n - (c * c).sum(axis=1), 0))
-        for piece, n, c in zip(pairs, area, centre, strict=True)
-    ]
-    ndim = touching.pieces.shape[1] - 3
-    size = np.pi / (2 * ndim) * diameter**ndim
+    area_a, level_a, centre_a, spread_a = _means(touching.pieces[touching.first])
+    area_b, level_b, centre_b, spread_b = _means(touching.pieces[touching.second])
     number, contrast, step = touching.contacts.T
-    valley = np.log((np.abs(contrast) / number + FAINT) / (np.minimum(*level) + FAINT))
+    valley = np.log((np.abs(contrast) / number + FAINT) / (np.minimum(level_a, level_b) + FAINT))
+    ndim = centre_a.shape[1]
+    size = np.pi / (2 * ndim) * diameter**ndim
     return np.stack(
         [
             np.clip(valley, -2, 1),
-            np.sqrt(((centre[0] - centre[1]) ** 2).sum(axis=1)) / diameter,
+            np.sqrt(((centre_a - centre_b) ** 2).sum(axis=1)) / diameter,
             step / number,
-            np.log((area[0] + area[1]) / size),
-            np.log((spread[0] + spread[1]) / (2 * diameter) + NEAR),
+            np.log((area_a + area_b) / size),
+            np.log((spread_a + spread_b) / (2 * diameter) + NEAR),
         ],
         axis=1,
     )
+
+
+def _means(pieces: Array) -> tuple[Array, Array, Array, Array]:
+    """Of sums over pieces: number of pixels, size of the mean contrast, mean embedding, spread of the embedding."""
+    number, contrast, squares = pieces[:, :3].T
+    centre = pieces[:, 3:] / number[:, None]
+    spread = np.sqrt(np.maximum(squares / number - (centre * centre).sum(axis=1), 0))
+    return number, np.abs(contrast) / number, centre, spread
 
 
 def _mutual_best(touching: Touching, diameter: float, readiness: float) -> Array:
