@@ -74,9 +74,9 @@ class Interrupted:
         """What it holds, in words."""
         record = self.record
         counts = {"image": len(record.images), "painted cell": record.n_cells, "version": self.n_versions}
-        held = ", ".join(_counted(n, what) for what, n in counts.items() if n)
+        held = ", ".join(_counted(n, what) for what, n in counts.items() if n) or "nothing painted yet"
         training = " A training was under way; it can go on." if self.training else ""
-        return f"Your session of {_moment(self.room / 'session.json')} was interrupted{': ' if held else ''}{held}.{training}"
+        return f"Your session of {_moment(self.room / 'session.json')} was interrupted: {held}.{training}"
 
 
 def find_interrupted() -> Interrupted | None:
