@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Note, Reason, Snapshot, Started, Step, TrainEvent, Validated
+from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG as CELLULUS_TAG
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
 from napari_cellseg_ssl.core.methods.cellulus_supported.finishing import finish
@@ -31,6 +34,8 @@ SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
 VALIDATIONS = 10
 PROPOSING_SHARE = 0.2
 """Of the time that is left after Cellulus; images that are not reached give no pseudo-labels."""
+PART = 256
+"""Side, px, of what is used of a frame that has no painted cell."""
 ENOUGH_CELLS = 20
 """Painted ones, from which on the last steps need no pseudo-labels."""
 CONTINUED_SHARE = 1 / 3
@@ -98,13 +103,22 @@ def _label(setup: Setup) -> Iterator[TrainEvent]:
     run, options, begun = setup.run, setup.options, setup.done()
     latest = begun + PROPOSING_SHARE * (1 - begun)
     found = []
-    for one in propose(setup.guide, setup.learning, options.working_diameter, run.device, run.should_stop):
+    rng = np.random.default_rng(run.seed)
+    frames = (frame if frame.has_labels else _part(frame, rng) for frame in setup.learning)
+    for one in propose(setup.guide, frames, options.working_diameter, run.device, run.should_stop):
         found.append(one)
         if run.time_budget and setup.done() > latest:
             break
     setup.proposals = tuple(found)
     setup.pseudo_labelled = tuple(one.labelled(options.pseudo_labels, options.agreement) for one in found)
     yield setup.note(f"Pseudo-labels ({options.pseudo_labels}) for {len(found)} of {len(setup.learning)} images.")
+
+
+def _part(frame: Frame, rng: np.random.Generator) -> Frame:
+    """Cut a window out of a frame: parts of many images teach more than one large image as a whole."""
+    corner = [int(rng.integers(max(1, size - PART + 1))) for size in frame.known.shape]
+    window = tuple(slice(at, at + PART) for at in corner)
+    return Frame(pixels=frame.pixels[(slice(None), *window)], cells=frame.cells[window], known=frame.known[window])
 
 
 def _parts(setup: Setup) -> dict[str, Crops]:
