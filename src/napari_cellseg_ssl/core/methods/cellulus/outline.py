@@ -20,7 +20,10 @@ SAMPLE = 6000
 FEWEST = 50
 CORE, RIM = 0.7, 3.0
 FLAT = 0.02
-CERTAIN = 0.71
+EVEN, VAGUE = 0.75, 0.5
+"""Overlap of two thresholds above which objects are even, and below which there is hardly a signal."""
+SPARSE, DIM = 0.8, 0.52
+"""Agreement with the depth where objects lie apart; level of a quarter of the signal pixels where parts are dim."""
 HALO = 6.0
 """Working px, as in the reference: the network's halo, less its rim."""
 ENOUGH = 8
@@ -56,12 +59,13 @@ def appearance(intensity: Array, spacing: float = 1.0) -> Appearance:
 def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: float) -> Array:
     """Learn from this image which pixels of the clusters are object and which are halo.
 
-    Otsu's threshold in each cluster is the teacher. Where the thresholds of the intensity and of its square root say
-    nearly the same, objects are even and stand out; the former is right then, and the student learns from the pixels on
-    which the depth agrees, where what is farther inside than the halo is wide is object. Where they differ, parts of
-    objects are dim; then all is object that is above the lower threshold or deep inside. Right on
-    average, teachers are often wrong about a pixel. A logistic regression on what pixels look like learns the average
-    and corrects the pixels.
+    Otsu's threshold in each cluster is the teacher, of the intensity or of its square root. Where both say nearly the
+    same, objects are even and the former is right; so it is where objects are dense, which shows in a depth that says
+    something else. Otherwise the latter is. The student learns from the pixels on which the depth agrees: what is
+    farther inside than the halo is wide is object. Where many pixels even above the lower threshold are dim, more of
+    the objects must lie below it, and where the two have little in common, there is no signal; then what lies deep
+    inside is object, too, and the student also sees the depth. Right on average, teachers are often wrong about a
+    pixel. A logistic regression on what pixels look like learns the average and corrects the pixels.
 
     Parameters
     ----------
@@ -87,15 +91,17 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     values = smooth if rises else -smooth
     positive = np.maximum(level, 0)
     tight, loose = signal_pixels(ids, values, positive), signal_pixels(ids, values, np.sqrt(positive))
-    features = (level, smooth, wide, spread, slope)
-    score = np.full(labels.shape, -np.inf, np.float32)
     width = width_by_size(ids, deep, size)
-    if np.count_nonzero(tight & loose) > CERTAIN * np.count_nonzero(tight | loose):
-        agreed = np.flatnonzero(tight == (deep > width))
-        score.ravel()[inside] = _student(features, tight, agreed)
-    else:
-        is_deep = deep > (HALO + max(HALO, width)) / 2
-        score.ravel()[inside] = _student((*features, deep), loose | is_deep, np.arange(len(ids)))
+    features: tuple[Array, ...] = (level, smooth, wide, spread, slope)
+    share = np.count_nonzero(tight & loose) / max(1, np.count_nonzero(tight | loose))
+    is_dense = np.mean(loose == (deep > width)) < SPARSE
+    truth = tight if share > EVEN or is_dense else loose
+    trusted = np.flatnonzero(truth == (deep > width))
+    if share < VAGUE or (truth is loose and np.quantile(level[loose], 0.25) < DIM):
+        truth = loose | (deep > (HALO + max(HALO, width)) / 2)
+        features, trusted = (*features, deep), np.arange(len(ids))
+    score = np.full(labels.shape, -np.inf, np.float32)
+    score.ravel()[inside] = _student(features, truth, trusted)
     return score
 
 
