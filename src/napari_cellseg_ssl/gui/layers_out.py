@@ -155,16 +155,9 @@ def _write(
     pixels = _placed(layout, picture)
     transform = transform or transform_of(image_layer, layout)
     layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("name", ""))
-    is_same_kind = layer is not None and layer.ndim == pixels.ndim - picture.is_rgb
-    if is_same_kind and (keeps_edits(layer, pixels.shape) or is_unedited(layer)):
-        pixels, edits = with_edits(layer, pixels) if keeps_edits(layer, pixels.shape) else (pixels, {})
-        layer.data = pixels
+    if layer is not None and layer.ndim == pixels.ndim - picture.is_rgb and _is_ours(layer, pixels):
         _align(layer, transform)
-        layer.metadata[KEY] = {**layer.metadata[KEY], **tag, "checksum": checksum_of(pixels)}
-        if tag["kind"] == "instances":
-            remember(layer, edits)
-        if "contrast_limits" in picture.settings:
-            _widen(layer, picture.settings["contrast_limits"])
+        _rewrite(layer, pixels, picture, tag)
         return layer
     maker = Labels if picture.layer_type == "labels" else Image
     is_reference = tag.get("name") == REFERENCE
@@ -176,6 +169,21 @@ def _write(
     if tag["kind"] == "instances":
         remember(layer)
     return layer
+
+
+def _is_ours(layer: Any, pixels: Array) -> bool:
+    """Whether new pixels may replace those of a layer: nothing of the user's would be lost."""
+    return keeps_edits(layer, pixels.shape) or is_unedited(layer)
+
+
+def _rewrite(layer: Any, pixels: Array, picture: Picture, tag: Mapping[str, Any]) -> None:
+    pixels, edits = with_edits(layer, pixels) if keeps_edits(layer, pixels.shape) else (pixels, {})
+    layer.data = pixels
+    layer.metadata[KEY] = {**layer.metadata[KEY], **tag, "checksum": checksum_of(pixels)}
+    if tag["kind"] == "instances":
+        remember(layer, edits)
+    if "contrast_limits" in picture.settings:
+        _widen(layer, picture.settings["contrast_limits"])
 
 
 def _placed(layout: Layout, picture: Picture) -> Array:
