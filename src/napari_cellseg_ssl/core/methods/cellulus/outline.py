@@ -93,7 +93,7 @@ def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: fl
     tight, loose = signal_pixels(ids, values, positive), signal_pixels(ids, values, np.sqrt(positive))
     width = width_by_size(ids, deep, size)
     features: tuple[Array, ...] = (level, smooth, wide, spread, slope)
-    share = np.count_nonzero(tight & loose) / max(1, np.count_nonzero(tight | loose))
+    share = int(np.count_nonzero(tight & loose)) / max(1, int(np.count_nonzero(tight | loose)))
     is_dense = np.mean(loose == (deep > width)) < SPARSE
     truth = tight if share > EVEN or is_dense else loose
     trusted = np.flatnonzero(truth == (deep > width))
