@@ -76,6 +76,7 @@ def agreed_labels(pictures: Sequence[Picture], cellulus: cs.ModelBundle) -> list
 
 
 def as_painting(cells: Array, known: Array) -> Array:
+    """Write cells and known background by the painting convention."""
     return np.where(cells > 0, cells + BACKGROUND_ID, np.where(known, BACKGROUND_ID, 0))
 
 
