@@ -52,7 +52,8 @@ def appearance(intensity: Array, spacing: float = 1.0) -> Appearance:
     smooth = gaussian_filter(intensity, near, truncate=3)
     wide = gaussian_filter(intensity, far, truncate=3)
     spread = np.sqrt(np.maximum(gaussian_filter(intensity * intensity, far, truncate=3) - wide * wide, 0))
-    slope = np.sqrt(sum(np.gradient(smooth, axis=axis) ** 2 for axis in range(intensity.ndim)))
+    long = [axis for axis, size in enumerate(intensity.shape) if size > 1]
+    slope = np.sqrt(sum((np.gradient(smooth, axis=axis) ** 2 for axis in long), np.zeros_like(smooth)))
     return Appearance(smooth, wide, spread, slope)
 
 
