@@ -193,11 +193,33 @@ def test_a_painter_is_told_when_no_cell_ends_at_painted_background_or_at_another
     stroke = np.zeros(cells.shape, bool)
     stroke[40:44] = True
 
-    touching = " ".join(advice.before([frame_of(cells, (cells > 0) | stroke, dense=False)], (), ActisSegmentOptions()))
-    complete = " ".join(advice.before([frame_of(cells)], (), ActisSegmentOptions()))
-    lonely = " ".join(advice.before([frame_of(np.where(cells == 1, 1, 0))], (), ActisSegmentOptions()))
+    touching, complete, lonely = (
+        " ".join(advice.before([frame], (), ActisSegmentOptions(), DIAMETER))
+        for frame in (
+            frame_of(cells, (cells > 0) | stroke, dense=False),
+            frame_of(cells),
+            frame_of(np.where(cells == 1, 1, 0)),
+        )
+    )
 
     assert "No edge of a cell" in touching
     assert "No edge of a cell" not in complete + lonely
     assert "No touching cells" in lonely
     assert "No touching cells" not in touching + complete
+
+
+def test_a_painter_of_rings_only_is_told_that_the_rest_of_the_background_was_never_seen():
+    cells = np.zeros((90, 90), np.int32)
+    cells[10:20, 10:20] = 1
+    ring = np.zeros(cells.shape, bool)
+    ring[6:24, 6:24] = True
+    stroke = ring.copy()
+    stroke[70:74] = True
+
+    rings, strokes = (
+        " ".join(advice.before([frame_of(cells, known, dense=False)], (), ActisSegmentOptions(), DIAMETER))
+        for known in (ring, stroke)
+    )
+
+    assert "beside cells only" in rings
+    assert "beside cells only" not in strokes

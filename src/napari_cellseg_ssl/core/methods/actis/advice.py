@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
@@ -22,7 +23,9 @@ MOST_UNEQUAL = 3.0
 NAMES = {"baseline": "the supervised baseline", "student": "the refined student", "teacher": "the refined teacher"}
 
 
-def before(frames: Sequence[Frame], judged: Sequence[Judged], options: ActisSegmentOptions) -> tuple[str, ...]:
+def before(
+    frames: Sequence[Frame], judged: Sequence[Judged], options: ActisSegmentOptions, diameter: float
+) -> tuple[str, ...]:
     """Say what is annotated and what would help."""
     painted = [frame for frame in frames if frame.has_labels]
     n_cells = sum(len(frame.cell_ids) for frame in painted)
@@ -37,6 +40,11 @@ def before(frames: Sequence[Frame], judged: Sequence[Judged], options: ActisSegm
         )
     if not any((frame.known & (frame.cells == 0)).any() for frame in painted):
         texts.append("No background is annotated, so cells may come out too large. Paint some with id 1.")
+    elif not any(_has_far_background(frame, diameter) for frame in painted):
+        texts.append(
+            "Background is painted beside cells only. Paint strokes through what else there is, such as haze, "
+            "fibres or debris, or it may be taken for cells."
+        )
     meetings = [_meetings(frame) for frame in painted]
     if not any(contact for contact, _ in meetings):
         texts.append("No touching cells are annotated; paint a touching pair so that such cells come apart.")
@@ -91,6 +99,12 @@ def _meetings(frame: Frame) -> tuple[bool, bool]:
         contact |= bool((differ & (a > 0) & (b > 0)).any())
         edge |= bool((differ & ((a == 0) | (b == 0))).any())
     return contact, edge
+
+
+def _has_far_background(frame: Frame, diameter: float) -> bool:
+    """Whether background is known farther than a diameter from every known cell."""
+    far: Array = distance_transform_edt(frame.cells == 0) > diameter if len(frame.cell_ids) else frame.known
+    return bool((far & frame.known).any())
 
 
 def _sizes(frame: Frame) -> Array:

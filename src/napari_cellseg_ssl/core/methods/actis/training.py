@@ -49,7 +49,7 @@ def train(data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainE
     """
     yield Started(None if run.time_budget else options.steps, run.device)
     setup = prepare(data, options, run)
-    notes = advice.before(setup.frames, setup.judged, setup.segment_options)
+    notes = advice.before(setup.frames, setup.judged, setup.segment_options, options.working_diameter)
     for text in notes:
         yield Note(text)
     reason = yield from _optimise(setup)
