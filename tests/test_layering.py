@@ -67,8 +67,8 @@ def test_a_module_is_short_and_imports_absolutely(path):
     assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.level]
 
 
-BUILDS_ON = {"cellulus_supported": {"cellulus", "classical", "actis"}}
-"""What a method is made of others for: pseudo-labels from two of them, frames of painted images from the third."""
+BUILDS_ON = {"cellulus_supported": {"cellulus", "classical"}}
+"""What a method is made of others for: pseudo-labels come from them."""
 
 
 @pytest.mark.parametrize("method", METHODS)

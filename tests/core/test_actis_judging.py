@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.learning.held_out import Judged, hold_out, judge
 from napari_cellseg_ssl.core.methods.actis import advice
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge
 from napari_cellseg_ssl.core.methods.actis.judging import (
     FOREGROUND_GRID,
     SEED_GRID,

@@ -15,7 +15,7 @@ from napari_cellseg_ssl.core.instances.star_polygons import (
     reaches_edge,
     star_distances,
 )
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus_supported import networks
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops, star_targets
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions

@@ -10,9 +10,8 @@ from scipy.ndimage import distance_transform_edt
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
-from napari_cellseg_ssl.core.methods.actis.held_out import FEWEST_CELLS, Judged
-from napari_cellseg_ssl.core.methods.actis.judging import Score
+from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Judged, Score
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 
 if TYPE_CHECKING:

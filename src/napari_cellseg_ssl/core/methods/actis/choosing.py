@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainFinished
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score
 from napari_cellseg_ssl.core.methods.actis import advice, judging, networks
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged
 from napari_cellseg_ssl.core.methods.actis.learner import BASELINE
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.setup import QUICKLY_JUDGED_PIXELS, Setup
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,13 +61,13 @@ def _candidates(setup: Setup) -> dict[str, nn.Module]:
     if not learner.is_refining:
         return {"baseline": learner.teacher}
     baseline = networks.build(setup.architecture).to(setup.run.device)
-    networks.load_weights(baseline, learner.baseline, BASELINE)
+    load_weights(baseline, learner.baseline, BASELINE)
     return {"baseline": baseline.eval(), "teacher": learner.teacher, "student": learner.student.eval()}
 
 
 def _tuned(
     setup: Setup, probabilities: Sequence[Array], painted: Sequence[Judged], is_quick: bool
-) -> tuple[ActisSegmentOptions, judging.Score | None]:
+) -> tuple[ActisSegmentOptions, Score | None]:
     """Search thresholds on all known pixels, those learned from included: the held-out cells alone are few."""
     if not setup.judged:
         return setup.segment_options, None
@@ -91,6 +92,6 @@ def _bundle(
         segment_options=segment_options,
         architecture={**setup.architecture, "returned": chosen, "background_odds": setup.learner.background_odds},
         intensity=setup.intensity,
-        weights={**networks.weights_of(net), networks.THRESHOLDS: thresholds},
+        weights={**weights_of(net), networks.THRESHOLDS: thresholds},
         provenance=provenance,
     )

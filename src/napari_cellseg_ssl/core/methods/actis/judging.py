@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, INTERIOR
 from napari_cellseg_ssl.core.instances.clean_up import fill_holes, ids_at_edge, relabel_sequential, remove_small
 from napari_cellseg_ssl.core.instances.watershed import distance_watershed, seeded_watershed, within_equals
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged
+from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
@@ -28,24 +28,6 @@ MOST_WITH_NECKS = 0.1
 WHOLE = 0.8
 """A cell is cut when no piece has this share of it."""
 QUICK_SEED_GRID, QUICK_FOREGROUND_GRID = (0.8, 0.95), (0.4, 0.6, 0.8, 0.95)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """How well known cells were found.
-
-    Parameters
-    ----------
-    f1 : float
-        Pooled F1 at IoU 0.5, judged on known pixels only.
-    iou : float
-        Mean over the known cells; a missed one counts 0.
-    n_cells : int
-    """
-
-    f1: float
-    iou: float
-    n_cells: int
 
 
 def instances(probabilities: Array, diameter: float, options: ActisSegmentOptions = DEFAULTS) -> Array:

@@ -10,10 +10,11 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import UNKNOWN
-from napari_cellseg_ssl.core.methods.actis.networks import THRESHOLDS, load_weights, weights_of
+from napari_cellseg_ssl.core.methods.actis.networks import THRESHOLDS
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Batch, Sampler
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

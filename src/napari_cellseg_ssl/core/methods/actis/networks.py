@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
     from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
 
-NET, THRESHOLDS = "net.", "confidence.thresholds"
+THRESHOLDS = "confidence.thresholds"
 SMALL, EFFICIENTNET = "small", "efficientnet-b5"
 TAGS = {SMALL: "actis-small-unet", EFFICIENTNET: "actis-efficientnet-b5"}
 
@@ -47,28 +48,6 @@ def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
 
         return EfficientNetUNet(described["in_channels"], weights=weights)
     raise WrongRun(f"This version does not know the network '{described['tag']}'.", "Update napari-cellseg-ssl.")
-
-
-def load_weights(net: nn.Module, weights: Mapping[str, Array], prefix: str = NET) -> None:
-    """Put arrays into a network.
-
-    Raises
-    ------
-    WrongRun
-        If names or shapes differ.
-    """
-    import torch
-
-    own = {name.removeprefix(prefix): a for name, a in weights.items() if name.startswith(prefix)}
-    try:
-        net.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in own.items()})
-    except RuntimeError as problem:
-        raise WrongRun(f"The weights do not fit the network: {problem}", "Use a run of the same settings.") from problem
-
-
-def weights_of(net: nn.Module, prefix: str = NET) -> dict[str, Array]:
-    """Copy a network's weights into named arrays."""
-    return {prefix + name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
 
 
 class ActisPredictor:

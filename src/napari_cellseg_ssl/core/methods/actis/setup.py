@@ -11,12 +11,13 @@ import numpy as np
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
 from napari_cellseg_ssl.core.methods.actis import judging, networks
-from napari_cellseg_ssl.core.methods.actis.frames import Frame, load_frames
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, judge, within_area
 from napari_cellseg_ssl.core.methods.actis.learner import Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,7 +96,7 @@ class Setup:
         net.train(was_training)
         return found
 
-    def search(self, net: nn.Module, judged: Sequence[Judged]) -> tuple[ActisSegmentOptions, judging.Score]:
+    def search(self, net: nn.Module, judged: Sequence[Judged]) -> tuple[ActisSegmentOptions, Score]:
         """Find out quickly how good a network is, with the best of a few thresholds."""
         found = self.probabilities(net, judged)
         return judging.search_thresholds(found, judged, self.options.working_diameter, self.segment_options, quick=True)
@@ -150,4 +151,4 @@ def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any
                 f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {described[key]}.",
                 "Start from a model of the same method and channels, or from none.",
             )
-    networks.load_weights(net, parent.weights)
+    load_weights(net, parent.weights)

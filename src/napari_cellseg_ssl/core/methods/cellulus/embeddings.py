@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 TAG = "cellulus-unet"
 NOISE_VALUES = (0.5, 1.0)
 CHANNEL_WEIGHTS = "intensity.channel_weights"
-NET_PREFIX = "net."
 
 
 def position_noise(seed: int, number: int, origin: Array, shape: tuple[int, ...]) -> Array:
@@ -145,32 +145,6 @@ def build(architecture: Mapping[str, Any]) -> CellulusUNet:
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise WrongRun(f"The model's architecture is incomplete ({problem!r}).", "Train again.") from problem
-
-
-def load_weights(net: CellulusUNet, weights: Mapping[str, Array]) -> None:
-    """Copy saved weights into a network.
-
-    Raises
-    ------
-    WrongRun
-        If they belong to another network.
-    """
-    import torch
-
-    state = {
-        key.removeprefix(NET_PREFIX): torch.from_numpy(np.array(value))
-        for key, value in weights.items()
-        if key.startswith(NET_PREFIX)
-    }
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as problem:
-        raise WrongRun("The weights do not fit the network that the run describes.", "Train again.") from problem
-
-
-def weights_of(net: CellulusUNet) -> dict[str, Array]:
-    """Copy the weights of a network into named arrays."""
-    return {NET_PREFIX + key: value.detach().cpu().numpy().copy() for key, value in net.state_dict().items()}
 
 
 def load_predictor(bundle: ModelBundle, device: str) -> CellulusPredictor:

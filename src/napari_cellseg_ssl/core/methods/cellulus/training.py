@@ -29,8 +29,6 @@ from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
     TAG,
     CellulusPredictor,
     build,
-    load_weights,
-    weights_of,
 )
 from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, offset_length, pair_loss, trivial_loss
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
@@ -38,6 +36,7 @@ from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, ra
 from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 from napari_cellseg_ssl.core.torch_tools.teacher import follow, make_teacher
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run

@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
 from napari_cellseg_ssl.core.instances.star_polygons import object_probability, reaches_edge, star_distances
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import RAYS
 from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop, paste_cell
 

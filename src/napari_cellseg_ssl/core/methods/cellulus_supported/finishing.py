@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent, TrainFinished
-from napari_cellseg_ssl.core.methods.actis.held_out import judge, within_area
-from napari_cellseg_ssl.core.methods.actis.networks import weights_of
+from napari_cellseg_ssl.core.learning.held_out import judge, within_area
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.judging import best_options, score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import FEWEST_CELLS, scores_on_painted
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import QUICKLY_JUDGED_PIXELS, Setup
+from napari_cellseg_ssl.core.torch_tools.weights import weights_of
 
 JUDGED_PIXELS = 500_000
 """What is looked at for the thresholds; less when somebody waits."""

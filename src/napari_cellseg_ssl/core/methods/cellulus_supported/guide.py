@@ -22,7 +22,7 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions

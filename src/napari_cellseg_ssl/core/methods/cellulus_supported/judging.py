@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged
-from napari_cellseg_ssl.core.methods.actis.judging import Score
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.segmentation import instances
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.methods.actis.networks import load_weights, weights_of
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import STEP, Crops
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.methods.actis.networks import load_weights
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import RAYS, SupportedOptions
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
     from torch import Tensor

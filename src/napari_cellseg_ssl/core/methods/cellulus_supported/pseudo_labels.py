@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.matching import match_instances
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 CELLULUS, CLASSICAL, CONSENSUS = "cellulus", "classical", "consensus"

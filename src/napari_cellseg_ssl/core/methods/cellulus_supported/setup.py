@@ -13,14 +13,14 @@ from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Checkpoint, Note
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.methods.actis.frames import Frame, load_frames
-from napari_cellseg_ssl.core.methods.actis.held_out import Judged, hold_out, within_area
-from napari_cellseg_ssl.core.methods.actis.networks import load_weights
+from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
+from napari_cellseg_ssl.core.learning.held_out import Judged, hold_out, within_area
 from napari_cellseg_ssl.core.methods.cellulus_supported import networks
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import PHASE, packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import Learner
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run

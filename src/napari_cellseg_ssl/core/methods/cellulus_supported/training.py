@@ -14,7 +14,7 @@ import numpy as np
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Note, Reason, Snapshot, Started, Step, TrainEvent, Validated
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG as CELLULUS_TAG
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
 from napari_cellseg_ssl.core.methods.cellulus_supported.finishing import finish

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.methods.actis.frames import Frame
+from napari_cellseg_ssl.core.learning.frames import Frame
 
 FEWEST_CELLS, FEWEST_DENSE = 4, 5
 SHARE = 0.2
@@ -38,6 +38,24 @@ class Judged:
     def n_cells(self) -> int:
         """Number of cells to find."""
         return int(np.count_nonzero(np.unique(self.cells[self.known])))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How well known cells were found.
+
+    Parameters
+    ----------
+    f1 : float
+        Pooled F1 at IoU 0.5, judged on known pixels only.
+    iou : float
+        Mean over the known cells; a missed one counts 0.
+    n_cells : int
+    """
+
+    f1: float
+    iou: float
+    n_cells: int
 
 
 def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tuple[Judged, ...]]:

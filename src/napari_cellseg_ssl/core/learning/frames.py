@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.methods.actis.diameters import steady_diameters
+from napari_cellseg_ssl.core.learning.diameters import steady_diameters
 from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 

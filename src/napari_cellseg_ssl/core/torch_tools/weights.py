@@ -1,0 +1,38 @@
+"""Weights of a network as named arrays, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.images import Array
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NET = "net."
+
+
+def load_weights(net: nn.Module, weights: Mapping[str, Array], prefix: str = NET) -> None:
+    """Put arrays into a network.
+
+    Raises
+    ------
+    WrongRun
+        If names or shapes differ.
+    """
+    import torch
+
+    own = {name.removeprefix(prefix): a for name, a in weights.items() if name.startswith(prefix)}
+    try:
+        net.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in own.items()})
+    except RuntimeError as problem:
+        raise WrongRun(f"The weights do not fit the network: {problem}", "Use a run of the same settings.") from problem
+
+
+def weights_of(net: nn.Module, prefix: str = NET) -> dict[str, Array]:
+    """Copy a network's weights into named arrays."""
+    return {prefix + name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
