@@ -7,8 +7,8 @@
 tiles: ten complete 128 x 128 tiles, the other tiles unlabelled. paint: four images with five cells and three strokes
 of background each, the others unlabelled. rings: the same with rings of background around the cells. Diameters are
 estimated, for each training image and for each image to segment; `--true-diameter` takes those of the truth.
-`--compare-baseline` also trains by painted pixels only, for as many steps; `--compare-continued` the same until the time
-is up. One thread.
+`--compare-baseline` also trains by painted pixels only, for as many steps; `--compare-continued` the same until the
+time is up. One thread.
 """
 
 import argparse

@@ -4,10 +4,10 @@ import pytest
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.learning import frames as frames_module
 from napari_cellseg_ssl.core.learning.diameters import steady_diameters
 from napari_cellseg_ssl.core.learning.frames import load_frames
 from napari_cellseg_ssl.core.learning.held_out import judge, within_area
-from napari_cellseg_ssl.core.learning import frames as frames_module
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
