@@ -257,7 +257,7 @@ def test_a_damaged_or_hostile_run_folder_is_refused(folder, capsys, kind):
     elif kind == "pickle":
         weights.write_bytes(b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94.")
     elif kind == "unknown option":
-        record.write_text(record.read_text().replace('"threshold":', '"threshhold":', 1))
+        record.write_text(record.read_text().replace('"steps": 20', '"stepz": 20', 1))
     else:
         record.write_text("[1, 2]")
 
