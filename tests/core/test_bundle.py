@@ -43,15 +43,6 @@ def test_other_weights_are_another_model():
     assert bundle_of().id != bundle_of(weights={"w": np.zeros((2, 3), np.float32)}).id
 
 
-def test_a_training_option_that_there_is_no_more_does_not_keep_a_run_from_opening(tmp_path):
-    bundle_of().save(tmp_path / "run")
-    record = json.loads((tmp_path / "run" / "run.json").read_text())
-    record["train_options"]["once_upon_a_time"] = 3
-    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
-
-    assert ModelBundle.load(tmp_path / "run").train_options == bundle_of().train_options
-
-
 def test_a_folder_that_is_no_run_is_named(tmp_path):
     with pytest.raises(WrongRun, match=r"no run\.json"):
         ModelBundle.load(tmp_path)
@@ -62,7 +53,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
     [
         ({"format_version": 99}, "format 99"),
         ({"method": "nonsense"}, "no method 'nonsense'"),
-        ({"segment_options": {"hack": 1}}, "Unknown option 'hack'"),
+        ({"train_options": {"hack": 1}}, "Unknown option 'hack'"),
         ({"provenance": {"evil": 1}}, "damaged"),
         ({"intensity": "os.system"}, "damaged"),
         ({"object_diameter": "wide"}, "damaged"),

@@ -14,8 +14,7 @@ from typing import Any, Literal
 from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import MethodInfo
-from napari_cellseg_ssl.core.options import Json, option_specs, options_from_json, options_to_json
+from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
 
@@ -150,7 +149,7 @@ def _from_record(
     return ModelBundle(
         name=str(record["name"]),
         method_id=info.id,
-        train_options=options_from_json(info.train_options, _still_known(info, record["train_options"])),
+        train_options=options_from_json(info.train_options, record["train_options"]),
         segment_options=options_from_json(info.segment_options, record["segment_options"]),
         architecture=dict(record["architecture"]),
         intensity=Intensity(**record["intensity"]),
@@ -159,12 +158,6 @@ def _from_record(
         provenance=Provenance(**provenance),
         history=history,
     )
-
-
-def _still_known(info: MethodInfo, train_options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out training options that there are no more: the weights that they led to are there."""
-    names = {spec.name for spec in option_specs(info.train_options)}
-    return {name: value for name, value in train_options.items() if name in names}
 
 
 def write_text_atomically(file: Path, text: str) -> None:
