@@ -59,6 +59,10 @@ def maps_of(method, bundle, image, **kwargs):
     return last_of(events, MapsReady).maps
 
 
+LEARNING = [name for name in METHODS if get_method(name).info.uses_torch]
+"""Methods with a training that can be interrupted; the classical one has nothing to go on with."""
+
+
 @pytest.fixture(scope="module", params=METHODS)
 def method(request):
     return get_method(request.param)
@@ -140,9 +144,8 @@ def test_a_stop_is_obeyed_within_a_step_and_still_gives_a_model(method):
         assert events[-1].reason == "stopped"
 
 
+@pytest.mark.parametrize("method", LEARNING, indirect=True)
 def test_a_stopped_training_goes_on_as_if_it_had_not_been_stopped(method):
-    if not method.info.uses_torch:
-        pytest.skip("learns nothing")
     options, calls = small_options(method, steps=4), iter([False, False])
     stopped = method.train(data_for(), options, Run(should_stop=lambda: next(calls, True)))
     checkpoint = last_of(stopped, Checkpoint)
