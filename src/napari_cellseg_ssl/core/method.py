@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
@@ -124,6 +124,15 @@ class Predictor(Protocol):
         {map name: (B, c, *S)}
             As large as the crops; what lies within the halo is thrown away.
         """
+        ...
+
+
+@runtime_checkable
+class NeedsField(Protocol):
+    """A predictor that has to look at the whole field of an image before it can predict any part of it."""
+
+    def for_field(self, field: Array) -> Predictor:
+        """Return a predictor for the tiles of a normalised field (C, *S) at the working scale."""
         ...
 
 

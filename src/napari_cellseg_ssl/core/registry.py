@@ -10,6 +10,7 @@ METHODS = {
     "cellulus": "napari_cellseg_ssl.core.methods.cellulus",
     "actis": "napari_cellseg_ssl.core.methods.actis",
     "cellulus_supported": "napari_cellseg_ssl.core.methods.cellulus_supported",
+    "adgan": "napari_cellseg_ssl.core.methods.adgan",
     "classical": "napari_cellseg_ssl.core.methods.classical",
 }
 

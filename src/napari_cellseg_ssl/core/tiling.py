@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDo
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import Predictor
+from napari_cellseg_ssl.core.method import NeedsField, Predictor
 from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
 
 TILE, SMALLEST_TILE = 512, 64
@@ -97,14 +97,16 @@ def predict_tiled(
     for index, source in enumerate(image.frames):
         limits = intensity.limits(source)
         working = np.stack([resize_linear(channel, shape) for channel in source])
-        frame = reflect_pad(intensity.normalise(working, limits), pads)
+        field = intensity.normalise(working, limits)
+        for_tiles = predictor.for_field(field) if isinstance(predictor, NeedsField) else predictor
+        frame = reflect_pad(field, pads)
         tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
         pending = list(tiles)
         while pending:
             if should_stop():
                 return
             try:
-                _predict_tile(frame, pending[0], predictor, {name: a[index] for name, a in arrays.items()})
+                _predict_tile(frame, pending[0], for_tiles, {name: a[index] for name, a in arrays.items()})
             except (MemoryError, RuntimeError) as problem:
                 tile = _smaller_tile(problem, tile)
                 yield Note(f"Not enough memory for this tile; going on with tiles of {tile} px.")

@@ -23,6 +23,7 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.learning.channels import main_mixture
 from napari_cellseg_ssl.core.methods.cellulus.calibration import Calibration, calibrate
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
     CHANNEL_WEIGHTS,
@@ -181,18 +182,6 @@ def _frames(data: TrainingSet, options: CellulusOptions, intensity: Intensity) -
         for item in data.items
         for frame in item.image.frames
     ]
-
-
-def main_mixture(crops: Array) -> Array:
-    """Weights (C,) of the channel mixture that varies most in crops (B, C, *S), its sum positive and of size 1."""
-    channels = crops.shape[1]
-    if channels == 1:
-        return np.ones(1)
-    values = crops.swapaxes(0, 1).reshape(channels, -1)
-    main = np.linalg.eigh(np.cov(values))[1][:, -1]
-    main = main if main.sum() >= 0 else -main
-    weights: Array = main / np.abs(main).sum()
-    return weights
 
 
 def _start_from(net: CellulusUNet, parent: ModelBundle, architecture: Mapping[str, Any]) -> None:

@@ -1,0 +1,154 @@
+"""The options of AD-GAN and their presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from napari_cellseg_ssl.core.options import Json, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdganOptions:
+    """How to train; the defaults are the preset "fast"."""
+
+    steps: int = option(2000, label="Steps", help="Optimiser steps; ignored with a time budget", min=1, max=1_000_000)
+    working_diameter: float = option(
+        14.0,
+        label="Working diameter",
+        help="Images are rescaled so that objects become this wide; the time grows with its square",
+        min=8.0,
+        max=96.0,
+        unit="px",
+    )
+    masks: str = option(
+        "rim",
+        label="Masks",
+        help="rim: synthetic objects have a grey rim, so that touching ones can be told apart; plain: they have none",
+        choices=("rim", "plain"),
+    )
+    spread: float = option(
+        0.3,
+        label="Size variation",
+        help="Synthetic objects are up to this share larger or smaller than the typical one",
+        min=0.0,
+        max=2.0,
+        step=0.05,
+    )
+    coverage: float = option(
+        0.0,
+        label="Covered area",
+        help="Share of a mask that objects cover; 0 = estimated from the images. Dim objects are missed: raise it",
+        min=0.0,
+        max=0.9,
+        step=0.01,
+    )
+    polarity: str = option(
+        "auto",
+        label="Objects are",
+        help="Brighter or darker than their surroundings; auto: whichever is rarer",
+        choices=("auto", "bright", "dark"),
+    )
+    gamma: float = option(
+        0.5,
+        label="Brightness curve",
+        help="Power of the brightness; less than 1 lifts dim objects, 1 leaves the image as it is",
+        min=0.2,
+        max=2.0,
+        step=0.05,
+    )
+    crop: int = option(64, label="Crop", help="Side of a training crop", min=24, max=512, step=4, unit="px")
+    crop_depth: int = option(
+        0, label="Crop depth", help="Planes of a training crop in 3D; 0 = half its side", min=0, max=256, step=4
+    )
+    batch: int = option(4, label="Batch", help="Images, and as many masks, per step", min=1, max=64)
+    width: int = option(16, label="Width", help="Feature maps of the first layer", min=4, max=128, advanced=True)
+    blocks: int = option(2, label="Blocks", help="Residual blocks of each half", min=1, max=8, advanced=True)
+    upsampling: str = option(
+        "resize",
+        label="Upsampling",
+        help="resize: pixels are repeated; transposed: as in the paper, chequered for a long time",
+        choices=("resize", "transposed"),
+        advanced=True,
+    )
+    rate: float = option(5e-4, label="Learning rate", help="Of Adam, for the first half", min=1e-7, max=1.0)
+    reconstruction: float = option(
+        20.0, label="Reconstruction", help="Weight of the loss", min=0.0, max=1000.0, advanced=True
+    )
+    cycle: float = option(20.0, label="Cycle", help="Weight of the loss", min=0.0, max=1000.0, advanced=True)
+    content: float = option(1.0, label="Content", help="Weight of the loss", min=0.0, max=1000.0, advanced=True)
+    adversarial: float = option(1.0, label="Adversarial", help="Weight of the loss", min=0.0, max=1000.0, advanced=True)
+    aligned: bool = option(
+        True, label="Aligned training", help="The decoder learns from reconstructions only", advanced=True
+    )
+    domain_in_encoder: bool = option(
+        True, label="Domain in the encoder", help="The encoder is told whether it sees image or mask", advanced=True
+    )
+    candidates: int = option(
+        1,
+        label="Crops to choose from",
+        help="For each training crop so many are drawn, and the one with most structure is used; 1 = any",
+        min=1,
+        max=16,
+        advanced=True,
+    )
+    average: float = option(
+        100.0,
+        label="Average over",
+        help="Steps in which the averaged weights, which predict, forget half",
+        min=0.0,
+        max=10_000.0,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdganSegmentOptions:
+    """How to make instances from the translated mask."""
+
+    split: str = option(
+        "shape",
+        label="Split by",
+        help="shape: at necks; rim: by the grey rims, which long trainings learn to draw",
+        choices=("shape", "rim"),
+    )
+    threshold: float = option(
+        -0.5,
+        label="Threshold",
+        help="Of the translated mask, -1 to 1. Lower: larger objects, and dim ones too",
+        min=-0.98,
+        max=0.98,
+        step=0.02,
+    )
+    core_threshold: float = option(
+        0.5, label="Core threshold", help="For rim: above it lies an object's core", min=-0.98, max=0.98, step=0.02
+    )
+    smoothing: float = option(
+        0.05,
+        label="Smoothing",
+        help="Blur of the translated mask",
+        min=0.0,
+        max=0.5,
+        step=0.01,
+        unit="diameters",
+    )
+    seed_distance: float = option(
+        0.35,
+        label="Seed distance",
+        help="For shape: how close two centres may be. More: fewer pieces",
+        min=0.05,
+        max=1.5,
+        step=0.05,
+        unit="diameters",
+    )
+    smallest: float = option(
+        0.1, label="Smallest object", help="As a share of a typical object's size", min=0.0, max=1.0, step=0.02
+    )
+
+
+PRESETS: Mapping[str, Mapping[str, Json]] = {
+    "fast": {},
+    "balanced": {"steps": 5000, "working_diameter": 20.0, "width": 24, "blocks": 4, "crop": 96, "rate": 3e-4},
+    "paper": {
+        "steps": 10_000, "working_diameter": 30.0, "width": 64, "blocks": 4, "crop": 256, "batch": 16, "rate": 1e-4,
+        "upsampling": "transposed", "gamma": 1.0,
+    },
+}  # fmt: skip

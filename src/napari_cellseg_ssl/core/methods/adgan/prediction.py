@@ -1,0 +1,184 @@
+"""Translate images into masks, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK, domain
+from napari_cellseg_ssl.core.methods.adgan.emptiness import is_only_noise
+from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
+from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder, Moments
+
+TAG = "adgan"
+FIELD = 2**20
+"""px from which the statistics of a field come; of a larger one, evenly spread parts of it."""
+PLACES = tuple(product((0.25, 0.75), repeat=2))
+"""Where the middles of these parts lie along Y and X."""
+SHORTEST = 8
+"""px; shorter sides cannot be padded by reflection within the network."""
+NOTHING = -1.0
+"""A translated mask without objects."""
+
+
+class AdganPredictor:
+    """Predict the translated mask of crops; see `Predictor` and `NeedsField`.
+
+    Normalisations need the mean and variance of features over a whole field: a tile's own would depend on how many
+    objects it happens to show. So a field is looked at first, and its tiles use what was found then.
+
+    Parameters
+    ----------
+    net : AutoEncoder
+    greys : Greys
+    moments : list of (mean, variance), optional
+        Of every normalisation in turn, for the field that the crops are from; by default each crop's own.
+    is_empty : bool
+        The field shows nothing but noise, which the normalisations would blow up into objects.
+    """
+
+    def __init__(
+        self,
+        net: AutoEncoder,
+        greys: Greys,
+        *,
+        working_diameter: float,
+        device: str,
+        moments: list[tuple[Tensor, Tensor]] | None = None,
+        is_empty: bool = False,
+    ) -> None:
+        from napari_cellseg_ssl.core.nets.adaptive_autoencoder import MULTIPLE
+
+        self._net, self._greys, self._device = net, greys, device
+        self._moments, self._is_empty = moments, is_empty
+        self.halo = net.reach + -net.reach % MULTIPLE
+        self.multiple_of = MULTIPLE
+        self.working_diameter: float | None = working_diameter
+
+    def for_field(self, field: Array) -> AdganPredictor:
+        """Return a predictor for the tiles of a normalised field (C, *S)."""
+        parts = representative_parts(field)
+        if is_only_noise(field, self.working_diameter or 1.0):
+            return self._with(is_empty=True)
+        found: list[tuple[Tensor, Tensor]] = []
+        self._translate(self._greys(parts), IMAGE, MASK, lambda features: _measured(features, found))
+        return self._with(moments=found)
+
+    def __call__(self, crops: Array, origins: Array) -> Mapping[str, Array]:
+        """Translate images (B, C, *S) into masks, {"translated-mask": (B, 1, *S)} between -1 and 1."""
+        greys = self._greys(crops)
+        mask = np.full_like(greys, NOTHING) if self._is_empty else self.translate(greys, IMAGE, MASK)
+        return {"translated-mask": mask, "intensity": (greys + 1) / 2}
+
+    def reconstruct(self, crops: Array) -> Array:
+        """What the network makes of images (B, C, *S) within their own domain, (B, 1, *S)."""
+        return self.translate(self._greys(crops), IMAGE, IMAGE)
+
+    def translate(self, greys: Array, source: float, target: float) -> Array:
+        """Translate (B, 1, *S) between -1 and 1 from one domain to another; 0 is image, 1 mask, between them a mixture.
+
+        Sides need not be multiples of anything.
+        """
+        if self._moments is None:
+            return self._translate(greys, source, target, None)
+        known: Iterator[tuple[Tensor, Tensor]] = iter(self._moments)
+        return self._translate(greys, source, target, lambda _: next(known))
+
+    def _translate(self, greys: Array, source: float, target: float, moments: Moments | None) -> Array:
+        import torch
+
+        padded = _reflected(greys, self.multiple_of)
+        images = torch.from_numpy(padded).to(self._device)
+        domains = (domain(tau, len(greys)).to(self._device) for tau in (source, target))
+        with torch.inference_mode(), half_precision(self._device):
+            translated: Array = self._net(images, *domains, moments).cpu().numpy()
+        return translated[(slice(None), slice(None), *(slice(0, size) for size in greys.shape[2:]))]
+
+    def _with(self, **changes: Any) -> AdganPredictor:
+        return AdganPredictor(
+            self._net, self._greys, working_diameter=self.working_diameter or 1.0, device=self._device, **changes
+        )
+
+
+def representative_parts(field: Array) -> Array:
+    """Return a field (C, *S) whole, (1, C, *S), or where it is large some evenly spread parts of it, (B, C, *s)."""
+    shape = np.array(field.shape[1:])
+    if shape.prod() <= FIELD:
+        return field[np.newaxis]
+    sides = np.maximum(1, shape * (FIELD / len(PLACES) / shape.prod()) ** (1 / len(shape))).astype(int)
+    parts = []
+    for place in PLACES:
+        middle = np.array([0.5] * (len(shape) - 2) + list(place)) * shape
+        starts = np.maximum(0, middle - sides / 2).astype(int)
+        parts.append(field[(slice(None), *(slice(a, a + n) for a, n in zip(starts, sides, strict=True)))])
+    return np.stack(parts)
+
+
+def _measured(features: Tensor, found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Measure mean and variance of each channel over all parts, and note them down."""
+    import torch
+
+    dims = (0, *range(2, features.ndim))
+    variance, mean = torch.var_mean(features.float(), dims, correction=0, keepdim=True)
+    found.append((mean, variance))
+    return mean, variance
+
+
+def _reflected(images: Array, multiple_of: int) -> Array:
+    """Pad images (B, 1, *S) behind to sides that the network takes."""
+    wanted = [max(SHORTEST, size + -size % multiple_of) for size in images.shape[2:]]
+    behind = [(0, side - size) for side, size in zip(wanted, images.shape[2:], strict=True)]
+    return np.pad(images, [(0, 0), (0, 0), *behind], mode="symmetric")
+
+
+def build(architecture: Mapping[str, Any]) -> AutoEncoder:
+    """Build the network that `architecture` describes.
+
+    Raises
+    ------
+    WrongRun
+        If it describes none of AD-GAN's.
+    """
+    from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder
+
+    try:
+        if architecture["tag"] != TAG:
+            raise WrongRun(f"The model is a '{architecture['tag']}', not an '{TAG}'.", "Open it with its own method.")
+        return AutoEncoder(
+            ndim=int(architecture["spatial_ndim"]),
+            width=int(architecture["width"]),
+            blocks=int(architecture["blocks"]),
+            upsampling=str(architecture["upsampling"]),
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise WrongRun(f"The model's architecture is incomplete ({problem!r}).", "Train again.") from problem
+
+
+def load_predictor(bundle: ModelBundle, device: str) -> AdganPredictor:
+    """Load a trained network.
+
+    Raises
+    ------
+    WrongRun
+        If the bundle is not one of AD-GAN's, or is damaged.
+    """
+    net = build(bundle.architecture)
+    load_weights(net, bundle.weights)
+    return AdganPredictor(
+        net.to(device).eval(),
+        greys_of(bundle.architecture, bundle.weights),
+        working_diameter=float(bundle.train_options.working_diameter),
+        device=device,
+    )
