@@ -7,6 +7,7 @@ Yao et al., "AD-GAN: End-to-end Unsupervised Nuclei Segmentation with Aligned Di
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ class DomainDiscriminator(nn.Module):
         ndim, flat = len(patch), _layers_that_keep_z(patch)
         widths = [1, width, 2 * width, 4 * width, 8 * width]
         layers: list[nn.Module] = []
-        for index, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (n_in, n_out) in enumerate(pairwise(widths)):
             layers.append(_conv(ndim, n_in, n_out, halves=index < HALVINGS, keeps_z=index < flat))
             if index > 0:
                 layers.append((nn.InstanceNorm2d, nn.InstanceNorm3d)[ndim - 2](n_out))

@@ -83,7 +83,7 @@ class Learner:
         import torch
 
         options = self.options
-        images = self.greys(self.sampler.draw(self.rng, options.batch))
+        images = within(self.greys(self.sampler.draw(self.rng, options.batch)), self.shape)
         masks = np.stack([draw_mask(self.prior, self.shape, self.rng).image for _ in range(options.batch)])[:, None]
         return torch.from_numpy(np.concatenate([images, masks])).to(self.device)
 
@@ -111,7 +111,8 @@ class Learner:
             (same + rest).backward()
         self._optimiser.step()
         losses = {"reconstruction": reconstruction, "cycle": cycle, "content": content, "adversarial": own + fooled}
-        return reconstructed.detach(), translated.detach(), {name: float(loss.detach()) for name, loss in losses.items()}
+        numbers = {name: float(loss.detach()) for name, loss in losses.items()}
+        return reconstructed.detach(), translated.detach(), numbers
 
     def _encode(self, images: Tensor, domains: Tensor) -> Tensor:
         told = domains if self.options.domain_in_encoder else domains.mean(1, keepdim=True).expand_as(domains)
@@ -175,13 +176,20 @@ class Learner:
         restore_optimiser(self._optimiser, arrays)
         restore_optimiser(self._critic, arrays, "critic.")
         for index, pool in enumerate(self.pools):
-            pool.images = list(torch.from_numpy(np.array(arrays[f"pool.{index}"])).to(self.device))
+            kept = np.array(arrays.get(f"pool.{index}", np.zeros((0, 1, *self.shape), np.float32)))
+            pool.images = list(torch.from_numpy(kept).to(self.device))
         self.step = checkpoint.step
         try:
             state: Any = checkpoint.meta["random"]
             self.rng.bit_generator.state = state
         except (KeyError, TypeError, ValueError) as problem:
             raise WrongRun("The checkpoint lacks the random state.", "Start the training again.") from problem
+
+
+def within(crops: Array, shape: tuple[int, ...]) -> Array:
+    """Cut the middle of `shape` out of crops (B, 1, *S), which are drawn as cubes."""
+    starts = [(have - wanted) // 2 for have, wanted in zip(crops.shape[2:], shape, strict=True)]
+    return crops[(slice(None), slice(None), *(slice(a, a + n) for a, n in zip(starts, shape, strict=True)))]
 
 
 def route(net: AutoEncoder, same: Tensor, rest: Tensor) -> None:

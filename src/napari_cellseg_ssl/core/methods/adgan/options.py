@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from napari_cellseg_ssl.core.options import Json, option
 
+RIM_THRESHOLD, PLAIN_THRESHOLD = -0.2, 0.3
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdganOptions:
@@ -152,3 +154,14 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "upsampling": "transposed", "gamma": 1.0,
     },
 }  # fmt: skip
+
+
+def crop_shape(options: AdganOptions, ndim: int) -> tuple[int, ...]:
+    """Sides of a training crop, px."""
+    depth = options.crop_depth or options.crop // 8 * 4
+    return (depth, options.crop, options.crop) if ndim == 3 else (options.crop,) * ndim
+
+
+def segment_options(options: AdganOptions) -> AdganSegmentOptions:
+    """Say how to read the masks of a training: rims lie about 0, and plain objects between -1 and 1."""
+    return AdganSegmentOptions(threshold=RIM_THRESHOLD if options.masks == "rim" else PLAIN_THRESHOLD)

@@ -11,18 +11,19 @@ from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import (
     Checkpoint,
-    Note,
     Reason,
     Snapshot,
     Started,
     Step,
     TrainEvent,
     TrainFinished,
+    Validated,
 )
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.adgan.choosing import MOMENTS, BestMoment, Judge
 from napari_cellseg_ssl.core.methods.adgan.greys import CHANNEL_WEIGHTS, greys_for
 from napari_cellseg_ssl.core.methods.adgan.learner import Learner
-from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, AdganSegmentOptions
+from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
 from napari_cellseg_ssl.core.methods.adgan.prior import LOOKED_AT, mask_prior
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler
@@ -38,6 +39,10 @@ SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
 STEPS_PER_ROW = 10
 CONSTANT = 0.5
 """Share of the work after which the rate falls, in a straight line, to zero."""
+JUDGED_ON = 20210722
+"""Seed of the fields to judge on: the same for every run on the same images."""
+WIDER, FIELDS = {2: 2, 3: 1}, {2: 12, 3: 4}
+"""How many times wider than a crop a field is, and how many there are, by the number of spatial axes."""
 
 
 def train(data: TrainingSet, options: AdganOptions, run: Run) -> Iterator[TrainEvent]:
@@ -52,23 +57,31 @@ def train(data: TrainingSet, options: AdganOptions, run: Run) -> Iterator[TrainE
     """
     yield Started(None if run.time_budget else options.steps, run.device)
     intensity = run.start_from.intensity if run.start_from else Intensity()
-    learner, architecture = _prepare(data, options, run, intensity)
-    reason = yield from _optimise(learner, options, run)
-    yield TrainFinished(_bundle(learner, run, architecture, intensity, reason), reason)
+    learner, judge, architecture = _prepare(data, options, run, intensity)
+    best = BestMoment(judge)
+    if run.resume:
+        learner.restore(run.resume)
+        best.restore(run.resume)
+    reason = yield from _optimise(learner, best, run)
+    if best.step < learner.step or not best.judged:
+        yield _judged(learner, best)
+    yield TrainFinished(_bundle(learner, best, run, architecture, intensity, reason), reason)
 
 
-def _prepare(data: TrainingSet, options: AdganOptions, run: Run, intensity: Intensity) -> tuple[Learner, dict[str, Any]]:
+def _prepare(
+    data: TrainingSet, options: AdganOptions, run: Run, intensity: Intensity
+) -> tuple[Learner, Judge, dict[str, Any]]:
     import torch
 
     from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
 
     ndim = len(data.items[0].image.spatial_shape)
-    shape = (options.crop,) * ndim
-    sampler = CropSampler(
-        _frames(data, options, intensity), side=options.crop, intensity=intensity, candidates=options.candidates
-    )
+    shape = crop_shape(options, ndim)
+    frames = _frames(data, options, intensity)
+    sampler = CropSampler(frames, side=options.crop, intensity=intensity, candidates=options.candidates)
     looked_at = sampler.draw(np.random.default_rng(run.seed), LOOKED_AT)
     greys = greys_for(looked_at, polarity=options.polarity, gamma=options.gamma)
+    prior = mask_prior(options, greys(looked_at))
     architecture = {
         "tag": TAG,
         "in_channels": data.n_channels,
@@ -94,13 +107,13 @@ def _prepare(data: TrainingSet, options: AdganOptions, run: Run, intensity: Inte
         rng=np.random.default_rng(run.seed),
         sampler=sampler,
         greys=greys,
-        prior=mask_prior(options, greys(looked_at)),
+        prior=prior,
         shape=shape,
         device=run.device,
     )
-    if run.resume:
-        learner.restore(run.resume)
-    return learner, architecture
+    wide = CropSampler(frames, side=WIDER[ndim] * options.crop, intensity=intensity)
+    fields = greys(wide.draw(np.random.default_rng(JUDGED_ON), FIELDS[ndim]))
+    return learner, Judge(fields=fields, prior=prior, options=segment_options(options)), architecture
 
 
 def _frames(data: TrainingSet, options: AdganOptions, intensity: Intensity) -> list[CropFrame]:
@@ -121,22 +134,37 @@ def _start_from(net: Any, parent: ModelBundle, architecture: Mapping[str, Any]) 
     load_weights(net, parent.weights)
 
 
-def _optimise(learner: Learner, options: AdganOptions, run: Run) -> Generator[TrainEvent, None, Reason]:
+def _optimise(learner: Learner, best: BestMoment, run: Run) -> Generator[TrainEvent, None, Reason]:
     """Make steps until the work is done or somebody stops it; returns the reason for the end."""
+    options = learner.options
     snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
     while (done := run.fraction(learner.step, options.steps)) < 1.0:
         if run.should_stop():
-            yield Checkpoint(learner.step, learner.arrays(), learner.state())
+            yield _checkpoint(learner, best)
             return "stopped"
         rate = options.rate * min(1.0, (1 - done) / (1 - CONSTANT))
         losses = learner.learn(rate)
         learner.history.append({"step": learner.step, **losses, "rate": rate})
         yield Step(learner.step, done, losses, rate)
+        if done * MOMENTS >= best.judged + 1:
+            yield _judged(learner, best)
         if snapshot.is_due():
             yield Snapshot(learner.step, predictor_of(learner))
         if checkpoint.is_due():
-            yield Checkpoint(learner.step, learner.arrays(), learner.state())
+            yield _checkpoint(learner, best)
     return "completed"
+
+
+def _judged(learner: Learner, best: BestMoment) -> Validated:
+    found = best.consider(predictor_of(learner), weights_of(learner.average), learner.step)
+    if learner.history:
+        learner.history[-1].update(found.scores)
+    return found
+
+
+def _checkpoint(learner: Learner, best: BestMoment) -> Checkpoint:
+    arrays, state = best.arrays(), best.state()
+    return Checkpoint(learner.step, learner.arrays() | arrays, learner.state() | state)
 
 
 def predictor_of(learner: Learner) -> AdganPredictor:
@@ -150,16 +178,21 @@ def predictor_of(learner: Learner) -> AdganPredictor:
 
 
 def _bundle(
-    learner: Learner, run: Run, architecture: Mapping[str, Any], intensity: Intensity, reason: Reason
+    learner: Learner,
+    best: BestMoment,
+    run: Run,
+    architecture: Mapping[str, Any],
+    intensity: Intensity,
+    reason: Reason,
 ) -> ModelBundle:
     return ModelBundle(
         name="adgan",
         method_id="adgan",
         train_options=learner.options,
-        segment_options=AdganSegmentOptions(),
+        segment_options=best.judge.options,
         architecture=architecture,
         intensity=intensity,
-        weights={**weights_of(learner.average), CHANNEL_WEIGHTS: learner.greys.weights},
+        weights={**best.weights, CHANNEL_WEIGHTS: learner.greys.weights},
         provenance=Provenance(
             seed=run.seed,
             device=run.device,
@@ -167,6 +200,7 @@ def _bundle(
             seconds=run.elapsed(),
             reason=reason,
             parent=run.start_from.id if run.start_from else "",
+            scores={**best.scores, "chosen_step": float(best.step)},
         ),
-        history=tuple(learner.history[::STEPS_PER_ROW]),
+        history=tuple(row for row in learner.history if row["step"] % STEPS_PER_ROW == 1 or "quality" in row),
     )

@@ -1,0 +1,120 @@
+"""Which moment of a training predicts best, judged without a label.
+
+A network that has understood the images finds objects from which the same images can be drawn again. So the objects
+found in some fields are drawn as ideal masks and translated back: only what is in the instances can come through, not
+what a translation hides in its greys. What is drawn is compared with the images, and the objects with the prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.diameter import diameters_of_cells
+from napari_cellseg_ssl.core.events import Checkpoint, Validated
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
+from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
+from napari_cellseg_ssl.core.methods.adgan.options import AdganSegmentOptions
+from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor
+from napari_cellseg_ssl.core.methods.adgan.segmentation import segment_frame
+from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, objects_to_mask
+
+PREFIX = "best."
+MOMENTS = 12
+"""So often a training is judged."""
+FEWEST = 3
+"""Whole objects without which there is nothing to judge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """The fields that every moment of a training is judged on.
+
+    Parameters
+    ----------
+    fields : (B, 1, *S) float32
+        Greys from -1 to 1.
+    prior : MaskPrior
+    options : AdganSegmentOptions
+    """
+
+    fields: Array
+    prior: MaskPrior
+    options: AdganSegmentOptions
+
+    def judge(self, predictor: AdganPredictor) -> dict[str, float]:
+        """Score a moment.
+
+        Returns
+        -------
+        {"redrawn", "sizes", "quality": float}
+            Likeness, -1 to 1, of the images drawn from the objects; share of the foreground that is in objects of a
+            size that the masks have; and the product of both.
+        """
+        masks = predictor.translate(self.fields, IMAGE, MASK)[:, 0]
+        labels = [segment_frame(mask, self.prior.diameter, self.options) for mask in masks]
+        ideal = np.stack([objects_to_mask(one, rim=self.prior.rim) for one in labels])[:, np.newaxis]
+        redrawn = _correlation(predictor.translate(ideal, MASK, IMAGE), self.fields)
+        sizes = _likely_sizes(labels, self.prior)
+        return {"redrawn": redrawn, "sizes": sizes, "quality": redrawn * sizes}
+
+
+@dataclass
+class BestMoment:
+    """The weights of the moment that was judged best so far, and what was said of it."""
+
+    judge: Judge
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    step: int = 0
+    judged: int = 0
+
+    def consider(self, predictor: AdganPredictor, weights: Mapping[str, Array], step: int) -> Validated:
+        """Judge a moment, and keep it if it is the best."""
+        scores = self.judge.judge(predictor)
+        is_best = scores["quality"] >= self.scores.get("quality", -np.inf)
+        if is_best:
+            self.weights, self.scores, self.step = weights, scores, step
+        self.judged += 1
+        return Validated(step, scores, is_best)
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the weights, for a checkpoint."""
+        return {PREFIX + name: array for name, array in self.weights.items()}
+
+    def state(self) -> dict[str, Json]:
+        """Return what is known of them, for a checkpoint."""
+        return {"best": {"scores": dict(self.scores), "step": self.step, "judged": self.judged}}
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        known: Any = checkpoint.meta["best"]
+        self.scores, self.step, self.judged = known["scores"], known["step"], known["judged"]
+        named = checkpoint.arrays.items()
+        self.weights = {name.removeprefix(PREFIX): np.array(a) for name, a in named if name.startswith(PREFIX)}
+
+
+def _correlation(first: Array, second: Array) -> float:
+    """Mean over fields of Pearson's correlation; 0 where one is constant."""
+    found = []
+    for a, b in zip(first, second, strict=True):
+        spread = float(a.std() * b.std())
+        found.append(float(((a - a.mean()) * (b - b.mean())).mean()) / spread if spread > 1e-9 else 0.0)
+    return float(np.mean(found))
+
+
+def _likely_sizes(labels: Sequence[Array], prior: MaskPrior) -> float:
+    """Share of the foreground, 0 to 1, that belongs to whole objects of a size that the masks have."""
+    whole = [np.where(np.isin(one, ids_at_edge(one)), 0, one) for one in labels]
+    sizes = np.concatenate([diameters_of_cells(one) for one in whole])
+    if len(sizes) < FEWEST:
+        return 0.0
+    volumes = sizes ** labels[0].ndim
+    deviation = np.abs(np.log(sizes / prior.diameter)) / np.log1p(max(prior.spread, 0.1))
+    likely = np.exp(-0.5 * np.maximum(0, deviation - 1) ** 2)
+    return float((volumes * likely).sum() / volumes.sum())
