@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from napari_cellseg_ssl import __version__
-from napari_cellseg_ssl.cli import commands, scoring
+from napari_cellseg_ssl.cli import commands, scoring, synthesis
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.registry import METHODS
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cellseg-ssl", description="Segment cells with few labels or none.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_methods, _add_train, _add_segment, _add_tune, _add_score, _add_demo):
+    for add in (_add_methods, _add_train, _add_segment, _add_tune, _add_score, _add_synthesise, _add_demo):
         command = add(subparsers)
         command.add_argument("--json", action="store_true", help="print one JSON object")
         command.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
@@ -97,6 +97,18 @@ def _add_score(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     command.add_argument("--truth", type=Path, required=True, metavar="DIR")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write one row per image")
     command.set_defaults(run=scoring.score)
+    return command
+
+
+def _add_synthesise(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("synthesise", help="draw images with known objects, to train other methods on")
+    command.add_argument("model", metavar="RUN", help="run folder of adgan")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets the folders images and labels")
+    command.add_argument("--count", type=int, default=50, help="how many pairs")
+    command.add_argument("--shape", type=int, nargs="+", default=[256, 256], metavar="PX", help="Y X or Z Y X")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device", default="auto", help=", ".join(DEVICE_NAMES))
+    command.set_defaults(run=synthesis.synthesise)
     return command
 
 

@@ -1,6 +1,6 @@
 """What a method is: a description that needs no torch, and four things it can do."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.options import Json, options_from_json
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 
@@ -133,6 +134,17 @@ class NeedsField(Protocol):
 
     def for_field(self, field: Array) -> Predictor:
         """Return a predictor for the tiles of a normalised field (C, *S) at the working scale."""
+        ...
+
+
+@runtime_checkable
+class DrawsImages(Protocol):
+    """A method whose models can draw images of objects that they invent."""
+
+    def synthetic_pairs(
+        self, bundle: "ModelBundle", shape: Sequence[int], *, count: int, seed: int, device: str
+    ) -> Iterator["SyntheticPair"]:
+        """Draw images of `shape`, with their objects as wide as at the model's working scale."""
         ...
 
 

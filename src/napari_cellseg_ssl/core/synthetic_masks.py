@@ -53,6 +53,14 @@ class SyntheticMask:
     labels: Array
 
 
+@dataclass(frozen=True)
+class SyntheticPair:
+    """An image (*S) float32 from 0 to 1 that a network drew, and the objects it was told to draw, (*S) int32."""
+
+    image: Array
+    labels: Array
+
+
 def draw_mask(prior: MaskPrior, shape: Sequence[int], rng: np.random.Generator) -> SyntheticMask:
     """Draw objects at random places until the mask is as covered as it should be; they may touch, but not overlap.
 

@@ -9,10 +9,12 @@ from napari_cellseg_ssl.tasks.requests import (
     PredictRequest,
     PreviewWindow,
     SegmentRequest,
+    SynthesisRequest,
     TrainRequest,
     TuneRequest,
 )
 from napari_cellseg_ssl.tasks.run import train
+from napari_cellseg_ssl.tasks.synthesis import synthesise
 from napari_cellseg_ssl.tasks.tune import tune
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Preview",
     "PreviewWindow",
     "SegmentRequest",
+    "SynthesisRequest",
     "TrainRequest",
     "Trial",
     "TrialDone",
@@ -33,6 +36,7 @@ __all__ = [
     "predict",
     "segment",
     "segment_image",
+    "synthesise",
     "train",
     "tune",
 ]

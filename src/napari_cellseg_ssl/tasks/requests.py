@@ -148,3 +148,23 @@ class ExportRequest:
     write_labels: bool = True
     file_format: FileFormat = "tiff"
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisRequest:
+    """Draw images with known objects, to train a method on that needs labels.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets "images" and "labels", with files of the same names.
+    shape : tuple of int
+        (Y, X) or (Z, Y, X), px.
+    """
+
+    bundle: ModelBundle
+    folder: Path
+    shape: tuple[int, ...] = (256, 256)
+    count: int = 50
+    seed: int = 0
+    device: str = "auto"

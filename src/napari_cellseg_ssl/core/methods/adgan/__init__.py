@@ -4,7 +4,7 @@ Yao et al., "AD-GAN: End-to-end Unsupervised Nuclei Segmentation with Aligned Di
 (arXiv 2107.11022).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_cellseg_ssl.core.events import TrainEvent
@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
 from napari_cellseg_ssl.core.methods.adgan.options import PRESETS, AdganOptions, AdganSegmentOptions
 from napari_cellseg_ssl.core.methods.adgan.segmentation import segment
+from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -58,6 +59,14 @@ class Adgan:
     def segment(self, maps: PredictionMaps, options: Any) -> Array:
         """Make instances from the translated mask."""
         return segment(maps, options)
+
+    def synthetic_pairs(
+        self, bundle: "ModelBundle", shape: Sequence[int], *, count: int, seed: int, device: str
+    ) -> Iterator[SyntheticPair]:
+        """Draw masks as in training, and images for them."""
+        from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
+
+        return synthetic_pairs(bundle, shape, count=count, seed=seed, device=device)
 
 
 METHOD = Adgan()

@@ -66,13 +66,17 @@ class Judge:
 
 @dataclass
 class BestMoment:
-    """The weights of the moment that was judged best so far, and what was said of it."""
+    """The weights of the moment that was judged best so far, and what was said of it.
+
+    `judged` moments there were, the last one after `last_step`.
+    """
 
     judge: Judge
     weights: Mapping[str, Array] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     step: int = 0
     judged: int = 0
+    last_step: int = -1
 
     def consider(self, predictor: AdganPredictor, weights: Mapping[str, Array], step: int) -> Validated:
         """Judge a moment, and keep it if it is the best."""
@@ -80,7 +84,7 @@ class BestMoment:
         is_best = scores["quality"] >= self.scores.get("quality", -np.inf)
         if is_best:
             self.weights, self.scores, self.step = weights, scores, step
-        self.judged += 1
+        self.judged, self.last_step = self.judged + 1, step
         return Validated(step, scores, is_best)
 
     def arrays(self) -> dict[str, Array]:
@@ -89,12 +93,14 @@ class BestMoment:
 
     def state(self) -> dict[str, Json]:
         """Return what is known of them, for a checkpoint."""
-        return {"best": {"scores": dict(self.scores), "step": self.step, "judged": self.judged}}
+        said = {"scores": dict(self.scores), "step": self.step, "judged": self.judged, "last_step": self.last_step}
+        return {"best": said}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         known: Any = checkpoint.meta["best"]
-        self.scores, self.step, self.judged = known["scores"], known["step"], known["judged"]
+        self.scores, self.step = known["scores"], known["step"]
+        self.judged, self.last_step = known["judged"], known["last_step"]
         named = checkpoint.arrays.items()
         self.weights = {name.removeprefix(PREFIX): np.array(a) for name, a in named if name.startswith(PREFIX)}
 

@@ -28,6 +28,11 @@ class Greys:
         greys: Array = (2 * bright**self.gamma - 1).astype(np.float32)
         return greys
 
+    def brightness(self, greys: Array) -> Array:
+        """Turn greys back into brightness from 0 to 1, as it was before objects were made bright and lifted."""
+        bright = ((greys.astype(np.float32) + 1) / 2) ** (1 / self.gamma)
+        return 1 - bright if self.is_dark else bright
+
 
 def greys_for(crops: Array, *, polarity: str, gamma: float) -> Greys:
     """Choose channels and polarity by looking at normalised crops (B, C, *S).

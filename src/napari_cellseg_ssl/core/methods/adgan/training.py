@@ -26,6 +26,7 @@ from napari_cellseg_ssl.core.methods.adgan.learner import Learner
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
 from napari_cellseg_ssl.core.methods.adgan.prior import LOOKED_AT, mask_prior
+from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler
 from napari_cellseg_ssl.core.torch_tools.steps import Every
 from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
@@ -63,7 +64,7 @@ def train(data: TrainingSet, options: AdganOptions, run: Run) -> Iterator[TrainE
         learner.restore(run.resume)
         best.restore(run.resume)
     reason = yield from _optimise(learner, best, run)
-    if best.step < learner.step or not best.judged:
+    if best.last_step != learner.step:
         yield _judged(learner, best)
     yield TrainFinished(_bundle(learner, best, run, architecture, intensity, reason), reason)
 
@@ -146,7 +147,7 @@ def _optimise(learner: Learner, best: BestMoment, run: Run) -> Generator[TrainEv
         losses = learner.learn(rate)
         learner.history.append({"step": learner.step, **losses, "rate": rate})
         yield Step(learner.step, done, losses, rate)
-        if done * MOMENTS >= best.judged + 1:
+        if run.fraction(learner.step, options.steps) * MOMENTS >= best.judged + 1:
             yield _judged(learner, best)
         if snapshot.is_due():
             yield Snapshot(learner.step, predictor_of(learner))
@@ -192,7 +193,11 @@ def _bundle(
         segment_options=best.judge.options,
         architecture=architecture,
         intensity=intensity,
-        weights={**best.weights, CHANNEL_WEIGHTS: learner.greys.weights},
+        weights={
+            **best.weights,
+            CHANNEL_WEIGHTS: learner.greys.weights,
+            COVERAGE: np.array(learner.prior.coverage, np.float32),
+        },
         provenance=Provenance(
             seed=run.seed,
             device=run.device,

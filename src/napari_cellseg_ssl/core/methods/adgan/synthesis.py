@@ -1,0 +1,60 @@
+"""What else the one network can do: images for drawn masks, and all that lies between an image and its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
+from napari_cellseg_ssl.core.methods.adgan.greys import greys_of
+from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor, load_predictor
+from napari_cellseg_ssl.core.methods.adgan.prior import mask_prior
+from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair, draw_mask
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+
+COVERAGE = "masks.coverage"
+"""Where a model keeps how densely its masks were covered."""
+
+
+def synthetic_pairs(
+    bundle: ModelBundle, shape: Sequence[int], *, count: int, seed: int = 0, device: str = "cpu"
+) -> Iterator[SyntheticPair]:
+    """Draw masks as in training, and images for them: pairs from which a supervised method can learn.
+
+    Objects are as wide as at the model's working scale.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (Y, X) or (Z, Y, X), px.
+
+    Raises
+    ------
+    WrongRun
+        If the bundle is not one of AD-GAN's, or is damaged.
+    """
+    if COVERAGE not in bundle.weights:
+        raise WrongRun(f"The run lacks '{COVERAGE}'.", "Train again.")
+    predictor, greys = load_predictor(bundle, device), greys_of(bundle.architecture, bundle.weights)
+    coverage = tuple(bundle.weights[COVERAGE].tolist())
+    prior = replace(mask_prior(bundle.train_options), coverage=coverage)
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        mask = draw_mask(prior, shape, rng)
+        drawn = predictor.translate(mask.image[np.newaxis, np.newaxis], MASK, IMAGE)[0, 0]
+        yield SyntheticPair(greys.brightness(drawn), mask.labels)
+
+
+def between_image_and_mask(predictor: AdganPredictor, greys: Array, *, steps: int = 11) -> Array:
+    """Translate images (B, 1, *S) by degrees, from themselves to their masks, (steps, B, 1, *S) (section 5.5).
+
+    The decoder is told (1 − τ) image + τ mask, with τ from 0 to 1.
+    """
+    return np.stack([predictor.translate(greys, IMAGE, tau) for tau in np.linspace(0, 1, steps).tolist()])

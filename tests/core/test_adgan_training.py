@@ -1,0 +1,276 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
+from napari_cellseg_ssl.core.events import (
+    Checkpoint,
+    MapsReady,
+    Snapshot,
+    Started,
+    Step,
+    TrainFinished,
+    Validated,
+    last_of,
+)
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.adgan.choosing import Judge
+from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
+from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
+from napari_cellseg_ssl.core.methods.adgan.prior import mask_prior, preview_masks
+from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
+from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask, objects_to_mask
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+
+SMALL = AdganOptions(steps=6, width=8, blocks=1, crop=32, batch=2, working_diameter=10.0)
+SPECS = {spec.name: spec for spec in INFO.maps}
+
+
+def photograph(shape=(90, 80), seed=0, channels=1):
+    """A noisy picture (C, *S) uint8 of bright objects 10 px wide."""
+    rng = np.random.default_rng(seed)
+    labels = draw_mask(MaskPrior(diameter=10.0, coverage=(0.2,)), shape, rng).labels
+    pixels = 40 + 150 * (labels > 0) + rng.normal(0, 6, (channels, *shape))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def training_set(*pictures, diameter=10.0, axes="CYX"):
+    return TrainingSet(
+        tuple(
+            TrainingItem(image=ImageStack.from_array(one, axes, name=f"image {i}"), diameter=diameter)
+            for i, one in enumerate(pictures)
+        )
+    )
+
+
+def trained(options=SMALL, data=None, **run):
+    return list(METHOD.train(data or training_set(photograph()), options, Run(**run)))
+
+
+def bundle_of(events):
+    return last_of(events, TrainFinished).bundle
+
+
+def same_weights(first, second):
+    return all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+def maps_of(bundle, image, axes="CYX"):
+    events = predict_tiled(
+        ImageStack.from_array(image, axes),
+        METHOD.predictor(bundle, "cpu"),
+        diameter=10.0,
+        specs=SPECS,
+        intensity=bundle.intensity,
+    )
+    return last_of(events, MapsReady).maps
+
+
+def test_training_takes_the_wanted_steps_and_ends_with_a_model():
+    events = trained()
+
+    assert events[0] == Started(6, "cpu")
+    assert [event.step for event in events if isinstance(event, Step)] == [1, 2, 3, 4, 5, 6]
+    assert set(events[1].losses) == {"reconstruction", "cycle", "content", "adversarial", "discriminator"}
+    assert events[-1].reason == "completed"
+
+
+def test_training_leaves_the_random_numbers_of_the_host_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+
+    trained()
+
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole = trained()
+    half = next(event for event in whole if isinstance(event, Checkpoint) and event.step == 3)
+
+    resumed = trained(resume=half)
+
+    assert bundle_of(resumed).provenance.steps == 6
+    assert same_weights(bundle_of(resumed), bundle_of(whole))
+    assert bundle_of(resumed).provenance.scores == bundle_of(whole).provenance.scores
+
+
+def test_a_training_stopped_before_its_first_step_can_go_on():
+    stopped = trained(should_stop=lambda: True)
+
+    resumed = trained(resume=last_of(stopped, Checkpoint))
+
+    assert stopped[-1].reason == "stopped"
+    assert same_weights(bundle_of(resumed), bundle_of(trained()))
+
+
+def test_a_checkpoint_without_its_random_state_is_refused():
+    checkpoint = last_of(trained(should_stop=lambda: True), Checkpoint)
+
+    with pytest.raises(WrongRun, match="random state"):
+        trained(resume=dataclasses.replace(checkpoint, meta={}))
+
+
+def test_the_rate_is_constant_for_half_of_the_work_and_falls_to_nothing():
+    rates = [event.rate for event in trained(dataclasses.replace(SMALL, steps=10)) if isinstance(event, Step)]
+
+    assert rates[:6] == [SMALL.rate] * 6
+    assert rates[6:] == pytest.approx([SMALL.rate * share for share in (0.8, 0.6, 0.4, 0.2)])
+
+
+def test_a_time_budget_replaces_the_number_of_steps():
+    clock = iter(np.arange(0, 100, 0.25))
+
+    events = trained(time_budget=3.0, elapsed=lambda: float(next(clock)))
+
+    assert events[0].total_steps is None
+    assert 6 < sum(isinstance(event, Step) for event in events) < 13
+
+
+def test_the_best_of_several_moments_is_kept_and_told():
+    events = trained(dataclasses.replace(SMALL, steps=12))
+
+    moments = [event for event in events if isinstance(event, Validated)]
+    scores = bundle_of(events).provenance.scores
+    best = [moment for moment in moments if moment.best][-1]
+    assert len(moments) == 12
+    assert scores["quality"] == best.scores["quality"] == max(moment.scores["quality"] for moment in moments)
+    assert scores["chosen_step"] == best.step
+    assert sum("quality" in row for row in bundle_of(events).history) == 12
+
+
+def test_the_average_predicts_and_not_the_last_step():
+    one = next(event for event in trained(dataclasses.replace(SMALL, steps=1)) if isinstance(event, TrainFinished))
+    last = bundle_of(trained())
+
+    assert not same_weights(one.bundle, last)
+
+
+def test_a_snapshot_translates_both_ways_while_training_goes_on(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    crops = np.random.default_rng(0).random((1, 1, 48, 40)).astype(np.float32)
+
+    snapshot = next(
+        event for event in METHOD.train(training_set(photograph()), SMALL, Run()) if isinstance(event, Snapshot)
+    )
+
+    assert snapshot.predictor(crops, np.zeros((1, 2), int))["translated-mask"].shape == (1, 1, 48, 40)
+    assert snapshot.predictor.reconstruct(crops).shape == (1, 1, 48, 40)
+    assert snapshot.predictor.translate(2 * crops - 1, MASK, IMAGE).shape == (1, 1, 48, 40)
+
+
+def test_training_starts_from_a_model_of_the_same_network_only():
+    parent = bundle_of(trained())
+
+    child = bundle_of(trained(dataclasses.replace(SMALL, steps=1, rate=1e-7), start_from=parent))
+
+    assert child.provenance.parent == parent.id
+    with pytest.raises(WrongRun, match="width"):
+        trained(dataclasses.replace(SMALL, width=4), start_from=parent)
+
+
+def test_volumes_are_learnt_from_and_segmented():
+    volume = photograph((16, 40, 40))
+    options = dataclasses.replace(SMALL, steps=2, width=4, crop=24, batch=1)
+
+    bundle = bundle_of(trained(options, training_set(volume, axes="CZYX")))
+
+    assert crop_shape(options, 3) == (12, 24, 24)
+    maps = maps_of(bundle, volume, "CZYX")
+    assert METHOD.segment(maps, bundle.segment_options).shape == (1, 16, 40, 40)
+
+
+def test_images_smaller_than_a_crop_are_learnt_from():
+    events = trained(data=training_set(photograph((20, 17))))
+
+    assert events[-1].reason == "completed"
+
+
+def test_empty_and_constant_images_are_learnt_from_and_nothing_is_found_in_them():
+    bundle = bundle_of(trained(data=training_set(np.full((1, 60, 60), 7, np.uint8))))
+
+    assert METHOD.segment(maps_of(bundle, np.full((1, 60, 60), 7, np.uint8)), bundle.segment_options).max() == 0
+
+
+def test_crops_that_the_discriminator_cannot_judge_are_refused():
+    with pytest.raises(WrongOption, match="too small"):
+        trained(dataclasses.replace(SMALL, crop=24, crop_depth=4), training_set(photograph((16, 40, 40)), axes="CZYX"))
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])
+def test_presets_are_valid_and_the_paper_one_has_the_papers_numbers(preset):
+    options = INFO.preset(preset)
+
+    if preset == "paper":
+        assert (options.width, options.blocks, options.rate, options.batch, options.steps) == (64, 4, 1e-4, 16, 10_000)
+        assert (options.reconstruction, options.cycle, options.content, options.adversarial) == (20, 20, 1, 1)
+        assert (options.masks, options.upsampling, options.crop) == ("rim", "transposed", 256)
+
+
+def test_a_preview_shows_what_training_would_draw():
+    options = dataclasses.replace(SMALL, coverage=0.3)
+
+    masks = preview_masks(options, (64, 64), count=3, seed=1)
+
+    again = np.random.default_rng(1)
+    for mask in masks:
+        assert np.array_equal(mask.image, draw_mask(mask_prior(options), (64, 64), again).image)
+
+
+class Painter:
+    """In place of a network: finds given objects, and draws objects as bright as they are."""
+
+    def __init__(self, labels):
+        self._masks = np.stack([objects_to_mask(one, rim=False) for one in labels])[:, np.newaxis]
+
+    def translate(self, images, source, target):
+        return self._masks if source == IMAGE else images
+
+
+def test_moments_that_find_the_objects_are_judged_better():
+    rng, prior = np.random.default_rng(0), MaskPrior(diameter=14.0, coverage=(0.25,), rim=False)
+    truth = [draw_mask(prior, (96, 96), rng).labels for _ in range(3)]
+    fields = np.stack([objects_to_mask(one, rim=False) for one in truth])[:, np.newaxis]
+    judge = Judge(fields=fields, prior=prior, options=segment_options(AdganOptions(masks="plain")))
+    half = [np.where(one % 2, one, 0) for one in truth]
+    merged = [np.where(np.arange(96) < 48, 1, 0) * np.ones((96, 1), np.int32) for _ in truth]
+    elsewhere = [np.roll(one, 30, axis=0) for one in truth]
+
+    right, missing, lump, shifted, none = (
+        judge.judge(Painter(labels))["quality"]
+        for labels in (truth, half, merged, elsewhere, [0 * one for one in truth])
+    )
+
+    assert right > 0.9
+    assert missing < 0.9 * right
+    assert max(lump, shifted, none) < 0.5 * right
+
+
+def test_drawn_pairs_are_images_with_their_objects():
+    bundle = bundle_of(trained())
+
+    pairs = list(synthetic_pairs(bundle, (50, 61), count=3, seed=4))
+    again = list(synthetic_pairs(bundle, (50, 61), count=3, seed=4))
+
+    assert len(pairs) == 3
+    for pair, same in zip(pairs, again, strict=True):
+        assert pair.image.shape == pair.labels.shape == (50, 61)
+        assert pair.image.min() >= 0
+        assert pair.image.max() <= 1
+        assert pair.labels.max() > 0
+        assert np.array_equal(pair.image, same.image)
+
+
+def test_a_short_training_learns_to_reconstruct():
+    options = dataclasses.replace(SMALL, steps=40, rate=2e-3)
+
+    losses = [event.losses["reconstruction"] for event in trained(options) if isinstance(event, Step)]
+
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:3])
