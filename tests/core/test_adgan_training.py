@@ -131,7 +131,7 @@ def test_a_time_budget_replaces_the_number_of_steps():
     events = trained(time_budget=3.0, elapsed=lambda: float(next(clock)))
 
     assert events[0].total_steps is None
-    assert 6 < sum(isinstance(event, Step) for event in events) < 13
+    assert 3 < sum(isinstance(event, Step) for event in events) < 13
 
 
 def test_the_best_of_several_moments_is_kept_and_told():

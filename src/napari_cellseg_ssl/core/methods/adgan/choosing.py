@@ -93,8 +93,8 @@ class BestMoment:
 
     def state(self) -> dict[str, Json]:
         """Return what is known of them, for a checkpoint."""
-        said = {"scores": dict(self.scores), "step": self.step, "judged": self.judged, "last_step": self.last_step}
-        return {"best": said}
+        moments: dict[str, Json] = {"step": self.step, "judged": self.judged, "last_step": self.last_step}
+        return {"best": {**moments, "scores": {**self.scores}}}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""

@@ -22,10 +22,11 @@ class AdganOptions:
         unit="px",
     )
     masks: str = option(
-        "rim",
+        "plain",
         label="Masks",
-        help="rim: synthetic objects have a grey rim, so that touching ones can be told apart; plain: they have none",
-        choices=("rim", "plain"),
+        help="plain: synthetic objects are white; rim: they have a grey rim, by which long trainings tell touching "
+        "ones apart",
+        choices=("plain", "rim"),
     )
     spread: float = option(
         0.3,
@@ -109,11 +110,11 @@ class AdganSegmentOptions:
     split: str = option(
         "shape",
         label="Split by",
-        help="shape: at necks; rim: by the grey rims, which long trainings learn to draw",
+        help="shape: at necks; rim: by the grey rims, for models that were trained with such masks for long",
         choices=("shape", "rim"),
     )
     threshold: float = option(
-        -0.5,
+        PLAIN_THRESHOLD,
         label="Threshold",
         help="Of the translated mask, -1 to 1. Lower: larger objects, and dim ones too",
         min=-0.98,
@@ -148,10 +149,10 @@ class AdganSegmentOptions:
 
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "fast": {},
-    "balanced": {"steps": 5000, "working_diameter": 20.0, "width": 24, "blocks": 4, "crop": 96, "rate": 3e-4},
+    "balanced": {"steps": 5000, "working_diameter": 20.0, "width": 24, "blocks": 4, "crop": 96, "rate": 3e-4, "masks": "rim"},
     "paper": {
         "steps": 10_000, "working_diameter": 30.0, "width": 64, "blocks": 4, "crop": 256, "batch": 16, "rate": 1e-4,
-        "upsampling": "transposed", "gamma": 1.0,
+        "upsampling": "transposed", "gamma": 1.0, "masks": "rim",
     },
 }  # fmt: skip
 

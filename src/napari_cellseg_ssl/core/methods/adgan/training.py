@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import (
     Checkpoint,
+    Note,
     Reason,
     Snapshot,
     Started,
@@ -20,6 +21,7 @@ from napari_cellseg_ssl.core.events import (
     Validated,
 )
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.adgan import advice
 from napari_cellseg_ssl.core.methods.adgan.choosing import MOMENTS, BestMoment, Judge
 from napari_cellseg_ssl.core.methods.adgan.greys import CHANNEL_WEIGHTS, greys_for
 from napari_cellseg_ssl.core.methods.adgan.learner import Learner
@@ -60,13 +62,19 @@ def train(data: TrainingSet, options: AdganOptions, run: Run) -> Iterator[TrainE
     intensity = run.start_from.intensity if run.start_from else Intensity()
     learner, judge, architecture = _prepare(data, options, run, intensity)
     best = BestMoment(judge)
+    notes = advice.before(data, options, learner.prior, learner.greys)
+    for text in notes:
+        yield Note(text)
     if run.resume:
         learner.restore(run.resume)
         best.restore(run.resume)
     reason = yield from _optimise(learner, best, run)
     if best.last_step != learner.step:
         yield _judged(learner, best)
-    yield TrainFinished(_bundle(learner, best, run, architecture, intensity, reason), reason)
+    for text in advice.after(best.scores):
+        yield Note(text)
+    notes += advice.after(best.scores)
+    yield TrainFinished(_bundle(learner, best, run, architecture, intensity, reason, notes), reason)
 
 
 def _prepare(
@@ -185,6 +193,7 @@ def _bundle(
     architecture: Mapping[str, Any],
     intensity: Intensity,
     reason: Reason,
+    notes: tuple[str, ...],
 ) -> ModelBundle:
     return ModelBundle(
         name="adgan",
@@ -206,6 +215,7 @@ def _bundle(
             reason=reason,
             parent=run.start_from.id if run.start_from else "",
             scores={**best.scores, "chosen_step": float(best.step)},
+            notes=notes,
         ),
         history=tuple(row for row in learner.history if row["step"] % STEPS_PER_ROW == 1 or "quality" in row),
     )
