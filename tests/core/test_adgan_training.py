@@ -8,6 +8,7 @@ from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import (
     Checkpoint,
     MapsReady,
+    Note,
     Snapshot,
     Started,
     Step,
@@ -75,8 +76,9 @@ def test_training_takes_the_wanted_steps_and_ends_with_a_model():
     events = trained()
 
     assert events[0] == Started(6, "cpu")
-    assert [event.step for event in events if isinstance(event, Step)] == [1, 2, 3, 4, 5, 6]
-    assert set(events[1].losses) == {"reconstruction", "cycle", "content", "adversarial", "discriminator"}
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert set(steps[0].losses) == {"reconstruction", "cycle", "content", "adversarial", "discriminator"}
     assert events[-1].reason == "completed"
 
 
@@ -212,6 +214,18 @@ def test_presets_are_valid_and_the_paper_one_has_the_papers_numbers(preset):
         assert (options.width, options.blocks, options.rate, options.batch, options.steps) == (64, 4, 1e-4, 16, 10_000)
         assert (options.reconstruction, options.cycle, options.content, options.adversarial) == (20, 20, 1, 1)
         assert (options.masks, options.upsampling, options.crop) == ("rim", "transposed", 256)
+
+
+def test_what_is_assumed_and_what_may_go_wrong_is_said_first():
+    events = trained(
+        dataclasses.replace(SMALL, steps=1, working_diameter=14.0), training_set(255 - photograph((40, 40)))
+    )
+
+    told = " ".join(event.text for event in events if isinstance(event, Note))
+    assert "darker than what is around them" in told
+    assert "room for only 16 objects" in told
+    assert "2.3 diameters wide" in told
+    assert bundle_of(events).provenance.notes[0] in told
 
 
 def test_a_preview_shows_what_training_would_draw():

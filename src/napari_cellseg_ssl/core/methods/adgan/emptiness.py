@@ -7,7 +7,7 @@ from napari_cellseg_ssl.core.images import Array
 
 OBJECT_SCALE = 1 / 6
 """Width of the blur, in diameters, that leaves objects and takes noise away."""
-MORE_THAN_NOISE = 2.5
+MORE_THAN_NOISE = 4.0
 """Contrast at the objects' scale, in units of what noise of the pixels alone would leave there."""
 FLAT = 1e-6
 

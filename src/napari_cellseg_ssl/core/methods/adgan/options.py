@@ -149,7 +149,9 @@ class AdganSegmentOptions:
 
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "fast": {},
-    "balanced": {"steps": 5000, "working_diameter": 20.0, "width": 24, "blocks": 4, "crop": 96, "rate": 3e-4, "masks": "rim"},
+    "balanced": {
+        "steps": 5000, "working_diameter": 20.0, "width": 24, "blocks": 4, "crop": 96, "rate": 3e-4, "masks": "rim",
+    },
     "paper": {
         "steps": 10_000, "working_diameter": 30.0, "width": 64, "blocks": 4, "crop": 256, "batch": 16, "rate": 1e-4,
         "upsampling": "transposed", "gamma": 1.0, "masks": "rim",
