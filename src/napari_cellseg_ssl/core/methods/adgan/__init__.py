@@ -2,6 +2,32 @@
 
 Yao et al., "AD-GAN: End-to-end Unsupervised Nuclei Segmentation with Aligned Disentangling Training", 2021
 (arXiv 2107.11022).
+
+One auto-encoder serves images and masks; it is told by its normalisations which of them it sees and which is wanted.
+Reconstructions teach encoder and decoder, all other losses the encoder alone. Segmentation is a translation into the
+domain of the masks.
+
+Deviations, from the paper and from the authors' code, and why:
+
+- Adaptive normalisation with the square under the root and with mean and scale in their places, as in the code;
+  equations 6 and 7 print both otherwise.
+- Losses in the code's least-squares form; layers between domain and style are 64 wide (paper 256): there are only two
+  domains to tell apart.
+- Sizes are equivalent diameters about that of a typical object, and masks are covered as the images are, by an estimate
+  for each crop; the paper gives ranges of semi-axes and of numbers of objects by hand.
+- In 3D the two minor axes are drawn independently and objects point anywhere; paper and code leave that open.
+- Images are scaled by percentiles and not by their extremes, and their square root is shown, which lifts dim objects;
+  dark objects are made bright. `gamma=1` leaves them as they are.
+- Crops are drawn without end from any number of images, of any size; the code needs eight images larger than a crop.
+- The decoder repeats pixels before a convolution; the transposed one of the paper leaves chequers in short trainings.
+- Masks without rims in the preset "fast", split at necks: rims need thousands of steps. The paper's masks and its
+  watershed from ternary masks are there as `masks=rim` and `split=rim`.
+- An average of the weights predicts, and of several moments of the training the one that is judged best without labels
+  (`choosing`): translations fluctuate.
+- Images are padded by reflection, not resized. Normalisations use the statistics of the whole field also where it is
+  predicted in tiles, and fields that show noise only give empty masks: the code would find objects in them.
+- The discriminator keeps thin volumes as deep as they are in its first layers. The pool holds translations only.
+- Bfloat16 convolutions where the processor has them.
 """
 
 from collections.abc import Iterator, Sequence
