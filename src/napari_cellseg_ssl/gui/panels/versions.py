@@ -12,7 +12,7 @@ from napari_cellseg_ssl.tasks.session import Controls, SessionState
 from napari_cellseg_ssl.tasks.versioning import Compared
 from napari_cellseg_ssl.tasks.versions import Version
 
-COLUMNS = ("", "time", "model", "painted", "F1")
+COLUMNS = ("", "time", "model", "painted", "held-out F1")
 VERSION = Qt.ItemDataRole.UserRole
 ROWS = 5
 STEPS, REDRAW_MS = 100, 60
@@ -35,7 +35,10 @@ class VersionsPanel(Stage):
         self._empty = note(EMPTY)
         self.list = QTreeWidget()
         self.list.setObjectName("cellseg_versions")
-        self.list.setToolTip("Choose one to restore it, two to compare them. F1: on painted cells that were held out.")
+        self.list.setToolTip(
+            "Choose one to restore it, two to compare them. The F1 is that on painted cells that were held out from "
+            "learning; there is none where too few are painted, or the method learns from none."
+        )
         self.list.setHeaderLabels(list(COLUMNS))
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
