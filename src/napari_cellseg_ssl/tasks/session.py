@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import Curve
-from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.session_events import (
     Activity,
     Agreement,
@@ -103,9 +103,9 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
     """
     match event:
         case ImageChosen(name):
-            return replace(state, image=name, has_maps=False, has_labels=False, agreement="")
+            return replace(state, image=name, has_maps=False, agreement="")
         case MethodChosen(method_id, learns):
-            return replace(state, method_id=method_id, learns=learns, failure=None)
+            return replace(state, method_id=method_id, learns=learns, has_maps=False, failure=None)
         case Checked(reasons):
             return replace(state, reasons=reasons)
         case VersionsFound(versions):
@@ -163,8 +163,6 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return _with_bundle(state, bundle, words.get(reason, "Learned"))
         case MapsReady():
             return replace(state, has_maps=True)
-        case LabelsReady():
-            return replace(state, has_labels=True)
         case Agreement(f1, n_cells, n_reference):
             text = f"{n_cells} cells; the classical result has {n_reference}, and they agree with F1 {f1:.2f}."
             return replace(state, agreement=text, message="")
@@ -181,12 +179,14 @@ def _moved(state: SessionState, fraction: float, seconds: float) -> SessionState
 
 
 def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> SessionState:
+    is_same = bundle.method_id == state.method_id
     return replace(
         state,
+        method_id=bundle.method_id,
+        learns=state.learns if is_same else bool(bundle.weights),
         bundle=bundle,
         current=None,
         has_maps=False,
-        has_labels=False,
         agreement="",
         message=f"{words} model '{bundle.name}'.",
     )
