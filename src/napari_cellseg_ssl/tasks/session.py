@@ -70,6 +70,15 @@ DOING: Mapping[str, str] = {
 }
 
 
+PHASES: Mapping[str, str] = {
+    "baseline": "from the painted cells",
+    "refinement": "teaching itself on the rest",
+    "cellulus": "first embeddings, from the images alone",
+    "supported": "then cells, from pseudo-labels and what is painted",
+}
+"""What a part of a training does, where its name does not say it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Controls:
     """What may be pressed and what is read."""
@@ -153,7 +162,8 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return replace(state, device=device)
         case Step(step, fraction, losses, _, phase):
             state = _moved(state, fraction, seconds)
-            return replace(state, phase=phase, curve=state.curve.with_point(step, losses))
+            curve = state.curve if phase == state.phase else Curve()  # losses of two parts cannot be compared
+            return replace(state, phase=phase, curve=curve.with_point(step, losses))
         case Validated(_, scores, _):
             return replace(state, score=", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
         case TileDone(done, total) | TrialDone(done, total):
@@ -236,7 +246,11 @@ def _status(state: SessionState) -> str:
     doing = DOING[state.activity]
     if state.paused:
         return f"{doing}: paused."
-    details = [state.phase, f"loss {state.curve.last:.3g}" if state.curve.values else "", state.score]
+    details = [
+        PHASES.get(state.phase, state.phase),
+        f"loss {state.curve.last:.3g}" if state.curve.values else "",
+        state.score,
+    ]
     found = " · ".join(part for part in details if part) if state.activity == "training" else ""
     return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
 
