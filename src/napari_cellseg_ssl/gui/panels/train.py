@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLa
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.loss_plot import LossPlot
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
@@ -22,7 +22,7 @@ MODES = {"auto": "guessed", "sparse": "painted: 0 unknown, 1 background", "dense
 
 def is_annotation(layer: Layer) -> bool:
     """Whether a layer may hold painted cells."""
-    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind") not in MADE_BY_US
+    return isinstance(layer, Labels) and kind_of(layer) not in MADE_BY_US
 
 
 class TrainPanel(Stage):
