@@ -283,3 +283,17 @@ def test_a_run_that_is_opened_brings_its_method_along(screen, tmp_path):
     assert screen.find("train").isVisible()
     screen.click("segment")
     screen.wait(lambda: screen.controller.maps is not None)
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["while the dock is open", "before the dock is opened"])
+def test_hidden_labels_such_as_the_truth_of_a_sample_are_not_learned_from_unasked(open_screen, is_open):
+    truth = {"data": disks(), "name": "truth", "visible": False}
+    if is_open:
+        screen = open_screen()
+        screen.viewer.add_labels(**truth)
+    else:
+        screen = open_screen(labels=truth)
+
+    assert screen.controller.annotation_layer is None
+    screen.find("annotation").setCurrentText("truth")
+    assert screen.controller.annotation_layer.name == "truth"
