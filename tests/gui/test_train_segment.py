@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import fakes
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.gui.controller import controller_of
@@ -297,3 +299,25 @@ def test_hidden_labels_such_as_the_truth_of_a_sample_are_not_learned_from_unaske
     assert screen.controller.annotation_layer is None
     screen.find("annotation").setCurrentText("truth")
     assert screen.controller.annotation_layer.name == "truth"
+
+
+def test_a_method_that_can_start_from_the_model_of_another_offers_that(screen, monkeypatch):
+    screen.train(steps=3)
+    screen.wait_idle()
+    own, start = screen.controller.bundle, screen.find("go_on")
+    assert start.text() == "go on from the current model"
+    other = replace(own, method_id="classical", architecture={**own.architecture, "tag": "other"})
+
+    screen.controller.state = replace(screen.controller.state, bundle=other)
+    screen.dock.draw(screen.controller.state)
+    assert not start.isVisible()
+
+    monkeypatch.setattr(fakes.METHOD, "info", replace(fakes.METHOD.info, starts_from=("other",)), raising=False)
+    screen.dock.draw(screen.controller.state)
+    assert start.isVisible()
+    assert start.text() == "start from the current model of Classical"
+    start.setChecked(True)
+    assert screen.find("train").text() == "Train"
+    screen.train(steps=3)
+    screen.wait_idle()
+    assert screen.controller.bundle.provenance.parent == other.id
