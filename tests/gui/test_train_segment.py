@@ -12,6 +12,7 @@ import fakes
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.gui.controller import controller_of
+from napari_cellseg_ssl.tasks.session import BundleOpened
 
 NAMES = (
     *("method", "image", "annotation", "diameter", "preset", "device", "train", "stop", "pause", "segment", "tune"),
@@ -321,3 +322,18 @@ def test_a_method_that_can_start_from_the_model_of_another_offers_that(screen, m
     screen.train(steps=3)
     screen.wait_idle()
     assert screen.controller.bundle.provenance.parent == other.id
+
+
+def test_what_was_noted_while_a_model_was_trained_stays_to_be_read(screen):
+    screen.train(steps=3)
+    screen.wait_idle()
+    bundle, notes = screen.controller.bundle, screen.find("notes")
+    assert not notes.isVisible()
+
+    provenance = replace(bundle.provenance, notes=("Trained for 3 s.", "Paint some background."))
+    screen.controller.apply(BundleOpened(replace(bundle, provenance=provenance), "mine"))
+    assert notes.text() == "Trained for 3 s.\nPaint some background."
+    assert notes.isVisible()
+
+    screen.find("method").setCurrentText("Classical")
+    assert not notes.isVisible()

@@ -43,6 +43,10 @@ class TrainPanel(Stage):
         self.form.addRow(self.train)
         self.form.addRow(self._reasons)
         self.form.addRow(self.plot)
+        self._notes = note()
+        self._notes.setObjectName("cellseg_notes")
+        self._notes.setToolTip("What was noted while the current model was trained.")
+        self.form.addRow(self._notes)
         self.annotation.chosen.connect(self._on_annotation)
         self._mode.currentIndexChanged.connect(self._on_annotation)
         controller.annotation_changed.connect(self.annotation.choose)
@@ -82,6 +86,10 @@ class TrainPanel(Stage):
             self.form.setRowVisible(widget, state.learns)
         self.train.setVisible(state.learns)
         self.plot.show_curve(state.curve)
+        model = None if controls.is_busy else state.bundle
+        is_own = model is not None and model.method_id == state.method_id
+        self._notes.setText("\n".join(model.provenance.notes) if model is not None and is_own else "")
+        self.form.setRowVisible(self._notes, bool(self._notes.text()))
 
     def _offer_start(self, state: SessionState) -> None:
         """Offer to start from the current model, where the method can: from one of its own, or of another method."""
