@@ -26,6 +26,7 @@ from napari_cellseg_ssl.gui.layer_tags import (
     checksum_of,
     find_layer,
     is_unedited,
+    kind_of,
     layers_of,
     new_name,
     tag_of,
@@ -34,8 +35,6 @@ from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
 ORDER = ("preview", "reference", "instances", "errors", "annotation", "corrections", "complete-regions")
 """Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
-
-__all__ = ["add_layer", "find_layer", "layers_of", "show_labels", "show_maps", "show_preview"]
 
 
 def show_maps(
@@ -46,7 +45,6 @@ def show_maps(
     *,
     pictures: Mapping[str, Picture] | None = None,
     settings: Mapping[str, Any] | None = None,
-    volumetric: bool = False,
 ) -> list[Layer]:
     """Show every map of a prediction as a layer of its kind.
 
@@ -57,7 +55,7 @@ def show_maps(
     settings : {str: Json}, optional
         What made the maps, for the record.
     """
-    layout = layout_of(image_layer, volumetric=volumetric)
+    layout = layout_of(image_layer)
     shown = []
     for name, picture in (pictures or draw_maps(maps)).items():
         tag = tag_of(image_layer, maps.specs[name].kind, info.id, maps.bundle_id, settings, name)
@@ -75,17 +73,16 @@ def show_labels(
     bundle: str = "",
     settings: Mapping[str, Any] | None = None,
     is_reference: bool = False,
-    volumetric: bool = False,
 ) -> Labels:
     """Show labels, (N, *S), in the layer of this image, kind and method; in a new one if that was edited.
 
     A reference is drawn as outlines, so that it can be compared with what lies below. A new layer of instances
     hides those of other methods: filled cells of two methods at once cannot be read.
     """
-    layout = layout_of(image_layer, volumetric=volumetric)
+    layout = layout_of(image_layer)
     picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=int(is_reference))
     tag = tag_of(image_layer, kind, method, bundle, settings, REFERENCE if is_reference else "")
-    before = [layer for layer in layers_of(viewer, image_layer) if layer.metadata[KEY]["kind"] == kind]
+    before = [layer for layer in layers_of(viewer, image_layer) if kind_of(layer) == kind]
     shown: Labels = _write(viewer, image_layer, layout, picture, tag)
     if kind == "instances" and not is_reference and shown not in before:
         for layer in before:
@@ -102,7 +99,6 @@ def show_preview(
     frame: int,
     region: Sequence[slice],
     method: str,
-    volumetric: bool = False,
 ) -> Layer | None:
     """Show the first map of a window of one frame with its instances outlined; None if there is nothing to draw.
 
@@ -120,7 +116,7 @@ def show_preview(
     pixels = drawn.pixels if drawn.is_rgb else _grey(drawn)
     pixels[outline(labels)] = 255
     look = {"rgb": True, "visible": True, "blending": "translucent", "opacity": 0.85}
-    layout = layout_of(image_layer, volumetric=volumetric)
+    layout = layout_of(image_layer)
     window = _window_layout(layout, labels.shape[1:])
     tag = tag_of(image_layer, "preview", method)
     before = find_layer(viewer, image_layer, "preview")
