@@ -134,12 +134,12 @@ class AdganSegmentOptions:
         unit="diameters",
     )
     seed_distance: float = option(
-        0.35,
+        0.27,
         label="Seed distance",
         help="For shape: how close two centres may be. More: fewer pieces",
         min=0.05,
         max=1.5,
-        step=0.05,
+        step=0.02,
         unit="diameters",
     )
     smallest: float = option(

@@ -12,8 +12,8 @@ from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, SyntheticMask, dr
 
 LEAST, MOST = 0.03, 0.6
 """Coverages that an estimate can have."""
-LOOKED_AT = 48
-"""Crops from which the coverage is estimated."""
+LOOKED_AT = {2: 48, 3: 12}
+"""Crops from which the coverage is estimated, by the number of spatial axes."""
 
 
 def mask_prior(options: AdganOptions, greys: Array | None = None) -> MaskPrior:

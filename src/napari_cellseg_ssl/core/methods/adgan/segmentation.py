@@ -10,8 +10,11 @@ from napari_cellseg_ssl.core.instances.clean_up import clean_up, fill_mask
 from napari_cellseg_ssl.core.instances.watershed import distance_watershed, label_components
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.methods.adgan.options import AdganSegmentOptions
+from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.core.spots import ball_volume
 
+FINEST = 32.0
+"""Diameter, px, up to which the own grid of a flat image is used."""
 SMALLEST_CORE = 0.05
 """Cores smaller than this share of a typical object's size are no seeds."""
 WITHOUT_CORE = 0.5
@@ -19,9 +22,17 @@ WITHOUT_CORE = 0.5
 
 
 def segment(maps: PredictionMaps, options: AdganSegmentOptions) -> Array:
-    """Make instances, (N, *S) int32 on the image's own grid."""
-    frames = maps.arrays["translated-mask"][:, 0]
-    return maps.labels_to_source(np.stack([segment_frame(f, maps.working_diameter, options) for f in frames]))
+    """Make instances, (N, *S) int32 on the image's own grid.
+
+    Flat images are segmented there too, or where objects are `FINEST` px wide: the masks are smooth, so outlines are
+    finer than the working scale.
+    """
+    frames, diameter = maps.arrays["translated-mask"][:, 0], maps.working_diameter
+    if frames.ndim == 3:
+        scale = min(1.0, FINEST / maps.diameter)
+        shape = working_shape(maps.source_shape, scale)
+        frames, diameter = np.stack([resize_linear(frame, shape) for frame in frames]), scale * maps.diameter
+    return maps.labels_to_source(np.stack([segment_frame(frame, diameter, options) for frame in frames]))
 
 
 def segment_frame(mask: Array, diameter: float, options: AdganSegmentOptions) -> Array:

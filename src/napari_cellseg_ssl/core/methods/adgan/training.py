@@ -88,7 +88,7 @@ def _prepare(
     shape = crop_shape(options, ndim)
     frames = _frames(data, options, intensity)
     sampler = CropSampler(frames, side=options.crop, intensity=intensity, candidates=options.candidates)
-    looked_at = sampler.draw(np.random.default_rng(run.seed), LOOKED_AT)
+    looked_at = sampler.draw(np.random.default_rng(run.seed), LOOKED_AT[ndim])
     greys = greys_for(looked_at, polarity=options.polarity, gamma=options.gamma)
     prior = mask_prior(options, greys(looked_at))
     architecture = {
