@@ -99,6 +99,15 @@ def test_the_domain_changes_what_comes_out():
     assert not torch.allclose(net.encoder(images, domain(IMAGE, 1)), net.encoder(images, domain(MASK, 1)))
 
 
+def test_an_encoder_that_is_not_told_the_domain_does_the_same_for_both():
+    net, images = network(domain_in_encoder=False), torch.randn(1, 1, 24, 24)
+
+    assert torch.equal(net.encode(images, domain(IMAGE, 1)), net.encode(images, domain(MASK, 1)))
+    assert not torch.allclose(
+        net(images, domain(IMAGE, 1), domain(IMAGE, 1)), net(images, domain(IMAGE, 1), domain(MASK, 1))
+    )
+
+
 # --- training --------------------------------------------------------------------------------------------------------
 
 

@@ -172,11 +172,21 @@ class AutoEncoder(nn.Module):
         Residual blocks in each half; the paper has 4.
     upsampling : str
         "transposed" (the paper's) or "resize".
+    domain_in_encoder : bool
+        Whether the encoder is told what it sees; without that it is the paper's ablation.
     """
 
-    def __init__(self, *, ndim: int = 2, width: int = 64, blocks: int = 4, upsampling: str = "transposed") -> None:
+    def __init__(
+        self,
+        *,
+        ndim: int = 2,
+        width: int = 64,
+        blocks: int = 4,
+        upsampling: str = "transposed",
+        domain_in_encoder: bool = True,
+    ) -> None:
         super().__init__()
-        self.ndim = ndim
+        self.ndim, self._told = ndim, domain_in_encoder
         self.encoder = Encoder(ndim=ndim, width=width, blocks=blocks)
         self.decoder = Decoder(ndim=ndim, width=width, blocks=blocks, upsampling=upsampling)
         # 7-wide, then 3-wide at 1/2 and 1/4 of the size, 3-wide blocks at 1/4, and the same way back.
@@ -185,7 +195,12 @@ class AutoEncoder(nn.Module):
 
     def forward(self, images: Tensor, source: Tensor, target: Tensor, moments: Moments | None = None) -> Tensor:
         """Translate (B, 1, *S) from one mixture of domains (B, 2) to another; sides are multiples of 4."""
-        return self.decoder(self.encoder(images, source, moments), target, moments)
+        return self.decoder(self.encode(images, source, moments), target, moments)
+
+    def encode(self, images: Tensor, domains: Tensor, moments: Moments | None = None) -> Tensor:
+        """Return the contents of images of these domains."""
+        told = domains if self._told else torch.full_like(domains, 0.5)
+        return self.encoder(images, told, moments)
 
 
 def conv_of(ndim: int) -> type[nn.Module]:

@@ -91,10 +91,10 @@ class Learner:
         """Update the auto-encoder; returns reconstructions, translations and losses."""
         options, net = self.options, self.net
         with half_precision(self.device):
-            contents = self._encode(drawn, self._own)
+            contents = net.encode(drawn, self._own)
             reconstructed = net.decoder(contents, self._own)
             translated = net.decoder(contents, self._other)
-            contents_again = self._encode(translated, self._other)
+            contents_again = net.encode(translated, self._other)
             cycled = net.decoder(contents_again, self._own)
             own = _far_from(self.discriminator(reconstructed, self._own), FAKE)
             fooled = _far_from(self.discriminator(translated, self._other), REAL)
@@ -113,10 +113,6 @@ class Learner:
         losses = {"reconstruction": reconstruction, "cycle": cycle, "content": content, "adversarial": own + fooled}
         numbers = {name: float(loss.detach()) for name, loss in losses.items()}
         return reconstructed.detach(), translated.detach(), numbers
-
-    def _encode(self, images: Tensor, domains: Tensor) -> Tensor:
-        told = domains if self.options.domain_in_encoder else domains.mean(1, keepdim=True).expand_as(domains)
-        return self.net.encoder(images, told)
 
     def _teach_discriminator(self, reconstructed: Tensor, translated: Tensor) -> float:
         """Show it reconstructions as real, translations of now and before as not."""

@@ -69,11 +69,12 @@ class AdganPredictor:
 
     def for_field(self, field: Array) -> AdganPredictor:
         """Return a predictor for the tiles of a normalised field (C, *S)."""
-        parts = representative_parts(field)
         if is_only_noise(field, self.working_diameter or 1.0):
             return self._with(is_empty=True)
         found: list[tuple[Tensor, Tensor]] = []
-        self._translate(self._greys(parts), IMAGE, MASK, lambda features: _measured(features, found))
+        self._translate(
+            self._greys(representative_parts(field)), IMAGE, MASK, lambda features: _measured(features, found)
+        )
         return self._with(moments=found)
 
     def __call__(self, crops: Array, origins: Array) -> Mapping[str, Array]:
@@ -161,6 +162,7 @@ def build(architecture: Mapping[str, Any]) -> AutoEncoder:
             width=int(architecture["width"]),
             blocks=int(architecture["blocks"]),
             upsampling=str(architecture["upsampling"]),
+            domain_in_encoder=bool(architecture["domain_in_encoder"]),
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise WrongRun(f"The model's architecture is incomplete ({problem!r}).", "Train again.") from problem

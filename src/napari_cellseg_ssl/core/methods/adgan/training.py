@@ -23,7 +23,7 @@ from napari_cellseg_ssl.core.events import (
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.methods.adgan import advice
 from napari_cellseg_ssl.core.methods.adgan.choosing import MOMENTS, BestMoment, Judge
-from napari_cellseg_ssl.core.methods.adgan.greys import CHANNEL_WEIGHTS, greys_for
+from napari_cellseg_ssl.core.methods.adgan.greys import CHANNEL_WEIGHTS, Greys, greys_for, greys_of
 from napari_cellseg_ssl.core.methods.adgan.learner import Learner
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
@@ -36,6 +36,8 @@ from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder
+    from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
@@ -80,49 +82,61 @@ def train(data: TrainingSet, options: AdganOptions, run: Run) -> Iterator[TrainE
 def _prepare(
     data: TrainingSet, options: AdganOptions, run: Run, intensity: Intensity
 ) -> tuple[Learner, Judge, dict[str, Any]]:
-    import torch
-
-    from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
-
     ndim = len(data.items[0].image.spatial_shape)
-    shape = crop_shape(options, ndim)
     frames = _frames(data, options, intensity)
     sampler = CropSampler(frames, side=options.crop, intensity=intensity, candidates=options.candidates)
     looked_at = sampler.draw(np.random.default_rng(run.seed), LOOKED_AT[ndim])
     greys = greys_for(looked_at, polarity=options.polarity, gamma=options.gamma)
-    prior = mask_prior(options, greys(looked_at))
-    architecture = {
-        "tag": TAG,
-        "in_channels": data.n_channels,
-        "spatial_ndim": ndim,
-        "width": options.width,
-        "blocks": options.blocks,
-        "upsampling": options.upsampling,
-        "objects_are_dark": greys.is_dark,
-        "gamma": greys.gamma,
-    }
-    with torch.random.fork_rng(devices=[]):  # the host's own random state stays as it is
-        torch.manual_seed(run.seed)
-        net = build(architecture)
-        discriminator = DomainDiscriminator(width=options.width, patch=shape)
     if run.start_from:
-        _start_from(net, run.start_from, architecture)
-    net.to(run.device).train()
+        greys = greys_of(run.start_from.architecture, run.start_from.weights)
+    architecture = _architecture(data, options, greys)
+    net, discriminator = _networks(options, run, architecture)
     learner = Learner(
         options=options,
         net=net,
         average=make_teacher(net),
-        discriminator=discriminator.to(run.device),
+        discriminator=discriminator,
         rng=np.random.default_rng(run.seed),
         sampler=sampler,
         greys=greys,
-        prior=prior,
-        shape=shape,
+        prior=mask_prior(options, greys(looked_at)),
+        shape=crop_shape(options, ndim),
         device=run.device,
     )
     wide = CropSampler(frames, side=WIDER[ndim] * options.crop, intensity=intensity)
     fields = greys(wide.draw(np.random.default_rng(JUDGED_ON), FIELDS[ndim]))
-    return learner, Judge(fields=fields, prior=prior, options=segment_options(options)), architecture
+    return learner, Judge(fields=fields, prior=learner.prior, options=segment_options(options)), architecture
+
+
+def _architecture(data: TrainingSet, options: AdganOptions, greys: Greys) -> dict[str, Any]:
+    return {
+        "tag": TAG,
+        "in_channels": data.n_channels,
+        "spatial_ndim": len(data.items[0].image.spatial_shape),
+        "width": options.width,
+        "blocks": options.blocks,
+        "upsampling": options.upsampling,
+        "domain_in_encoder": options.domain_in_encoder,
+        "objects_are_dark": greys.is_dark,
+        "gamma": greys.gamma,
+    }
+
+
+def _networks(
+    options: AdganOptions, run: Run, architecture: Mapping[str, Any]
+) -> tuple[AutoEncoder, DomainDiscriminator]:
+    """Build both networks on the device, the first from the model to start from, if there is one."""
+    import torch
+
+    from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
+
+    with torch.random.fork_rng(devices=[]):  # the host's own random state stays as it is
+        torch.manual_seed(run.seed)
+        net = build(architecture)
+        discriminator = DomainDiscriminator(width=options.width, patch=crop_shape(options, net.ndim))
+    if run.start_from:
+        _start_from(net, run.start_from, architecture)
+    return net.to(run.device).train(), discriminator.to(run.device)
 
 
 def _frames(data: TrainingSet, options: AdganOptions, intensity: Intensity) -> list[CropFrame]:
