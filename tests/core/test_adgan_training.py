@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cellseg_ssl.core.diameter import diameters_of_cells
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import (
     Checkpoint,
@@ -22,7 +23,7 @@ from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD, training
 from napari_cellseg_ssl.core.methods.adgan.choosing import Judge
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
-from napari_cellseg_ssl.core.methods.adgan.prior import mask_prior, preview_masks
+from napari_cellseg_ssl.core.methods.adgan.prior import preview_masks
 from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask, objects_to_mask
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -228,14 +229,16 @@ def test_what_is_assumed_and_what_may_go_wrong_is_said_first():
     assert bundle_of(events).provenance.notes[0] in told
 
 
-def test_a_preview_shows_what_training_would_draw():
-    options = dataclasses.replace(SMALL, coverage=0.3)
+def test_a_preview_shows_masks_as_large_and_dense_as_the_objects_of_the_image():
+    image = photograph((200, 200))
 
-    masks = preview_masks(options, (64, 64), count=3, seed=1)
+    (mask,) = preview_masks(image, 10.0, AdganOptions(spread=0.1), seed=1)
+    (dense,) = preview_masks(image, 10.0, AdganOptions(coverage=0.6), seed=1)
 
-    again = np.random.default_rng(1)
-    for mask in masks:
-        assert np.array_equal(mask.image, draw_mask(mask_prior(options), (64, 64), again).image)
+    assert mask.image.shape == (200, 200)
+    assert np.median(diameters_of_cells(mask.labels)) == pytest.approx(10.0, abs=1.0)
+    assert np.mean(mask.labels > 0) == pytest.approx(np.mean(image > 115), abs=0.08)
+    assert np.mean(dense.labels > 0) > 2 * np.mean(mask.labels > 0)
 
 
 class Painter:

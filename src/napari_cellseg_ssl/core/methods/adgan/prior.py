@@ -1,13 +1,16 @@
 """What the masks of a training look like: as large as the objects, as dense as the images."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.otsu import otsu
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.methods.adgan.greys import greys_for
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions
+from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, SyntheticMask, draw_mask
 
 LEAST, MOST = 0.03, 0.6
@@ -42,9 +45,22 @@ def estimate_coverage(greys: Array) -> tuple[float, ...]:
 
 
 def preview_masks(
-    options: AdganOptions, shape: Sequence[int], *, count: int = 4, seed: int = 0, greys: Array | None = None
+    image: Array, diameter: float, options: AdganOptions, *, count: int = 1, seed: int = 0
 ) -> tuple[SyntheticMask, ...]:
-    """Draw masks as training would, at the working scale, to be looked at beside the image."""
+    """Draw masks as training would, on the grid of an image, to be looked at beside it.
+
+    Parameters
+    ----------
+    image : (C, *S)
+        A frame, or the part of it that is looked at, in its own dtype.
+    diameter : float, px
+        Of its objects.
+    """
+    shape = image.shape[1:]
+    working = working_shape(shape, options.working_diameter / diameter)
+    normalised = Intensity().normalise(image)
+    crops = np.stack([resize_linear(channel, working) for channel in normalised])[np.newaxis]
+    greys = greys_for(crops, polarity=options.polarity, gamma=options.gamma)
+    prior = replace(mask_prior(options, greys(crops)), diameter=diameter)
     rng = np.random.default_rng(seed)
-    prior = mask_prior(options, greys)
     return tuple(draw_mask(prior, shape, rng) for _ in range(count))
