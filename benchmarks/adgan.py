@@ -73,7 +73,8 @@ def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argpar
         begin += len(one)
     values = dict(pair.split("=") for pair in arguments.option)
     options = with_values(INFO.preset(arguments.preset), values)
-    reading = with_values(segment_options(options), dict(pair.split("=") for pair in arguments.segment))
+    settings = dict(pair.split("=") for pair in arguments.segment)
+    reading = with_values(segment_options(options), settings)
 
     def rows(method_id: str, predictor: Predictor, how: object, **said: object) -> Iterator[dict]:
         for set_name, part in parts:
@@ -97,10 +98,14 @@ def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argpar
             bundle = event.bundle
     if arguments.runs:
         bundle.save(arguments.runs / f"{name.replace('/', '_')}-seed{seed}")
-    chosen = {"chosen_step": bundle.provenance.scores["chosen_step"], "steps": bundle.provenance.steps}
-    for row, (set_name, part) in zip(
-        rows("adgan", METHOD.predictor(bundle, "cpu"), reading, **chosen), parts, strict=True
-    ):
+    reading = with_values(bundle.segment_options, settings)
+    chosen = {
+        "chosen_step": bundle.provenance.scores["chosen_step"],
+        "steps": bundle.provenance.steps,
+        "threshold": reading.threshold,
+    }
+    final = rows("adgan", METHOD.predictor(bundle, "cpu"), reading, **chosen)
+    for row, (set_name, part) in zip(final, parts, strict=True):
         of_set = [moment for moment in moments if moment["set"] == set_name]
         simple = scored(truths[part], classical(TrainingSet(data.items[part])))
         yield {

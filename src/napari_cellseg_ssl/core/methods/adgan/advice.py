@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys
-from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions
+from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, AdganSegmentOptions
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior
 from napari_cellseg_ssl.core.training_set import TrainingSet
 
@@ -39,11 +39,13 @@ def before(data: TrainingSet, options: AdganOptions, prior: MaskPrior, greys: Gr
     return tuple(texts)
 
 
-def after(scores: Mapping[str, float]) -> tuple[str, ...]:
-    """Say whether the objects that are found explain the images."""
-    if scores["quality"] >= NOT_UNDERSTOOD:
-        return ()
+def after(reading: AdganSegmentOptions, scores: Mapping[str, float]) -> tuple[str, ...]:
+    """Say how well the objects that are found explain the images."""
+    quality = scores["quality"]
+    found = f"With the threshold {reading.threshold:g}, the objects found explain the images to {quality:.2f} of 1."
+    if quality >= NOT_UNDERSTOOD:
+        return (found,)
     return (
-        f"The objects found explain little of the images ({scores['quality']:.2f} of 1). Is the object diameter right, "
-        "and do all images look alike? If so, train again with another seed.",
+        found,
+        "That is little. Is the object diameter right, and do all images look alike? If so, train with another seed.",
     )

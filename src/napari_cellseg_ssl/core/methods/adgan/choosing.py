@@ -8,7 +8,7 @@ what a translation hides in its greys. What is drawn is compared with the images
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, objects_to_mask
 PREFIX = "best."
 MOMENTS = 12
 """So often a training is judged."""
+THRESHOLDS = (-0.6, -0.4, -0.2, 0.0, 0.3, 0.6)
 FEWEST = 3
 """Whole objects without which there is nothing to judge."""
 
@@ -56,8 +57,18 @@ class Judge:
             Likeness, -1 to 1, of the images drawn from the objects; share of the foreground that is in objects of a
             size that the masks have; and the product of both.
         """
+        return self._scores(predictor, predictor.translate(self.fields, IMAGE, MASK)[:, 0], self.options)
+
+    def calibrate(self, predictor: AdganPredictor) -> tuple[AdganSegmentOptions, dict[str, float]]:
+        """Search the threshold by which the objects explain the fields best; returns it, and its scores."""
         masks = predictor.translate(self.fields, IMAGE, MASK)[:, 0]
-        labels = [segment_frame(mask, self.prior.diameter, self.options) for mask in masks]
+        tried = [replace(self.options, threshold=threshold) for threshold in THRESHOLDS]
+        scores = [self._scores(predictor, masks, options) for options in tried]
+        best = int(np.argmax([one["quality"] for one in scores]))
+        return tried[best], scores[best]
+
+    def _scores(self, predictor: AdganPredictor, masks: Array, options: AdganSegmentOptions) -> dict[str, float]:
+        labels = [segment_frame(mask, self.prior.diameter, options) for mask in masks]
         ideal = np.stack([objects_to_mask(one, rim=self.prior.rim) for one in labels])[:, np.newaxis]
         redrawn = _correlation(predictor.translate(ideal, MASK, IMAGE), self.fields)
         sizes = _likely_sizes(labels, self.prior)

@@ -25,7 +25,12 @@ from napari_cellseg_ssl.core.methods.adgan import advice
 from napari_cellseg_ssl.core.methods.adgan.choosing import MOMENTS, BestMoment, Judge
 from napari_cellseg_ssl.core.methods.adgan.greys import CHANNEL_WEIGHTS, Greys, greys_for, greys_of
 from napari_cellseg_ssl.core.methods.adgan.learner import Learner
-from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
+from napari_cellseg_ssl.core.methods.adgan.options import (
+    AdganOptions,
+    AdganSegmentOptions,
+    crop_shape,
+    segment_options,
+)
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
 from napari_cellseg_ssl.core.methods.adgan.prior import LOOKED_AT, mask_prior
 from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE
@@ -73,10 +78,21 @@ def train(data: TrainingSet, options: AdganOptions, run: Run) -> Iterator[TrainE
     reason = yield from _optimise(learner, best, run)
     if best.last_step != learner.step:
         yield _judged(learner, best)
-    for text in advice.after(best.scores):
+    reading, scores = _calibrated(learner, best) if reason == "completed" else (judge.options, best.scores)
+    last_notes = advice.after(reading, scores)
+    for text in last_notes:
         yield Note(text)
-    notes += advice.after(best.scores)
-    yield TrainFinished(_bundle(learner, best, run, architecture, intensity, reason, notes), reason)
+    provenance = Provenance(
+        seed=run.seed,
+        device=run.device,
+        steps=learner.step,
+        seconds=run.elapsed(),
+        reason=reason,
+        parent=run.start_from.id if run.start_from else "",
+        scores={**scores, "chosen_step": float(best.step)},
+        notes=(*notes, *last_notes),
+    )
+    yield TrainFinished(_bundle(learner, best, architecture, intensity, reading, provenance), reason)
 
 
 def _prepare(
@@ -200,20 +216,25 @@ def predictor_of(learner: Learner) -> AdganPredictor:
     )
 
 
+def _calibrated(learner: Learner, best: BestMoment) -> tuple[AdganSegmentOptions, Mapping[str, float]]:
+    """Go back to the best moment, and search the threshold that suits it."""
+    load_weights(learner.average, best.weights)
+    return best.judge.calibrate(predictor_of(learner))
+
+
 def _bundle(
     learner: Learner,
     best: BestMoment,
-    run: Run,
     architecture: Mapping[str, Any],
     intensity: Intensity,
-    reason: Reason,
-    notes: tuple[str, ...],
+    reading: AdganSegmentOptions,
+    provenance: Provenance,
 ) -> ModelBundle:
     return ModelBundle(
         name="adgan",
         method_id="adgan",
         train_options=learner.options,
-        segment_options=best.judge.options,
+        segment_options=reading,
         architecture=architecture,
         intensity=intensity,
         weights={
@@ -221,15 +242,6 @@ def _bundle(
             CHANNEL_WEIGHTS: learner.greys.weights,
             COVERAGE: np.array(learner.prior.coverage, np.float32),
         },
-        provenance=Provenance(
-            seed=run.seed,
-            device=run.device,
-            steps=learner.step,
-            seconds=run.elapsed(),
-            reason=reason,
-            parent=run.start_from.id if run.start_from else "",
-            scores={**best.scores, "chosen_step": float(best.step)},
-            notes=notes,
-        ),
+        provenance=provenance,
         history=tuple(row for row in learner.history if row["step"] % STEPS_PER_ROW == 1 or "quality" in row),
     )
