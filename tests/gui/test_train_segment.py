@@ -265,3 +265,21 @@ def test_the_dock_opens_in_a_second(make_napari_viewer, two_methods):
     begin = time.process_time()  # of this process alone: the machine may be busy with others
     viewer.window.add_dock_widget(TrainSegmentDock(viewer))
     assert time.process_time() - begin < 1
+
+
+def test_a_run_that_is_opened_brings_its_method_along(screen, tmp_path):
+    screen.train(steps=3)
+    screen.wait_idle()
+    screen.controller.save_run(tmp_path / "mine")
+    screen.wait_idle()
+    screen.find("method").setCurrentText("Classical")
+
+    screen.controller.open_run(tmp_path / "mine")
+    screen.wait(lambda: "Opened mine" in screen.status)
+    screen.wait_idle()
+
+    assert screen.find("method").currentText() == "Fake"
+    assert screen.controller.choices.method_id == "fake", "what is chosen is checked against the method that is shown"
+    assert screen.find("train").isVisible()
+    screen.click("segment")
+    screen.wait(lambda: screen.controller.maps is not None)

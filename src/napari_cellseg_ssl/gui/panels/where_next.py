@@ -10,9 +10,7 @@ from napari_cellseg_ssl.core.where_next import Field
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fields import go_to, mark_complete
 from napari_cellseg_ssl.gui.keeping import open_file
-from napari_cellseg_ssl.gui.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.stage import Stage, button, note
-from napari_cellseg_ssl.tasks.jobs import Model
 from napari_cellseg_ssl.tasks.session import SessionState, controls
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 from napari_cellseg_ssl.tasks.where_next import FieldsRanked, where_next
@@ -57,12 +55,10 @@ class WhereNextPanel(Stage):
 
     def _find(self) -> None:
         controller, choices = self._controller, self._controller.choices
-        bundle = controller.bundle
+        model = controller.model
         examples = controller.taken(lambda: choices.examples(with_labels=True))
-        if bundle is None or not examples:
+        if model is None or not examples:
             return
-        diameter = None if choices.diameter == "auto" else choices.diameter
-        model = Model(bundle, diameter, controller.device, CPU_THREADS)
         self._sources = [_held(source) for source in choices.sources()]
         controller.run(partial(where_next, examples, model))
 
