@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.learning.pseudo_labels import FEWEST_CELLS, consensus, corrected
+from napari_cellseg_ssl.core.learning.pseudo_labels import FEWEST_CELLS, consensus, with_pseudo_labels
 from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 CELLULUS, CLASSICAL, CONSENSUS = "cellulus", "classical", "consensus"
@@ -23,15 +22,34 @@ class Proposal:
     cellulus: Array
     classical: Array
 
-    def labelled(self, source: str, agreement: float) -> Frame:
-        """Take the objects of a source for painted, then correct them by what was really painted."""
+    def labels(self, source: str, agreement: float) -> Annotation:
+        """Take the objects of a source for labels, (1, Y, X)."""
         if source == CONSENSUS:
             cells, known = consensus(self.cellulus, self.classical, agreement)
-        else:
-            cells = self.cellulus if source == CELLULUS else self.classical
-            known = np.ones(cells.shape, bool)
-        cells, known = corrected(cells, known, self.frame)
-        return replace(self.frame, cells=cells, known=known, is_dense=bool(known.all()))
+            return Annotation(cells=cells[None], known=known[None])
+        return Annotation.from_dense(self.cellulus if source == CELLULUS else self.classical)
+
+
+def pseudo_labelled(proposals: Sequence[Proposal], source: str, agreement: float, diameter: float) -> tuple[Frame, ...]:
+    """Take what was found for painted, fitted to and corrected by what was really painted.
+
+    Parameters
+    ----------
+    source : str
+        "consensus", "cellulus" or "classical".
+    agreement : float
+        IoU from which two objects of a consensus are one.
+    diameter : float, px
+        Of the objects.
+    """
+    painted = [Annotation(cells=one.frame.cells[None], known=one.frame.known[None]) for one in proposals]
+    found = [one.labels(source, agreement) for one in proposals]
+    notes = with_pseudo_labels(painted, found, [diameter] * len(painted))
+    return tuple(
+        replace(one.frame, cells=note.cells[0], known=note.known[0], is_dense=bool(note.known.all()))
+        for one, note in zip(proposals, notes, strict=True)
+        if note is not None
+    )
 
 
 def scores_on_painted(proposals: Sequence[Proposal]) -> dict[str, float]:
