@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=["dsb2018_fluo", "phase_psc"])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--actions", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--cellulus-steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--out", type=argparse.FileType("a"), default=sys.stdout)

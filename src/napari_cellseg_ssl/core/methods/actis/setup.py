@@ -41,7 +41,7 @@ class Setup:
     Parameters
     ----------
     frames : tuple of Frame
-        With everything that is known, what is held out included, and pseudo-labels left out, if more is painted.
+        With everything that is known, what is held out and pseudo-labels included.
     has_pseudo_labels : bool
         Whether labels are learnt from that nobody painted.
     judged : tuple of Judged
@@ -139,7 +139,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         run=run,
         architecture=described,
         intensity=intensity,
-        frames=trusted,
+        frames=frames,
         has_pseudo_labels=any(frame.pseudo is not None for frame in frames),
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
