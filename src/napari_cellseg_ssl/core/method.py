@@ -59,6 +59,10 @@ class MethodInfo:
             raise WrongOption(f"Method '{self.id}' has no preset '{name}'.", f"Choose: {', '.join(self.presets)}.")
         return options_from_json(self.train_options, self.presets[name])
 
+    def accepts(self, start: "ModelBundle") -> bool:
+        """Whether a training can start from a model: one of its own, or of an architecture that it knows."""
+        return start.method_id == self.id or start.architecture.get("tag") in self.starts_from
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:

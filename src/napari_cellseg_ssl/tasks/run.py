@@ -191,10 +191,7 @@ def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tu
 
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
-    if start is None:
-        return
-    tag = str(start.architecture.get("tag", ""))
-    if start.method_id != info.id and tag not in info.starts_from:
+    if start is not None and not info.accepts(start):
         raise WrongRun(
             f"{info.title} cannot start from '{start.name}', a model of '{start.method_id}'.",
             f"Choose a run of '{info.id}', or start from nothing.",

@@ -20,6 +20,7 @@ INTRODUCTION = (
     "Where the current model is in doubt, in the chosen image and those checked under <b>Also learn from</b>. "
     "Paint every cell of a field, then say so."
 )
+TIP = "Run the model over all images, and list the fields that are worth painting most."
 NO_MODEL = "There is no model yet: train one first, with or without labels."
 
 
@@ -31,8 +32,7 @@ class WhereNextPanel(Stage):
         self._controller = controller
         self._sources: list[ref[Image] | TrainingFile] = []
         self._fields: tuple[Field, ...] = ()
-        tip = "Run the model over all images, and list the fields that are worth painting most."
-        self.find = button("Find fields worth painting", "cellseg_where_next", tip, self._find)
+        self.find = button("Find fields worth painting", "cellseg_where_next", TIP, self._find)
         self.list = QListWidget()
         self.list.setObjectName("cellseg_fields")
         self.list.setToolTip("Fields, the most doubtful first. A click goes there.")
@@ -51,7 +51,7 @@ class WhereNextPanel(Stage):
     def _render(self, state: SessionState) -> None:
         has_model = state.bundle is not None and bool(state.image)
         self.find.setEnabled(has_model and not controls(state).is_busy)
-        self.find.setToolTip("" if has_model else NO_MODEL)
+        self.find.setToolTip(TIP if has_model else NO_MODEL)
 
     def _find(self) -> None:
         controller, choices = self._controller, self._controller.choices
