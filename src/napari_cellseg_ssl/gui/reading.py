@@ -61,15 +61,15 @@ class ImageSource:
         return ", ".join(parts)
 
 
-def image_source(layer: Image, channels: Sequence[int] | None = None) -> ImageSource:
-    """Take what a job needs of an image layer.
+def image_source(layer: Image, channels: Sequence[int] | None = None, *, volumetric: bool = False) -> ImageSource:
+    """Take what a job needs of an image layer; `volumetric` as in `layout_of`.
 
     Raises
     ------
     WrongImage
         If the axes of the layer cannot be understood.
     """
-    layout = layout_of(layer)
+    layout = layout_of(layer, volumetric=volumetric)
     return ImageSource(
         array=level_zero(layer),
         layout=layout,

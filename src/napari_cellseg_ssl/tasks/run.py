@@ -9,7 +9,7 @@ from typing import Any
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainEvent, TrainFinished, Validated
+from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainFinished, Validated
 from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run
 from napari_cellseg_ssl.core.registry import get_method
@@ -18,7 +18,7 @@ from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import RunEvent
-from napari_cellseg_ssl.tasks.guard import forget, guarded, release_memory
+from napari_cellseg_ssl.tasks.guard import closed_after, forget, guarded, release_memory
 from napari_cellseg_ssl.tasks.pacing import thin
 from napari_cellseg_ssl.tasks.predict import device_for
 from napari_cellseg_ssl.tasks.preview import Previewer
@@ -95,8 +95,7 @@ def _attempt(
 ) -> Iterator[RunEvent]:
     """Pass a method's events on; checkpoints are saved and snapshots become previews on the way."""
     previewer = Previewer(request.preview, data, method)
-    events = method.train(data, settings.options, run)
-    try:
+    with closed_after(method.train(data, settings.options, run)) as events:
         for event in events:
             match event:
                 case Checkpoint():
@@ -110,15 +109,7 @@ def _attempt(
                     if isinstance(event, Step | Validated):
                         recorder.note(event)
                     yield event
-    finally:
-        _close(events)
     raise WrongRun(f"The method '{request.method_id}' ended without a model.", "Please report this.")
-
-
-def _close(events: Iterator[TrainEvent]) -> None:
-    close = getattr(events, "close", None)
-    if close is not None:
-        close()
 
 
 def _finish(
