@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer
 
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
-CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
+CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS = 45, 90, 90
 SHORT_SECONDS = 40
 ERRORS_SEEN = 3
 SPLIT_PX = 16
@@ -105,6 +105,16 @@ def correct(tour: Tour) -> None:
     tour.shoot("14-corrected")
 
 
+def supported(tour: Tour) -> None:
+    """Learn from what Cellulus finds, corrected by a few painted cells."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_painted")
+    tour.dock("Train & segment")
+    train(tour, "your cells", SUPPORTED_SECONDS, "supported-first", when=0.3)
+    tour.show("instances", "reference")
+    tour.scroll("cellseg_notes")
+    tour.shoot("supported-cells")
+
+
 def score_and_export(tour: Tour) -> None:
     """Score against the packaged truth, and write files."""
     tour.dock("Score & export")
@@ -152,7 +162,12 @@ def versions(tour: Tour) -> None:
     tour.shoot("where-next")
 
 
-STAGES = {"learn": (without_labels, paint, score_and_export), "correct": (correct,), "versions": (versions,)}
+STAGES = {
+    "learn": (without_labels, paint, score_and_export),
+    "correct": (correct,),
+    "supported": (supported,),
+    "versions": (versions,),
+}
 
 
 def main() -> None:

@@ -67,9 +67,11 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
     """Train a method and write its run folder."""
     info = get_method(arguments.method).info
     options = with_values(info.preset(arguments.preset or None), _settings(arguments.set))
-    images, annotations = api.collect(
+    images, annotations, found = api.collect(
         arguments.images,
         arguments.labels,
+        arguments.pseudo_labels,
+        arguments.agreeing_with,
         labels_mode=arguments.labels_mode,
         axes=arguments.axes,
         channels=arguments.channels,
@@ -79,6 +81,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         method_id=info.id,
         images=images,
         annotations=annotations,
+        pseudo_labels=found,
         options=options,
         preset=arguments.preset,
         object_diameter=arguments.object_diameter,
@@ -197,7 +200,7 @@ def _segment_file(
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Search segmentation options on painted cells, and keep the best ones in the run."""
     bundle = api.load_run(arguments.model)
-    images, annotations = api.collect(
+    images, annotations, _ = api.collect(
         arguments.images,
         arguments.labels,
         labels_mode=arguments.labels_mode,

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainFinished, Validated
+from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
@@ -154,18 +156,29 @@ def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
 
 
 def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple[TrainingSet, str]:
-    """Pair images and annotations, refuse what cannot be trained on, then find the diameters and say which."""
-    notes = request.annotations or (None,) * len(request.images)
-    if len(notes) != len(request.images):
-        raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
-    pairs = list(zip(request.images, notes, strict=True))
+    """Pair images with what is known, refuse what cannot be trained on, then find the diameters and say which."""
+    notes, found = _one_each(request, request.annotations), _one_each(request, request.pseudo_labels)
+    known = (guess or note for note, guess in zip(notes, found, strict=True))
+    pairs = zip(request.images, known, strict=True)
     unsized = TrainingSet(tuple(TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in pairs))
     problems = unsized.problems(info)
     if problems:
         raise problems[0]
     diameters, sizes = resolve_diameters(request.images, settings.object_diameter, one_size=request.one_size)
-    items = (replace(item, diameter=diameter) for item, diameter in zip(unsized.items, diameters, strict=True))
+    if any(found):
+        notes = with_pseudo_labels(notes, found, diameters)
+    items = (
+        TrainingItem(image=image, annotation=note, diameter=diameter)
+        for image, note, diameter in zip(request.images, notes, diameters, strict=True)
+    )
     return TrainingSet(tuple(items)), sizes
+
+
+def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tuple[Annotation | None, ...]:
+    notes = notes or (None,) * len(request.images)
+    if len(notes) != len(request.images):
+        raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
+    return notes
 
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
