@@ -177,7 +177,12 @@ def _prepare(
 
 def _frames(data: TrainingSet, options: CellulusOptions, intensity: Intensity) -> list[CropFrame]:
     return [
-        CropFrame(pixels=frame, limits=intensity.limits(frame), scale=options.working_diameter / item.diameter)
+        CropFrame(
+            pixels=frame,
+            limits=intensity.limits(frame),
+            scale=options.working_diameter / item.diameter,
+            aspect=item.image.aspect,
+        )
         for item in data.items
         for frame in item.image.frames
     ]
