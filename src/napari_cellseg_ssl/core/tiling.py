@@ -12,7 +12,7 @@ from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import Predictor
-from napari_cellseg_ssl.core.scaling import resize_image, working_shape
+from napari_cellseg_ssl.core.scaling import resize_image, resize_linear, working_shape
 
 TILE, SMALLEST_TILE = {2: 512, 3: 96}, {2: 64, 3: 24}
 """Sides by the number of spatial axes, px."""
@@ -94,12 +94,13 @@ def predict_tiled(
     scale = 1.0 if predictor.working_diameter is None else predictor.working_diameter / diameter
     shape = working_shape(image.spatial_shape, scale, image.aspect)
     tile = tile or TILE[len(shape)]
+    resize = resize_linear if predictor.working_diameter is None else resize_image  # as it was trained, if it was
     arrays = _empty_maps(len(image.frames), shape, specs, image.name)
     pads = padding(shape, halo=predictor.halo, multiple_of=predictor.multiple_of)
     done = 0
     for index, source in enumerate(image.frames):
         limits = intensity.limits(source)
-        working = np.stack([resize_image(channel, shape) for channel in source])
+        working = np.stack([resize(channel, shape) for channel in source])
         frame = reflect_pad(intensity.normalise(working, limits), pads)
         tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
         pending = list(tiles)

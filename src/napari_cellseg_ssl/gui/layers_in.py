@@ -32,7 +32,7 @@ class ModeGuess:
 
 
 def image_stack(
-    layer: Image, *, channels: Sequence[int] | None = None, axes: str | None = None, volumetric: bool = False
+    layer: Image, *, channels: Sequence[int] | None = None, axes: str | None = None, ndim: int = 3
 ) -> ImageStack:
     """Read an image layer at full resolution, also a lazy one.
 
@@ -40,7 +40,7 @@ def image_stack(
     ----------
     channels : sequence of int, optional
         Channels to keep.
-    axes, volumetric
+    axes, ndim
         See `layout_of`.
 
     Raises
@@ -50,7 +50,7 @@ def image_stack(
     OutOfMemory
         If a lazy image does not fit into memory.
     """
-    layout = layout_of(layer, axes=axes, volumetric=volumetric)
+    layout = layout_of(layer, axes=axes, ndim=ndim)
     try:
         array = np.asarray(level_zero(layer))
     except MemoryError as problem:
@@ -80,10 +80,10 @@ def annotation(
     *,
     image_layer: Image | None = None,
     axes: str | None = None,
-    volumetric: bool = False,
+    ndim: int = 3,
 ) -> Annotation:
     """Copy what is painted, and decode it at once; see `annotation_source`."""
-    return annotation_source(layer, complete_layer, mode, image_layer=image_layer, axes=axes, volumetric=volumetric)()
+    return annotation_source(layer, complete_layer, mode, image_layer=image_layer, axes=axes, ndim=ndim)()
 
 
 def annotation_source(
@@ -93,7 +93,7 @@ def annotation_source(
     *,
     image_layer: Image | None = None,
     axes: str | None = None,
-    volumetric: bool = False,
+    ndim: int = 3,
 ) -> Callable[[], Annotation]:
     """Copy what is painted now, and return what decodes it: that takes longer, and may be done in a worker.
 
@@ -113,7 +113,7 @@ def annotation_source(
     WrongAnnotation
         If the labels do not fit the image.
     """
-    layout = _labels_layout(layer, image_layer, axes, volumetric)
+    layout = _labels_layout(layer, image_layer, axes, ndim)
     labels = layout.gather(np.array(level_zero(layer)))
     if mode == "auto":
         mode = guess_labels_mode(layer).mode
@@ -123,12 +123,17 @@ def annotation_source(
 
 
 def painting_source(
-    viewer: ViewerModel, image_layer: Image, labels: Labels, mode: LabelsMode | Literal["auto"] = "auto"
+    viewer: ViewerModel,
+    image_layer: Image,
+    labels: Labels,
+    mode: LabelsMode | Literal["auto"] = "auto",
+    *,
+    ndim: int = 3,
 ) -> Callable[[], Annotation]:
     """Copy what is painted on an image, its complete regions included; see `annotation_source`."""
     complete = find_layer(viewer, image_layer, "complete-regions")
     shapes = complete if isinstance(complete, Shapes) else None
-    return annotation_source(labels, shapes, mode, image_layer=image_layer)
+    return annotation_source(labels, shapes, mode, image_layer=image_layer, ndim=ndim)
 
 
 def _decode(labels: Array, mode: LabelsMode, complete: Array | None) -> Annotation:
@@ -179,11 +184,11 @@ def inside_shapes(shapes: Shapes, layer: Any) -> Array:
     return inside
 
 
-def _labels_layout(layer: Labels, image_layer: Image | None, axes: str | None, volumetric: bool) -> Layout:
+def _labels_layout(layer: Labels, image_layer: Image | None, axes: str | None, ndim: int) -> Layout:
     shape = tuple(level_zero(layer).shape)
     if image_layer is None:
         return Layout("TSNYX"[-len(shape) :], shape, False)
-    layout = layout_of(image_layer, axes=axes, volumetric=volumetric)
+    layout = layout_of(image_layer, axes=axes, ndim=ndim)
     if shape == layout.derived_shape:
         return layout
     without_channel = tuple(n for n, a in zip(layout.derived_shape, layout.derived_axes, strict=True) if a != "C")

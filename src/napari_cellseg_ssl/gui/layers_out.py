@@ -46,7 +46,6 @@ def show_maps(
     *,
     pictures: Mapping[str, Picture] | None = None,
     settings: Mapping[str, Any] | None = None,
-    volumetric: bool = False,
 ) -> list[Layer]:
     """Show every map of a prediction as a layer of its kind.
 
@@ -57,7 +56,7 @@ def show_maps(
     settings : {str: Json}, optional
         What made the maps, for the record.
     """
-    layout = layout_of(image_layer, volumetric=volumetric)
+    layout = layout_of(image_layer, ndim=len(maps.source_shape))
     shown = []
     for name, picture in (pictures or draw_maps(maps)).items():
         tag = tag_of(image_layer, maps.specs[name].kind, info.id, maps.bundle_id, settings, name)
@@ -75,14 +74,13 @@ def show_labels(
     bundle: str = "",
     settings: Mapping[str, Any] | None = None,
     is_reference: bool = False,
-    volumetric: bool = False,
 ) -> Labels:
     """Show labels, (N, *S), in the layer of this image, kind and method; in a new one if that was edited.
 
     A reference is drawn as outlines, so that it can be compared with what lies below. A new layer of instances
     hides those of other methods: filled cells of two methods at once cannot be read.
     """
-    layout = layout_of(image_layer, volumetric=volumetric)
+    layout = layout_of(image_layer, ndim=labels.ndim - 1)
     picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=int(is_reference))
     tag = tag_of(image_layer, kind, method, bundle, settings, REFERENCE if is_reference else "")
     before = [layer for layer in layers_of(viewer, image_layer) if layer.metadata[KEY]["kind"] == kind]
@@ -102,7 +100,6 @@ def show_preview(
     frame: int,
     region: Sequence[slice],
     method: str,
-    volumetric: bool = False,
 ) -> Layer | None:
     """Show the first map of a window of one frame with its instances outlined; None if there is nothing to draw.
 
@@ -120,7 +117,7 @@ def show_preview(
     pixels = drawn.pixels if drawn.is_rgb else _grey(drawn)
     pixels[outline(labels)] = 255
     look = {"rgb": True, "visible": True, "blending": "translucent", "opacity": 0.85}
-    layout = layout_of(image_layer, volumetric=volumetric)
+    layout = layout_of(image_layer, ndim=labels.ndim - 1)
     window = _window_layout(layout, labels.shape[1:])
     tag = tag_of(image_layer, "preview", method)
     before = find_layer(viewer, image_layer, "preview")

@@ -25,16 +25,24 @@ class TrainingFile:
     image: ImageStack
     annotation: Annotation | None = None
 
+    def sliced(self) -> "TrainingFile":
+        """Return the file with the slices of its volumes as frames."""
+        image, note = as_slices(self.image), self.annotation
+        if note is not None:
+            shape = (-1, *image.spatial_shape)
+            note = Annotation(cells=note.cells.reshape(shape), known=note.known.reshape(shape))
+        return replace(self, image=image, annotation=note)
+
 
 def read_training_files(paths: Iterable[Path]) -> tuple[TrainingFile, ...]:
-    """Read images, or all images in a folder; a volume becomes its slices, as in the viewer.
+    """Read images, or all images in a folder.
 
     Raises
     ------
     WrongImage
         If one of them cannot be read; then none is taken.
     """
-    return tuple(TrainingFile(path, as_slices(read_image(path))) for path in find_files(paths))
+    return tuple(TrainingFile(path, read_image(path)) for path in find_files(paths))
 
 
 def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFile, ...]:

@@ -8,11 +8,13 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.scaling import resize_image
+from napari_cellseg_ssl.core.scaling import resize_image, working_shape
 
 TRIES = 10
 STRUCTURE_SCALE = 3.0
 BRIGHT, BRIGHT_SHARE = 0.15, 0.02
+MOST_VOXELS = 64_000_000
+"""Of a volume, all channels together, at the working scale; from larger ones each crop is rescaled by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,15 @@ class CropFrame:
     def working_size(self) -> float:
         """Pixels at the working scale."""
         return float(self.pixels[0].size * self.scale ** (self.pixels.ndim - 1) * prod(self.aspect))
+
+
+def crop_frame(pixels: Array, limits: Array, scale: float, aspect: tuple[float, ...] = ()) -> CropFrame:
+    """Make a `CropFrame`; volumes that fit into memory at the working scale are brought there once and for all."""
+    frame = CropFrame(pixels=pixels, limits=limits, scale=scale, aspect=aspect)
+    if pixels.ndim == 3 or frame.working_size * len(pixels) > MOST_VOXELS:
+        return frame
+    shape = working_shape(pixels.shape[1:], scale, aspect)
+    return CropFrame(pixels=np.stack([resize_image(channel, shape) for channel in pixels]), limits=limits, scale=1.0)
 
 
 class CropSampler:
