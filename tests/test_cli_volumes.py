@@ -1,4 +1,4 @@
-"""Volumes on the command line and from Python: from a file with spacing to label files that ImageJ reads, and scores."""
+"""Volumes on the command line and from Python: from files to label files with axes and spacing, and to scores."""
 
 import numpy as np
 import pytest

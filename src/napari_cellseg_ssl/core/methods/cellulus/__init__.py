@@ -31,7 +31,12 @@ from napari_cellseg_ssl.core.events import TrainEvent
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
-from napari_cellseg_ssl.core.methods.cellulus.options import PRESETS, CellulusOptions, CellulusSegmentOptions
+from napari_cellseg_ssl.core.methods.cellulus.options import (
+    PRESETS,
+    PRESETS_3D,
+    CellulusOptions,
+    CellulusSegmentOptions,
+)
 from napari_cellseg_ssl.core.methods.cellulus.segmentation import foreground, segment
 
 if TYPE_CHECKING:
@@ -55,6 +60,7 @@ INFO = MethodInfo(
         MapSpec("intensity", "intensity", 1, "Intensity"),
     ),
     presets=PRESETS,
+    presets_3d=PRESETS_3D,
     starts_from=("cellulus-unet",),
 )
 
