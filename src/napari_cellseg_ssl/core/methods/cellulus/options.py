@@ -183,6 +183,6 @@ PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
 }  # fmt: skip
 """For volumes.
 
-A cube holds more noise and more far pairs than a square: at the options for images nothing is stable, and most pairs are
+A cube holds more noise and more far pairs than a square: at the options for images nothing is stable, most pairs are
 too far apart to be learnt from. Objects as wide as the network sees need a third of the pixels of larger ones.
 """
