@@ -106,6 +106,8 @@ def measure(bench: Bench, times: int) -> dict[str, list[float]]:
         figures[name] = bench.median_ms(act, range(first, first + 3 * times, 3))
     figures["undo"] = bench.median_ms(lambda _n: bench.instances.undo, range(times))
     figures["accept all in view"] = bench.median_ms(lambda n: bench.press("accept_all", n), range(1))
+    figures["undo of that"] = bench.median_ms(lambda _n: bench.annotation.undo, range(1))
+    figures["accept all in view again"] = bench.median_ms(lambda n: bench.press("accept_all", n), range(1))
     new = np.roll(bench.instances.data, 1, axis=1)
     figures["keep corrections in a new result"] = bench.median_ms(
         lambda _n: lambda: with_edits(bench.instances, new), range(times)

@@ -10,10 +10,20 @@ from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.events import Checkpoint, MapsReady, Note, Step, TrainFinished, Validated, last_of
+from napari_cellseg_ssl.core.events import (
+    Checkpoint,
+    MapsReady,
+    Note,
+    Snapshot,
+    Step,
+    TrainFinished,
+    Validated,
+    last_of,
+)
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cellulus import METHOD as CELLULUS
+from napari_cellseg_ssl.core.methods.cellulus import training as cellulus_training
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported import METHOD, guide
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
@@ -61,6 +71,15 @@ def cellulus():
 
 def test_without_a_run_to_start_from_cellulus_learns_first():
     assert phases(train(item(n_cells=3))) == ["cellulus"] * 2 + ["supported"] * 3
+
+
+def test_while_cellulus_learns_its_own_maps_can_be_seen(monkeypatch):
+    monkeypatch.setattr(cellulus_training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+
+    snapshots = [event for event in train(item(n_cells=3)) if isinstance(event, Snapshot)]
+
+    assert [one.method_id for one in snapshots[:2]] == ["cellulus"] * 2
+    assert "embedding" in snapshots[0].predictor(np.zeros((1, 1, 64, 64), np.float32), np.zeros((1, 2), int))
 
 
 def test_a_given_cellulus_run_is_used_as_it_is(cellulus):

@@ -80,10 +80,12 @@ def open_screen(make_napari_viewer, qtbot, two_methods):
 
     screens = []
 
-    def make(image=True):
+    def make(image=True, labels=None):
         viewer = make_napari_viewer(show=True)
         if image:
             viewer.add_image(picture(disks()), name="disks")
+        if labels is not None:
+            viewer.add_labels(**labels)
         dock = TrainSegmentDock(viewer)
         viewer.window.add_dock_widget(dock, name="Train & segment")
         screens.append(Screen(viewer, dock, qtbot))

@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import fakes
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.gui.controller import controller_of
+from napari_cellseg_ssl.tasks.session import BundleOpened
 
 NAMES = (
     *("method", "image", "annotation", "diameter", "preset", "device", "train", "stop", "pause", "segment", "tune"),
@@ -265,3 +268,72 @@ def test_the_dock_opens_in_a_second(make_napari_viewer, two_methods):
     begin = time.process_time()  # of this process alone: the machine may be busy with others
     viewer.window.add_dock_widget(TrainSegmentDock(viewer))
     assert time.process_time() - begin < 1
+
+
+def test_a_run_that_is_opened_brings_its_method_along(screen, tmp_path):
+    screen.train(steps=3)
+    screen.wait_idle()
+    screen.controller.save_run(tmp_path / "mine")
+    screen.wait_idle()
+    screen.find("method").setCurrentText("Classical")
+
+    screen.controller.open_run(tmp_path / "mine")
+    screen.wait(lambda: "Opened mine" in screen.status)
+    screen.wait_idle()
+
+    assert screen.find("method").currentText() == "Fake"
+    assert screen.controller.choices.method_id == "fake", "what is chosen is checked against the method that is shown"
+    assert screen.find("train").isVisible()
+    screen.click("segment")
+    screen.wait(lambda: screen.controller.maps is not None)
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["while the dock is open", "before the dock is opened"])
+def test_hidden_labels_such_as_the_truth_of_a_sample_are_not_learned_from_unasked(open_screen, is_open):
+    truth = {"data": disks(), "name": "truth", "visible": False}
+    if is_open:
+        screen = open_screen()
+        screen.viewer.add_labels(**truth)
+    else:
+        screen = open_screen(labels=truth)
+
+    assert screen.controller.annotation_layer is None
+    screen.find("annotation").setCurrentText("truth")
+    assert screen.controller.annotation_layer.name == "truth"
+
+
+def test_a_method_that_can_start_from_the_model_of_another_offers_that(screen, monkeypatch):
+    screen.train(steps=3)
+    screen.wait_idle()
+    own, start = screen.controller.bundle, screen.find("go_on")
+    assert start.text() == "go on from the current model"
+    other = replace(own, method_id="classical", architecture={**own.architecture, "tag": "other"})
+
+    screen.controller.state = replace(screen.controller.state, bundle=other)
+    screen.dock.draw(screen.controller.state)
+    assert not start.isVisible()
+
+    monkeypatch.setattr(fakes.METHOD, "info", replace(fakes.METHOD.info, starts_from=("other",)), raising=False)
+    screen.dock.draw(screen.controller.state)
+    assert start.isVisible()
+    assert start.text() == "start from the current model of Classical"
+    start.setChecked(True)
+    assert screen.find("train").text() == "Train"
+    screen.train(steps=3)
+    screen.wait_idle()
+    assert screen.controller.bundle.provenance.parent == other.id
+
+
+def test_what_was_noted_while_a_model_was_trained_stays_to_be_read(screen):
+    screen.train(steps=3)
+    screen.wait_idle()
+    bundle, notes = screen.controller.bundle, screen.find("notes")
+    assert not notes.isVisible()
+
+    provenance = replace(bundle.provenance, notes=("Trained for 3 s.", "Paint some background."))
+    screen.controller.apply(BundleOpened(replace(bundle, provenance=provenance), "mine"))
+    assert notes.text() == "Trained for 3 s.\nPaint some background."
+    assert notes.isVisible()
+
+    screen.find("method").setCurrentText("Classical")
+    assert not notes.isVisible()

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QListWidget
 
-from drawings import disks, painting
+from drawings import disks, painting, picture
 from fakes import FakeSegmentOptions
 from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.gui.painting import new_annotation
 from napari_cellseg_ssl.gui.panels.tune import differences
 
 
@@ -97,3 +98,34 @@ def test_a_second_search_lists_only_its_own(tuned):
 def test_differences_are_told_in_the_words_of_the_sliders():
     assert differences(FakeSegmentOptions(threshold=0.25), FakeSegmentOptions()) == ["threshold 0.25"]
     assert differences(FakeSegmentOptions(), FakeSegmentOptions()) == []
+
+
+def test_cells_painted_on_an_image_beside_the_chosen_one_are_searched_for(screen):
+    screen.viewer.add_image(picture(disks()), name="painted")
+    beside = screen.viewer.layers["painted"]
+    new_annotation(screen.viewer, beside).data[:] = painting(disks())
+    screen.find("image").setCurrentText("disks")
+    more = screen.controller.choices.more
+    more.check(next(row.key for row in more.rows() if row.name == "painted"), True)
+    screen.train(steps=3)
+    screen.wait_idle()
+    screen.find("option_threshold").setValue(0.95)
+    screen.wait(lambda: not screen.controller._redraws.is_busy)
+
+    screen.click("tune")
+    screen.wait_idle()
+
+    assert _lines(screen)[0].startswith("1.00 ")
+    screen.wait(lambda: screen.viewer.layers["disks · instances"].data.max() == 16)
+
+
+def test_values_of_one_method_are_not_searched_on_the_maps_of_another(screen):
+    screen.train(steps=3)
+    screen.wait_idle()
+    screen.viewer.add_labels(painting(disks()), name="painted")
+    screen.wait(lambda: screen.find("tune").isEnabled())
+
+    screen.find("method").setCurrentText("Classical")
+
+    assert not screen.find("tune").isEnabled()
+    assert not screen.find("option_threshold_factor").isEnabled()

@@ -74,9 +74,25 @@ def test_a_method_that_learns_nothing_gives_a_model_with_the_values_of_the_slide
 def test_the_search_draws_the_cells_with_what_it_found(learned, stack):
     note = Annotation.from_painting(painting(disks()))
     maps = last_of(learned, MapsReady).maps
-    options = last_of(learned, TrainFinished).bundle.segment_options
-    events = list(jobs.search("fake", maps, lambda: note, options, Control()))
+    model = jobs.Model(last_of(learned, TrainFinished).bundle)
+    examples = [jobs.Example(lambda: stack, lambda: note)]
+    events = list(jobs.search(maps, examples, model, model.bundle.segment_options, Control()))
     assert last_of(events, LabelsReady).options == last_of(events, TuneFinished).options
+
+
+def test_the_search_counts_the_cells_that_are_painted_on_other_images(learned, stack):
+    note = Annotation.from_painting(painting(disks()))
+    model, maps = jobs.Model(last_of(learned, TrainFinished).bundle), last_of(learned, MapsReady).maps
+    painted, bare = jobs.Example(lambda: stack, lambda: note), jobs.Example(lambda: stack)
+
+    def trials(*examples):
+        events = list(jobs.search(maps, examples, model, model.bundle.segment_options, Control()))
+        return last_of(events, TuneFinished).trials, [e.text for e in events if isinstance(e, Note)]
+
+    alone, beside, both = trials(painted), trials(bare, painted, bare), trials(painted, painted)
+
+    assert beside == alone, "an image on which nothing is painted changes nothing"
+    assert both == (alone[0], ["What is painted on 2 images counts."])
 
 
 def test_a_model_is_saved_and_opened_again(learned, tmp_path):

@@ -266,3 +266,14 @@ def test_a_curve_prefers_the_total_loss_and_ignores_steps_without_one():
     assert Curve().with_point(1, {"class": 3.0, "total": 1.0}).last == 1.0
     assert Curve().with_point(1, {"class": 3.0}).last == 3.0
     assert Curve().with_point(1, {}).values == ()
+
+
+def test_a_training_in_two_parts_says_which_it_is_at_and_shows_the_losses_of_that_part_alone():
+    first = after(*TRAINING, Step(1, 0.1, {"loss": 0.9}, phase="cellulus"))
+    second = after(
+        *TRAINING, Step(1, 0.1, {"loss": 0.9}, phase="cellulus"), Step(2, 0.5, {"loss": 3.0}, phase="supported")
+    )
+
+    assert "embeddings, from the images alone" in controls(first).status
+    assert "cells, from pseudo-labels" in controls(second).status
+    assert list(second.curve.values) == [3.0]

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from drawings import painting
-from fakes import FakeOptions
+from fakes import FakeMethod, FakeOptions
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage, WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import Note, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.events import Note, Snapshot, Step, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.tasks import Control, Preview, PreviewWindow, TrainRequest, train
+from napari_cellseg_ssl.core.maps import MapSpec
+from napari_cellseg_ssl.tasks import Control, Preview, PreviewWindow, TrainRequest, preview, train
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -120,6 +121,24 @@ def test_previews_show_the_watched_window(request_, cells):
 
     assert preview.labels.shape == (1, 32, 48)
     assert preview.labels.max() == len(np.unique(cells[:32, 16:])) - 1
+
+
+def test_what_another_method_learns_on_the_way_is_previewed_as_its_own(request_, monkeypatch, fake_method):
+    learn, other = fake_method.train, FakeMethod()
+    other.info = replace(fake_method.info, id="other", maps=(MapSpec("foreground", "embedding", 1),))
+    monkeypatch.setattr(preview, "get_method", {"other": other}.__getitem__)
+
+    def learn_on_the_way(*arguments):
+        for event in learn(*arguments):
+            yield replace(event, method_id="other") if isinstance(event, Snapshot) else event
+
+    monkeypatch.setattr(fake_method, "train", learn_on_the_way, raising=False)
+    window = PreviewWindow(0, 0, (slice(0, 32), slice(0, 32)), options="those of the method that is trained")
+
+    shown = last_of(train(replace(request_, preview=lambda: window)), Preview)
+
+    assert shown.maps.specs["foreground"].kind == "embedding"
+    assert shown.labels.any()
 
 
 def test_a_preview_that_cannot_be_made_is_a_note(request_, monkeypatch, fake_method):

@@ -106,6 +106,15 @@ def test_versions_are_numbered_listed_and_come_back(tmp_path, bundle):
     np.testing.assert_array_equal(layer.arrays[0], painting(disks()))
 
 
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [({"f1": 0.7, "student_f1": 0.8, "tuned_f1": 0.95}, 0.7), ({"tuned_f1": 0.9}, None), ({}, None)],
+)
+def test_a_version_shows_its_score_on_held_out_cells_and_no_better_one(tmp_path, bundle, scores, shown):
+    bundle = replace(bundle, provenance=replace(bundle.provenance, scores=scores))
+    assert add_version(next_folder(tmp_path, "fake"), bundle, [], "learned").score == shown
+
+
 def test_equal_weights_are_one_file(tmp_path, bundle):
     first = add_version(next_folder(tmp_path, "fake"), bundle, [], "learned")
     second = add_version(next_folder(tmp_path, "fake"), bundle, [], "tuned", first)

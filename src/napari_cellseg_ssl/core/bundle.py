@@ -39,6 +39,7 @@ class Provenance:
     parent: str = ""
     """Id of the model this one was started from."""
     scores: Mapping[str, float] = field(default_factory=dict)
+    """"f1" is that of this model on painted cells that were held out from learning, where there are any."""
     notes: tuple[str, ...] = ()
 
 

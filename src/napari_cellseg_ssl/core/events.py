@@ -52,10 +52,14 @@ class Note:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The network as it is now, ready to predict in the job's own thread until the next event is asked for."""
+    """The network as it is now, ready to predict in the job's own thread until the next event is asked for.
+
+    `method_id` says whose maps it makes, where a method trains another one on the way; "" = those of its own.
+    """
 
     step: int
     predictor: "Predictor"
+    method_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,10 @@ class MethodInfo:
         in_space = self.presets_3d.get(name, {}) if ndim == 3 else {}
         return options_from_json(self.train_options, {**self.presets[name], **in_space})
 
+    def accepts(self, start: "ModelBundle") -> bool:
+        """Whether a training can start from a model: one of its own, or of an architecture that it knows."""
+        return start.method_id == self.id or start.architecture.get("tag") in self.starts_from
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:

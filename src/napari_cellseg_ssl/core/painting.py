@@ -3,8 +3,12 @@
 import numpy as np
 
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID
-from napari_cellseg_ssl.core.corrections import Window, areas_of, window_of
+from napari_cellseg_ssl.core.corrections import Window, window_of
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.matching import compact_ids
+
+LONGEST_TABLE = 1_000_000
+"""Ids that are looked up as they are; higher ones are renumbered first, which takes longer."""
 
 
 def acceptable_cells(proposed: Array, painted: Array, window: Window) -> tuple[Array, Array, Array]:
@@ -22,16 +26,26 @@ def acceptable_cells(proposed: Array, painted: Array, window: Window) -> tuple[A
     rows, columns, numbers : integer arrays
         Their pixels, and which cell each belongs to, counted from 0.
     """
+    if proposed.max(initial=0) > LONGEST_TABLE:
+        proposed = compact_ids(proposed)[0].reshape(proposed.shape)
     inside, known = proposed[window], painted[window]
-    ids = np.unique(inside[inside > 0])
-    areas = areas_of(inside, ids)
-    is_whole = areas == areas_of(proposed, ids)
-    is_painted = np.isin(ids, inside[known > BACKGROUND_ID])
-    is_rejected = 2 * areas_of(inside[known == BACKGROUND_ID], ids) > areas
-    wanted = ids[is_whole & ~is_painted & ~is_rejected]
-    rows, columns = np.nonzero(np.isin(inside, wanted))
-    numbers = np.searchsorted(wanted, inside[rows, columns])
-    return rows + (window[0].start or 0), columns + (window[1].start or 0), numbers
+    length = int(proposed.max(initial=0)) + 1
+
+    def areas(pixels: Array) -> Array:
+        return np.bincount(pixels.ravel(), minlength=length)
+
+    in_sight = areas(inside)
+    is_whole = (in_sight > 0) & (in_sight == areas(proposed))
+    is_painted = areas(inside[known > BACKGROUND_ID]) > 0
+    is_rejected = 2 * areas(inside[known == BACKGROUND_ID]) > in_sight
+    wanted = is_whole & ~is_painted & ~is_rejected
+    wanted[0] = False
+    taken = wanted[inside]
+    rows, columns = np.nonzero(taken)
+    numbers = (np.cumsum(wanted, dtype=np.int32) - 1)[inside[taken]]
+    rows += window[0].start or 0
+    columns += window[1].start or 0
+    return rows, columns, numbers
 
 
 def ring_around(painted: Array, cell: int, width: int, proposed: Array | None = None) -> tuple[Array, Array]:

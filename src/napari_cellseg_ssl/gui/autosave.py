@@ -22,7 +22,7 @@ from qtpy.QtCore import QLockFile, QObject, QStandardPaths, QTimer, Signal
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.keeping import kept_layer
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.worker import LatestOnly, describe
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
 from napari_cellseg_ssl.tasks.session_room import (
@@ -149,7 +149,7 @@ class Autosave(QObject):
     def painted_layers(self, chosen: Layer | None) -> list[Layer]:
         """List the layers on which something is painted or outlined now, and the one that is learned from."""
         viewer = self._viewer()
-        layers = [] if viewer is None else [x for x in viewer.layers if x is chosen or _kind(x) in PAINTED]
+        layers = [] if viewer is None else [x for x in viewer.layers if x is chosen or kind_of(x) in PAINTED]
         return [layer for layer in layers if _can_be_kept(layer) and _holds_work(layer)]
 
     def painted(self, chosen: Layer | None) -> tuple[KeptLayer, ...]:
@@ -180,7 +180,7 @@ class Autosave(QObject):
         if isinstance(layer, Labels):
             layer.events.paint.connect(self._on_changed)
             layer.events.set_data.connect(self._on_redrawn)
-        elif isinstance(layer, Shapes) and _kind(layer) in PAINTED:
+        elif isinstance(layer, Shapes) and kind_of(layer) in PAINTED:
             layer.events.data.connect(self._on_changed)
         self.mark()
 
@@ -189,7 +189,7 @@ class Autosave(QObject):
 
     def _on_redrawn(self, event: Any) -> None:
         """An undo is only seen by its redrawing, and an annotation may be filled by a script."""
-        if event.source in self._touched or _kind(event.source) in PAINTED:
+        if event.source in self._touched or kind_of(event.source) in PAINTED:
             self._touch(event.source)
 
     def _touch(self, layer: Layer) -> None:
@@ -252,10 +252,6 @@ def _copied(layer: KeptLayer) -> KeptLayer:
 
 def _is_painting(layer: KeptLayer) -> bool:
     return layer.settings["kind"] == "annotation"
-
-
-def _kind(layer: Layer) -> str:
-    return str(layer.metadata.get(KEY, {}).get("kind", ""))
 
 
 def _can_be_kept(layer: Layer) -> bool:

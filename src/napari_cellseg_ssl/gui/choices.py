@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.layer_tags import KEY, belongs_to, find_layer
+from napari_cellseg_ssl.gui.layer_tags import belongs_to, find_layer, kind_of
 from napari_cellseg_ssl.gui.layers_in import painting_source
 from napari_cellseg_ssl.gui.layout import state_axes, stated_axes
 from napari_cellseg_ssl.gui.more_images import MoreImages
@@ -197,7 +197,7 @@ class Choices(QObject):
         viewer, image, labels = self._viewer(), self.image_layer, self.annotation_layer
         if viewer is None or image is None or labels is None or belongs_to(labels, image):
             return
-        if labels.metadata.get(KEY, {}).get("kind") == "annotation":
+        if kind_of(labels) == "annotation":
             own = find_layer(viewer, image, "annotation")
             self.choose_annotation(own if isinstance(own, Labels) else None, self.labels_mode)
 

@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.gui.layer_tags import KEY, layers_of, tag_of
+from napari_cellseg_ssl.gui.layer_tags import kind_of, layers_of, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 from napari_cellseg_ssl.tasks.versioning import Compared
@@ -25,10 +25,10 @@ class Comparison:
         self._viewer = viewer
         self._layout = layout_of(image, ndim=found.differences.ndim - 1)
         self._placed = [np.ascontiguousarray(self._layout.place(labels)) for labels in found.labels]
-        for layer in [layer for layer in layers_of(viewer, image) if layer.metadata[KEY]["kind"] == KIND]:
+        for layer in [layer for layer in layers_of(viewer, image) if kind_of(layer) == KIND]:
             viewer.layers.remove(layer)
         for layer in layers_of(viewer, image):
-            layer.visible = bool(layer.visible and layer.metadata[KEY]["kind"] not in ("instances", "preview"))
+            layer.visible = bool(layer.visible and kind_of(layer) not in ("instances", "preview"))
         first, second = (f"version {version.number}" for version in found.versions)
         differences = np.ascontiguousarray(self._layout.place(found.differences))
         self._add(image, differences, "where they differ", DIFFERENCES, contour=0, opacity=0.35)

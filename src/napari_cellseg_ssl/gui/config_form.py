@@ -53,11 +53,6 @@ class ConfigForm(QWidget):
             with QSignalBlocker(made.widget):
                 made.set(getattr(options, name))
 
-    def restore_defaults(self) -> None:
-        """Show the defaults, and say so once."""
-        self.set_value(self._class())
-        self._emit()
-
     def _emit(self, *_: object) -> None:
         self.changed.emit(self.value())
 

@@ -35,7 +35,6 @@ from napari_cellseg_ssl.tasks.session import (
     PauseAsked,
     SessionState,
     StopAsked,
-    VersionRestored,
     advance,
 )
 
@@ -101,11 +100,21 @@ class Controller(QObject):
         """The current model."""
         return self.state.bundle
 
+    @property
+    def model(self) -> jobs.Model | None:
+        """The current model, and how to run it on the chosen image."""
+        bundle, diameter = self.bundle, self.choices.diameter
+        given = None if diameter == "auto" else diameter
+        return None if bundle is None else jobs.Model(bundle, given, self.device, CPU_THREADS)
+
     def apply(self, event: object, seconds: float = 0.0) -> None:
         """Advance the session and let the panels draw it."""
         state = advance(self.state, event, seconds)
         if state is not self.state:
             self.state = state
+            if not state.has_maps and self.maps is not None:
+                self._redraws.cancel()
+                self.maps = None
             self.state_changed.emit(state)
 
     def report(self, failure: Failed) -> None:
@@ -122,10 +131,8 @@ class Controller(QObject):
 
     def choose_method(self, method_id: str) -> None:
         """Work with another method."""
-        if method_id == self.state.method_id:
-            return
-        self._drop_maps()
-        self.apply(MethodChosen(method_id, learns=method_id != jobs.REFERENCE))
+        if method_id != self.state.method_id:
+            self.apply(MethodChosen(method_id, learns=method_id != jobs.REFERENCE))
         self.choices.choose_method(method_id)
 
     # What the buttons do
@@ -158,14 +165,13 @@ class Controller(QObject):
 
     def segment(self, options: Any) -> None:
         """Segment the chosen image with the current model."""
-        state, diameter = self.state, self.choices.diameter
+        state, model, diameter = self.state, self.model, self.choices.diameter
         source = self.taken(self.choices.source)
         if source is None:
             return
         if not state.learns:
             self.run(lambda control: jobs.apply_reference(source.read, state.method_id, diameter, options, control))
-        elif state.bundle is not None and state.bundle.method_id == state.method_id:
-            model = jobs.Model(state.bundle, None if diameter == "auto" else diameter, self.device, CPU_THREADS)
+        elif model is not None and model.bundle.method_id == state.method_id:
             self.run(lambda control: jobs.apply(source.read, model, options, control))
 
     def adjust(self, options: Any) -> None:
@@ -176,17 +182,15 @@ class Controller(QObject):
             self._redraws.submit(lambda: jobs.redraw(method_id, maps, options))
 
     def tune(self, options: Any) -> None:
-        """Search thresholds against what was painted."""
-        maps = self.maps
-        if maps is None:
+        """Search thresholds against what was painted on the chosen image and those beside it."""
+        maps, model = self.maps, self.model
+        examples = self.taken(lambda: self.choices.examples(with_labels=True))
+        if maps is None or model is None or not examples:
             return
-        painted = self.taken(self.choices.painted)
-        if painted is None:
-            if self.annotation_layer is None:
-                self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
+        if not any(example.painted for example in examples):
+            self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
             return
-        method_id = self.state.method_id
-        self.run(self.session.keeping(lambda control: jobs.search(method_id, maps, painted, options, control)))
+        self.run(self.session.keeping(lambda control: jobs.search(maps, examples, model, options, control)))
 
     def keep_options(self, options: Any) -> None:
         """Keep segmentation options in the current model, so that they are used wherever it goes."""
@@ -249,8 +253,6 @@ class Controller(QObject):
             self.apply(Note("The image was closed while the job ran; the model is kept."))
             return
         self.apply(event, stamped.seconds)
-        if isinstance(event, VersionRestored):
-            self._drop_maps()
         self.session.receive(event)
         if isinstance(event, MapsReady):
             self.maps = event.maps
@@ -276,13 +278,8 @@ class Controller(QObject):
             self.labels_changed.emit(event)
 
     def _on_image(self, layer: Image | None) -> None:
-        self._drop_maps()
         self.apply(ImageChosen("" if layer is None else layer.name))
         self.image_changed.emit(layer)
-
-    def _drop_maps(self) -> None:
-        self._redraws.cancel()
-        self.maps = None
 
     def _look(self) -> None:
         """Remember what is on the screen, for the training's next preview."""

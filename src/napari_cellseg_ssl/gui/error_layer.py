@@ -7,7 +7,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.gui.layer_tags import find_layer
+from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of
 from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.scoring import BOTH, EXTRA, MISSED, ScoredObject
@@ -24,13 +24,11 @@ NEAR = 48.0
 """The camera goes so near that an object is about this wide on the screen, in px; it never goes away."""
 
 
-def image_of(layers: Sequence[Labels], viewer: ViewerModel, chosen: Image | None) -> Image | None:
+def image_below(layers: Sequence[Labels], viewer: ViewerModel, chosen: Image | None) -> Image | None:
     """Return the image that labels belong to: as their records say, else the chosen one if they fit it."""
-    ids = {layer.metadata.get("cellseg_ssl", {}).get("image_id") for layer in layers}
-    images = [layer for layer in viewer.layers if isinstance(layer, Image)]
-    own = next((image for image in images if str(image.unique_id) in ids), None)
-    if own is not None or chosen is None:
-        return own
+    own = [image for layer in layers if (image := image_of(viewer, layer)) is not None]
+    if own or chosen is None:
+        return (own or [None])[0]
     fits = all(tuple(layer.data.shape) == layout_of(chosen).derived_shape for layer in layers)
     return chosen if fits else None
 

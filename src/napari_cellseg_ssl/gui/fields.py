@@ -7,7 +7,7 @@ from napari.layers import Image, Shapes
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
 from napari_cellseg_ssl.core.where_next import Field
 from napari_cellseg_ssl.gui.comparison import KIND as COMPARISON
-from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_image, layers_of, tag_of
+from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_image, kind_of, layers_of, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 from napari_cellseg_ssl.gui.painting import complete_regions
@@ -26,7 +26,7 @@ def go_to(viewer: ViewerModel, image: Image, field: Field) -> None:
     world = np.array([image.data_to_world(corner) for corner in _of_image(image, layout, corners)])
     for other in [layer for layer in viewer.layers if is_image(layer)]:
         (_show if other is image else _hide)(viewer, other)
-    for comparison in [layer for layer in layers_of(viewer, image) if layer.metadata[KEY]["kind"] == COMPARISON]:
+    for comparison in [layer for layer in layers_of(viewer, image) if kind_of(layer) == COMPARISON]:
         comparison.visible = False
     for axis in range(image.ndim - 2):
         viewer.dims.set_point(viewer.dims.ndim - image.ndim + axis, world[0, axis])

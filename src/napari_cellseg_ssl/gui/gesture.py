@@ -23,11 +23,6 @@ class Gesture:
         self._before: tuple[Any, ...] = ()
         self._done: Callable[[Array, Array], None] = lambda _start, _end: None
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the next drag is ours."""
-        return self._layer is not None
-
     def begin(self, layer: Labels, done: Callable[[Array, Array], None]) -> None:
         """Wait for a drag; `done` gets both of its ends, in world coordinates. Escape, or another layer, leaves."""
         self.leave()

@@ -11,7 +11,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.edited_layers import follow
 from napari_cellseg_ssl.gui.layer_styles import painting_colours
-from napari_cellseg_ssl.gui.layer_tags import KEY, belongs_to, find_layer, is_image
+from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, image_of, is_image
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer
@@ -104,11 +104,6 @@ def clear(layer: Layer) -> None:
         layer.data_setitem(np.nonzero(layer.data), 0)
     else:
         layer.data = []
-
-
-def image_of(viewer: ViewerModel, layer: Layer) -> Image | None:
-    """Return the open image that a layer was made for."""
-    return next((image for image in viewer.layers if is_image(image) and belongs_to(layer, image)), None)
 
 
 def find_image(viewer: ViewerModel, wanted: str) -> Image | None:

@@ -79,14 +79,14 @@ class LayerCombo(QComboBox):
         self._take(wanted)
 
     def _instead(self, offered: list[Layer], event: Any) -> Layer | None:
-        """Choose when nothing is chosen: what is newest, or, if there may be none, only what has just come."""
-        if not offered or not self._follows:
+        """Choose when nothing is chosen: what is newest, or, if there may be none, only what has just come in sight."""
+        if not self._follows:
             return None
-        is_first = event is None
-        if is_first or not self._none:
-            return offered[-1]
-        came = event.value if event.type == "inserted" and self._current is None else None
-        return came if came in offered else None
+        candidates = offered
+        if self._none and event is not None:
+            candidates = [event.value] if event.type == "inserted" and self._current is None else []
+        wanted = [one for one in candidates if one in offered and (one.visible or not self._none)]
+        return (wanted or [None])[-1]
 
     def _on_index(self, index: int) -> None:
         self._take(self._layers[index] if 0 <= index < len(self._layers) else None)

@@ -54,6 +54,17 @@ def belongs_to(layer: Layer, image_layer: Layer) -> bool:
     return bool(tag["image_id"] == str(image_layer.unique_id) and tag["layer_id"] == str(layer.unique_id))
 
 
+def image_of(viewer: ViewerModel, layer: Layer) -> Image | None:
+    """Return the open image that a layer was made for."""
+    return next((image for image in viewer.layers if is_image(image) and belongs_to(layer, image)), None)
+
+
+def kind_of(layer: Layer) -> str:
+    """Return what a layer of the plugin shows; "" for one of anybody else's."""
+    tag = layer.metadata.get(KEY)
+    return str(tag.get("kind", "")) if isinstance(tag, dict) else ""
+
+
 def is_unedited(layer: Layer) -> bool:
     """Whether the pixels of a layer are still those that the plugin wrote."""
     return bool(layer.metadata.get(KEY, {}).get("checksum") == checksum_of(layer.data))
@@ -64,9 +75,14 @@ def is_labels(layer: Layer) -> bool:
     return isinstance(layer, Labels)
 
 
+def is_instances(layer: Layer) -> bool:
+    """Whether the plugin made a layer to show instances."""
+    return isinstance(layer, Labels) and kind_of(layer) == "instances"
+
+
 def is_image(layer: Layer) -> bool:
     """Whether a layer is an image of the user's, not a map that the plugin made."""
-    return isinstance(layer, Image) and "kind" not in layer.metadata.get(KEY, {})
+    return isinstance(layer, Image) and not kind_of(layer)
 
 
 def new_name(

@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Shapes
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array, ImageStack
-from napari_cellseg_ssl.gui.layer_tags import find_layer
+from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 
 LabelsMode = Literal["sparse", "dense"]
@@ -149,8 +149,7 @@ def guess_labels_mode(layer: Labels) -> ModeGuess:
     It is complete when no background is painted and cells cover every frame. Background strokes are recognised
     as an id 1 in several pieces, or much larger than the cells.
     """
-    made = layer.metadata.get("cellseg_ssl", {})
-    if isinstance(made, dict) and made.get("kind") == "annotation":
+    if kind_of(layer) == "annotation":
         return ModeGuess("sparse", "Painted here: 0 is unknown, 1 is background.")
     labels = np.asarray(level_zero(layer))
     frames = labels.reshape(-1, *labels.shape[-2:])

@@ -26,6 +26,7 @@ from napari_cellseg_ssl.gui.layer_tags import (
     checksum_of,
     find_layer,
     is_unedited,
+    kind_of,
     layers_of,
     new_name,
     tag_of,
@@ -34,8 +35,6 @@ from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
 ORDER = ("preview", "reference", "instances", "errors", "annotation", "corrections", "complete-regions")
 """Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
-
-__all__ = ["add_layer", "find_layer", "layers_of", "show_labels", "show_maps", "show_preview"]
 
 
 def show_maps(
@@ -83,7 +82,7 @@ def show_labels(
     layout = layout_of(image_layer, ndim=labels.ndim - 1)
     picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=int(is_reference))
     tag = tag_of(image_layer, kind, method, bundle, settings, REFERENCE if is_reference else "")
-    before = [layer for layer in layers_of(viewer, image_layer) if layer.metadata[KEY]["kind"] == kind]
+    before = [layer for layer in layers_of(viewer, image_layer) if kind_of(layer) == kind]
     shown: Labels = _write(viewer, image_layer, layout, picture, tag)
     if kind == "instances" and not is_reference and shown not in before:
         for layer in before:

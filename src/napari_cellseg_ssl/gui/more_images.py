@@ -18,6 +18,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer, is_image
 from napari_cellseg_ssl.gui.layers_in import painting_source
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import image_source
+from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks.jobs import Example
 from napari_cellseg_ssl.tasks.training_files import TrainingFile, read_training_files, with_labels
@@ -147,8 +148,7 @@ class MoreImages(QObject):
         source = entry.source
         is_file = isinstance(source, TrainingFile)
         name = source.path.name if isinstance(source, TrainingFile) else source.name
-        n = entry.n_cells
-        labels = "no labels" if n is None else f"{n} cell" if n == 1 else f"{n} cells"
+        labels = "no labels" if entry.n_cells is None else counted(entry.n_cells, "cell")
         why_not = self._why_not(source)
         return MoreRow(entry.key, name, labels, entry.is_checked and not why_not, is_file, why_not)
 
@@ -158,7 +158,7 @@ class MoreImages(QObject):
         except CellSegError as problem:
             return str(problem)
         other = "the chosen image" if self._beside is None else f"'{self._beside.name}'"
-        return "" if n == wanted else f"It has {_channels(n)}, but {other} has {_channels(wanted)}."
+        return "" if n == wanted else f"It has {counted(n, 'channel')}, but {other} has {counted(wanted, 'channel')}."
 
     def _read(self, function: Callable[[], tuple[TrainingFile, ...]]) -> None:
         if not self.is_reading:
@@ -234,10 +234,6 @@ def _of_file(file: TrainingFile, channels: Sequence[int] | None, with_labels: bo
 
 def _n_channels(source: Image | TrainingFile) -> int:
     return source.image.n_channels if isinstance(source, TrainingFile) else image_source(source).n_channels
-
-
-def _channels(n: int) -> str:
-    return "1 channel" if n == 1 else f"{n} channels"
 
 
 def _count_cells(painted: Any) -> int:

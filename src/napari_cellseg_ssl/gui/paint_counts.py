@@ -7,6 +7,7 @@ from napari.layers import Labels
 
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui.wording import counted
 
 FEWEST_CELLS = 2
 
@@ -36,9 +37,9 @@ class PaintCounts:
         """
         if self.is_empty:
             return "Nothing painted yet: paint some whole cells and some background."
-        painted = f"{_many(self.cells, 'cell')}, {_many(self.strokes, 'background stroke')}"
+        painted = f"{counted(self.cells, 'cell')}, {counted(self.strokes, 'background stroke')}"
         if complete_regions:
-            painted += f", {_many(complete_regions, 'complete region')} (unpainted is background there)"
+            painted += f", {counted(complete_regions, 'complete region')} (unpainted is background there)"
         if self.cells < FEWEST_CELLS:
             return f"{painted}; paint at least {FEWEST_CELLS} whole cells"
         if not self.strokes and not complete_regions:
@@ -57,11 +58,6 @@ class PaintCounter:
     def total(self) -> PaintCounts:
         """Counts of all frames."""
         return sum(self._frames.values(), PaintCounts())
-
-    @property
-    def painted_frames(self) -> tuple[int, ...]:
-        """Indices of the frames on which something is painted."""
-        return tuple(index for index, counts in sorted(self._frames.items()) if not counts.is_empty)
 
     def count_all(self) -> PaintCounts:
         """Count every frame anew."""
@@ -93,7 +89,3 @@ def count_painted(frame: Array) -> PaintCounts:
         window = background[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         strokes = label(window, structure=np.ones((3, 3)))[1]
     return PaintCounts(int((ids > BACKGROUND_ID).sum()), strokes)
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -13,7 +13,7 @@ from napari_cellseg_ssl.core.painting import acceptable_cells, ring_around
 from napari_cellseg_ssl.gui.acts import Act
 from napari_cellseg_ssl.gui.cell_layer import FIRST_CELL_ID, CellLayer
 from napari_cellseg_ssl.gui.layer_styles import painting_colours
-from napari_cellseg_ssl.gui.layer_tags import KEY, layers_of, new_name, tag_of
+from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of, layers_of, new_name, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 from napari_cellseg_ssl.gui.proposals import Proposals
@@ -198,7 +198,7 @@ class Painter:
 def new_annotation(viewer: ViewerModel, image_layer: Image) -> Labels:
     """Add an empty annotation over an image; an annotation that is still empty is used again."""
     for layer in layers_of(viewer, image_layer):
-        if layer.metadata[KEY]["kind"] == "annotation" and not layer.data.any():
+        if kind_of(layer) == "annotation" and not layer.data.any():
             return layer
     layout = layout_of(image_layer)
     layer = Labels(
@@ -212,10 +212,8 @@ def new_annotation(viewer: ViewerModel, image_layer: Image) -> Labels:
 
 def complete_regions(viewer: ViewerModel, image_layer: Image) -> Shapes:
     """Return the Shapes layer in which rectangles say "everything here is annotated", ready to draw in."""
-    for layer in layers_of(viewer, image_layer):
-        if layer.metadata[KEY]["kind"] == "complete-regions":
-            break
-    else:
+    layer = find_layer(viewer, image_layer, "complete-regions")
+    if layer is None:
         layout = layout_of(image_layer)
         layer = Shapes(
             ndim=len(layout.kept),

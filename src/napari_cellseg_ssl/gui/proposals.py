@@ -5,7 +5,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
 from napari_cellseg_ssl.gui.cell_layer import CellLayer
-from napari_cellseg_ssl.gui.layer_tags import KEY, REFERENCE, layers_of
+from napari_cellseg_ssl.gui.layer_tags import KEY, REFERENCE, is_instances, kind_of, layers_of
 from napari_cellseg_ssl.gui.layout import level_zero
 
 NONE_YET = "There are no proposed instances yet: segment the image first, or choose a layer in 'Proposals from'."
@@ -45,14 +45,9 @@ class Proposals:
         return misfit(layer, annotation) or CellLayer(layer)
 
 
-def is_instances(layer: Layer) -> bool:
-    """Whether the plugin made a layer to show instances."""
-    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind") == "instances"
-
-
 def can_propose(layer: Layer) -> bool:
     """Whether a layer may be offered as a source of proposals: instances, or labels that somebody else made."""
-    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind", "instances") == "instances"
+    return isinstance(layer, Labels) and kind_of(layer) in ("", "instances")
 
 
 def misfit(layer: Labels, annotation: Labels) -> str:

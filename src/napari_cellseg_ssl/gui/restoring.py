@@ -16,6 +16,7 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.gui.autosave import is_alive, sessions_folder
 from napari_cellseg_ssl.gui.keeping import find_image, fingerprint, open_file
+from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, is_painting_of, load_layer, load_layers
 from napari_cellseg_ssl.tasks.session import Began, MethodChosen, SessionState, VersionRestored, VersionsFound
@@ -74,7 +75,7 @@ class Interrupted:
         """What it holds, in words."""
         record = self.record
         counts = {"image": len(record.images), "painted cell": record.n_cells, "version": self.n_versions}
-        held = ", ".join(_counted(n, what) for what, n in counts.items() if n) or "nothing painted yet"
+        held = ", ".join(counted(n, what) for what, n in counts.items() if n) or "nothing painted yet"
         training = " A training was under way; it can go on." if self.training else ""
         return f"Your session of {_moment(self.room / 'session.json')} was interrupted: {held}.{training}"
 
@@ -157,7 +158,3 @@ def _read_session(offer: Interrupted, _control: Control) -> Iterator[object]:
 
 def _moment(file: Path) -> str:
     return f"{datetime.fromtimestamp(file.stat().st_mtime):%d %b, %H:%M}"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

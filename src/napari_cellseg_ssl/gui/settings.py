@@ -23,7 +23,7 @@ class LearnSettings:
     time_budget : float, optional
         Seconds; None for as many steps as the options say.
     go_on : bool
-        Whether to start from the current model, if it is one of the same method.
+        Whether to start from the current model, if the method can.
     preview : bool
         Whether to show what the network makes of the visible part meanwhile.
     """
@@ -44,7 +44,7 @@ def training_request(
     out: Path,
 ) -> TrainRequest:
     """Ask for a training; image and painting are read in the worker, so they are not in here yet."""
-    goes_on = settings.go_on and current is not None and current.method_id == info.id
+    goes_on = settings.go_on and current is not None and info.accepts(current)
     image = choices.image_layer
     return TrainRequest(
         method_id=info.id,

@@ -8,8 +8,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layer_tags import tag_of
-from napari_cellseg_ssl.gui.layers_out import add_layer, find_layer
+from napari_cellseg_ssl.gui.layer_tags import find_layer, tag_of
+from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 
 KIND = "object-size"

@@ -10,7 +10,7 @@ import numpy as np
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
 from napari_cellseg_ssl.core.errors import OutOfMemory
-from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.core.events import MapsReady, Note, TileDone, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.matching import match_pairs, overlap
@@ -30,6 +30,8 @@ from napari_cellseg_ssl.tasks.warm_up import load_torch
 
 REFERENCE = "classical"
 """The method that needs no training, whose result stands beside every learned one."""
+PARTS = 1000
+"""Resolution of the progress of one image among several."""
 
 ReadImage = Callable[[], ImageStack]
 """Reads the image in the worker: it may be lazy."""
@@ -172,15 +174,59 @@ def redraw(method_id: str, maps: PredictionMaps, options: Any) -> LabelsReady:
 
 
 def search(
-    method_id: str, maps: PredictionMaps, painted: ReadPainting, options: Any, control: Control
+    maps: PredictionMaps, examples: Sequence[Example], model: Model, options: Any, control: Control
 ) -> Iterator[object]:
-    """Search thresholds on the painted cells, then draw the instances with the best ones."""
+    """Search thresholds on all that is painted, then draw the instances of the first image with the best ones.
+
+    Parameters
+    ----------
+    maps : PredictionMaps
+        Of the first image; those of the others are predicted here, where something is painted on them.
+    """
+    found: list[tuple[PredictionMaps, Annotation]] = []
+    for number, example in enumerate(examples):
+        note, one = example.annotation(), maps if number == 0 else None
+        if note is not None and number > 0:
+            yield Began("predicting", can_pause=True)
+            one = yield from maps_among(model, example.read(), number, len(examples), control)
+        if control.should_stop():
+            return
+        if note is not None and one is not None:
+            found.append((one, note))
     yield Began("tuning")
-    request = TuneRequest(method_id=method_id, maps=(maps,), annotations=(painted(),), options=options)
+    if len(found) > 1:
+        yield Note(f"What is painted on {len(found)} images counts.")
+    method_id = model.bundle.method_id
+    request = TuneRequest(
+        method_id=method_id,
+        maps=tuple(one for one, _ in found),
+        annotations=tuple(note for _, note in found),
+        options=options,
+    )
     for event in tune(request, control):
         yield event
         if isinstance(event, TuneFinished):
             yield redraw(method_id, maps, event.options)
+
+
+def maps_among(
+    model: Model, image: ImageStack, number: int, total: int, control: Control
+) -> Generator[object, None, PredictionMaps | None]:
+    """Predict one image of several; None where it does not fit into memory, and after a stop.
+
+    A diameter that the user gave is that of the first image.
+    """
+    request = (model if number == 0 else replace(model, diameter=None)).on(image)
+    try:
+        for event in predict(request, control):
+            match event:
+                case MapsReady(maps):
+                    return maps
+                case TileDone(done, tiles):
+                    yield TileDone(PARTS * number + PARTS * done // tiles, PARTS * total)
+    except OutOfMemory as problem:
+        yield Note(f"{problem.message} It is left out.")
+    return None
 
 
 def save(bundle: ModelBundle, folder: Path, _control: Control) -> Iterator[object]:

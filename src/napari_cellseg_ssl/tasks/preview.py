@@ -7,6 +7,7 @@ from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.events import MapsReady, Note, Snapshot, last_of
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.method import Method
+from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingSet
 from napari_cellseg_ssl.tasks.events import Preview
@@ -48,7 +49,8 @@ class Previewer:
         self._not_before = now + (now - begin) / MOST_OF_TIME
 
     def _preview(self, snapshot: Snapshot, window: PreviewWindow) -> Preview:
-        item, info = self._data.items[window.image], self._method.info
+        method = get_method(snapshot.method_id) if snapshot.method_id else self._method
+        item, info = self._data.items[window.image], method.info
         key = (window.image, window.frame)
         if key not in self._limits:
             self._limits[key] = whole_frame(Intensity(), item.image, window.frame)
@@ -60,5 +62,6 @@ class Previewer:
             intensity=self._limits[key],
         )
         maps = last_of(events, MapsReady).maps
-        labels = self._method.segment(maps, window.options or info.segment_options())
+        fits = isinstance(window.options, info.segment_options)
+        labels = method.segment(maps, window.options if fits else info.segment_options())
         return Preview(snapshot.step, window, maps, labels)

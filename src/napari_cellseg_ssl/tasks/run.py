@@ -184,10 +184,7 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
 
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
-    if start is None:
-        return
-    tag = str(start.architecture.get("tag", ""))
-    if start.method_id != info.id and tag not in info.starts_from:
+    if start is not None and not info.accepts(start):
         raise WrongRun(
             f"{info.title} cannot start from '{start.name}', a model of '{start.method_id}'.",
             f"Choose a run of '{info.id}', or start from nothing.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import Curve
-from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.session_events import (
     Activity,
     Agreement,
@@ -70,6 +70,15 @@ DOING: Mapping[str, str] = {
 }
 
 
+PHASES: Mapping[str, str] = {
+    "baseline": "from the painted cells",
+    "refinement": "teaching itself on the rest",
+    "cellulus": "first embeddings, from the images alone",
+    "supported": "then cells, from pseudo-labels and what is painted",
+}
+"""What a part of a training does, where its name does not say it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Controls:
     """What may be pressed and what is read."""
@@ -103,9 +112,9 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
     """
     match event:
         case ImageChosen(name):
-            return replace(state, image=name, has_maps=False, has_labels=False, agreement="")
+            return replace(state, image=name, has_maps=False, agreement="")
         case MethodChosen(method_id, learns):
-            return replace(state, method_id=method_id, learns=learns, failure=None)
+            return replace(state, method_id=method_id, learns=learns, has_maps=False, failure=None)
         case Checked(reasons):
             return replace(state, reasons=reasons)
         case VersionsFound(versions):
@@ -153,7 +162,8 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return replace(state, device=device)
         case Step(step, fraction, losses, _, phase):
             state = _moved(state, fraction, seconds)
-            return replace(state, phase=phase, curve=state.curve.with_point(step, losses))
+            curve = state.curve if phase == state.phase else Curve()  # losses of two parts cannot be compared
+            return replace(state, phase=phase, curve=curve.with_point(step, losses))
         case Validated(_, scores, _):
             return replace(state, score=", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
         case TileDone(done, total) | TrialDone(done, total):
@@ -163,8 +173,6 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return _with_bundle(state, bundle, words.get(reason, "Learned"))
         case MapsReady():
             return replace(state, has_maps=True)
-        case LabelsReady():
-            return replace(state, has_labels=True)
         case Agreement(f1, n_cells, n_reference):
             text = f"{n_cells} cells; the classical result has {n_reference}, and they agree with F1 {f1:.2f}."
             return replace(state, agreement=text, message="")
@@ -181,12 +189,14 @@ def _moved(state: SessionState, fraction: float, seconds: float) -> SessionState
 
 
 def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> SessionState:
+    is_same = bundle.method_id == state.method_id
     return replace(
         state,
+        method_id=bundle.method_id,
+        learns=state.learns if is_same else bool(bundle.weights),
         bundle=bundle,
         current=None,
         has_maps=False,
-        has_labels=False,
         agreement="",
         message=f"{words} model '{bundle.name}'.",
     )
@@ -236,7 +246,11 @@ def _status(state: SessionState) -> str:
     doing = DOING[state.activity]
     if state.paused:
         return f"{doing}: paused."
-    details = [state.phase, f"loss {state.curve.last:.3g}" if state.curve.values else "", state.score]
+    details = [
+        PHASES.get(state.phase, state.phase),
+        f"loss {state.curve.last:.3g}" if state.curve.values else "",
+        state.score,
+    ]
     found = " · ".join(part for part in details if part) if state.activity == "training" else ""
     return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
 

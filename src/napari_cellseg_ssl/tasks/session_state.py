@@ -42,7 +42,6 @@ class SessionState:
     versions: tuple[Version, ...] = ()
     current: int | None = None
     has_maps: bool = False
-    has_labels: bool = False
     fraction: float | None = None
     seconds: float = 0.0
     start: tuple[float, float] = (0.0, 0.0)

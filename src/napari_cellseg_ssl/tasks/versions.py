@@ -46,7 +46,7 @@ class Version:
     origin : str
         What made it; "kept" is what was painted when another version was brought back.
     score : float, optional
-        F1 on painted cells that were held out; None where the method gives none.
+        F1 on painted cells that were held out from learning; None where the method gives none, or too few are painted.
     weights : str
         SHA-256 of the weight file.
     labels : {key: SHA-256}
@@ -102,7 +102,7 @@ def add_version(
         name=bundle.name,
         method_id=bundle.method_id,
         n_cells=sum(count_cells(layer) for layer in labels),
-        score=max((value for name, value in bundle.provenance.scores.items() if "f1" in name), default=None),
+        score=bundle.provenance.scores.get("f1"),
         weights=_hash_of(folder / WEIGHTS_FILE),
         labels={layer.key: layer.hash for layer in labels},
     )

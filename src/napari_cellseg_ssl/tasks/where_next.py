@@ -1,18 +1,17 @@
 """Ask a model where it is in doubt, over all images of a set, one after the other."""
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import OutOfMemory
-from napari_cellseg_ssl.core.events import MapsReady, Note, TileDone, TrainFinished, last_of
+from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.where_next import FIELD_DIAMETERS, Clue, Field, clues_of, disagreement_of, fields_of, rank
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.jobs import REFERENCE, Example, Model
+from napari_cellseg_ssl.tasks.jobs import REFERENCE, Example, Model, maps_among
 from napari_cellseg_ssl.tasks.predict import predict
 from napari_cellseg_ssl.tasks.requests import PredictRequest, TrainRequest
 from napari_cellseg_ssl.tasks.run import train
@@ -20,8 +19,6 @@ from napari_cellseg_ssl.tasks.session_events import Began
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
 MOST_FIELDS = 12
-PARTS = 1000
-"""Resolution of the progress of one image."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def where_next(
     painted: list[int] = []
     for number, example in enumerate(examples):
         image = example.read()
-        maps = yield from _maps(model, image, number, len(examples), control)
+        maps = yield from maps_among(model, image, number, len(examples), control)
         if control.should_stop():
             return
         note = example.annotation()
@@ -59,23 +56,6 @@ def where_next(
     if not candidates:
         yield Note("This model is in no doubt anywhere, or its method does not tell.")
     yield FieldsRanked(rank(candidates, count, painted))
-
-
-def _maps(
-    model: Model, image: ImageStack, number: int, total: int, control: Control
-) -> Generator[object, None, PredictionMaps | None]:
-    """Predict one image of many; None where it does not fit into memory, and after a stop."""
-    request = model.on(image) if number == 0 else replace(model, diameter=None).on(image)
-    try:
-        for event in predict(request, control):
-            match event:
-                case MapsReady(maps):
-                    return maps
-                case TileDone(done, tiles):
-                    yield TileDone(PARTS * number + PARTS * done // tiles, PARTS * total)
-    except OutOfMemory as problem:
-        yield Note(f"{problem.message} It is left out.")
-    return None
 
 
 def _clues(model: Model, image: ImageStack, maps: PredictionMaps) -> tuple[Clue, ...]:

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
+from napari_cellseg_ssl.gui.layer_tags import KEY, is_instances, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
@@ -118,9 +118,9 @@ class ExportPanel(Stage):
 
     def _suggest(self, *_: Any) -> None:
         viewer = self._controller.viewer
-        if viewer is None or (self.labels.layer is not None and _is_result(self.labels.layer)):
+        if viewer is None or (self.labels.layer is not None and is_instances(self.labels.layer)):
             return
-        made = [layer for layer in viewer.layers if isinstance(layer, Labels) and _is_result(layer)]
+        made = [layer for layer in viewer.layers if is_instances(layer)]
         self.labels.choose((made or [None])[-1])
 
     def _on_event(self, event: object) -> None:
@@ -189,10 +189,6 @@ def _frames(labels: Labels, source: ImageSource) -> Array:
             "Choose the labels that belong to the image of the first step.",
         )
     return layout.gather(array.reshape(layout.derived_shape))
-
-
-def _is_result(layer: Labels) -> bool:
-    return bool(layer.metadata.get(KEY, {}).get("kind") == "instances")
 
 
 def _origin(layer: Labels) -> dict[str, str]:

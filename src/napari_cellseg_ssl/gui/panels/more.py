@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_cellseg_ssl.gui.more_images import MoreImages, MoreRow
 from napari_cellseg_ssl.gui.stage import button, note
+from napari_cellseg_ssl.gui.wording import counted
 
 TITLE = "Also learn from …"
 FEWEST_ROWS, MOST_ROWS = 2, 6
@@ -101,7 +102,7 @@ class MoreImagesBox(QWidget):
 
     def _draw_title(self, *_: object) -> None:
         n = self._more.n_chosen
-        chosen = f" ({n} image{'s' if n > 1 else ''})" if n else ""
+        chosen = f" ({counted(n, 'image')})" if n else ""
         self._toggle.setText(f"{TITLE}{chosen} {'▾' if self._toggle.isChecked() else '▸'}")
 
     def _draw_buttons(self) -> None:

@@ -16,7 +16,7 @@ from napari_cellseg_ssl.gui.acts import Act, bind
 from napari_cellseg_ssl.gui.cell_layer import CellLayer
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.corrections import CORRECTION_ACTS, Corrector
-from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
+from napari_cellseg_ssl.gui.layer_tags import find_layer, is_image, is_instances
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.paint_counts import PaintCounter
@@ -32,7 +32,7 @@ from napari_cellseg_ssl.gui.painting import (
 from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
 from napari_cellseg_ssl.gui.panels.corrections import CorrectionsBox
 from napari_cellseg_ssl.gui.panels.proposals import ProposalsBox
-from napari_cellseg_ssl.gui.proposals import Proposals, is_instances
+from napari_cellseg_ssl.gui.proposals import Proposals
 from napari_cellseg_ssl.gui.restoring import SavedPainting, find_painting
 from napari_cellseg_ssl.gui.stage import Stage, button, note
 
@@ -150,7 +150,7 @@ class PaintPanel(QWidget):
         """The chosen image; while nothing is chosen, as without the other dock, the topmost one of the user's."""
         viewer = self._controller.viewer
         if self._controller.image_layer is None and viewer is not None:
-            images = [layer for layer in viewer.layers if isinstance(layer, Image) and KEY not in layer.metadata]
+            images = [layer for layer in viewer.layers if is_image(layer)]
             self._controller.choices.choose_image((images or [None])[-1])
         return self._controller.image_layer
 

@@ -10,14 +10,15 @@ from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, Q
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_of, show_errors
+from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
+from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of, is_instances, is_labels, kind_of
 from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.object_table import ObjectTable
 from napari_cellseg_ssl.gui.scoring import Scored, as_text, scored
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks.session import Failed
 
@@ -28,7 +29,7 @@ NEXT_KEY, PREVIOUS_KEY = ".", ","
 
 def is_comparable(layer: Layer) -> bool:
     """Whether a layer holds labels, whoever made it, and not the errors of another comparison."""
-    return is_labels(layer) and layer.metadata.get(KEY, {}).get("kind") != ERRORS
+    return is_labels(layer) and kind_of(layer) != ERRORS
 
 
 class ScorePanel(Stage):
@@ -141,12 +142,8 @@ class ScorePanel(Stage):
     def _complete_layer(self, truth: Labels) -> Any:
         """Complete regions that were drawn for the same image as the truth."""
         viewer = self._controller.viewer
-        image_id = truth.metadata.get(KEY, {}).get("image_id")
-        if viewer is None or image_id is None:
-            return None
-        tags = ((layer, layer.metadata.get(KEY, {})) for layer in viewer.layers)
-        found = (layer for layer, tag in tags if tag.get("kind") == "complete-regions" and tag["image_id"] == image_id)
-        return next(found, None)
+        image = None if viewer is None else image_of(viewer, truth)
+        return None if image is None else find_layer(viewer, image, "complete-regions")
 
     def _suggest(self, *_: Any) -> None:
         """Offer the newest instances as the prediction, and the annotation or another layer as the truth."""
@@ -154,9 +151,9 @@ class ScorePanel(Stage):
         if viewer is None:
             return
         labels = [layer for layer in viewer.layers if isinstance(layer, Labels)]
-        made = [layer for layer in labels if layer.metadata.get(KEY, {}).get("kind") == "instances"]
-        others = [layer for layer in labels if KEY not in layer.metadata]
-        painted = [layer for layer in labels if layer.metadata.get(KEY, {}).get("kind") == "annotation"]
+        made = [layer for layer in labels if is_instances(layer)]
+        others = [layer for layer in labels if not kind_of(layer)]
+        painted = [layer for layer in labels if kind_of(layer) == "annotation"]
         if self.truth.layer is None or self.truth.layer in made:
             self.truth.choose((others or painted or [None])[0])
         if self.prediction.layer not in made:
@@ -181,10 +178,10 @@ class ScorePanel(Stage):
         n_errors = sum(one.is_error for one in result.objects)
         self.previous.setEnabled(n_errors > 0)
         self.next.setEnabled(n_errors > 0)
-        self.legend.setText(f"{_counted(n_errors, 'error')}. {LEGEND}" if n_errors else "No errors.")
+        self.legend.setText(f"{counted(n_errors, 'error')}. {LEGEND}" if n_errors else "No errors.")
         if viewer is None:
             return
-        image = image_of(self._compared, viewer, self._controller.image_layer)
+        image = image_below(self._compared, viewer, self._controller.image_layer)
         if image is not None:
             show_errors(viewer, image, result.errors, [layer.name for layer in self._compared])
         bind_steps(viewer, self)
@@ -227,10 +224,6 @@ def _on_known_pixels(result: Scored) -> str:
         return ""
     unknown = sum(one.match.verdict == "unknown" for one in result.objects)
     return (
-        f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels; {_counted(unknown, 'instance')} "
+        f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels; {counted(unknown, 'instance')} "
         "where nothing is painted cannot be judged."
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLa
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.loss_plot import LossPlot
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
@@ -17,12 +17,13 @@ MADE_BY_US = ("instances", "pseudo-labels", "errors")
 """Kinds of labels that nobody painted."""
 SECONDS_WITHOUT_LABELS, SECONDS_WITH_LABELS = 45, 180
 RANGE = 1000
+GO_ON = "go on from the current model"
 MODES = {"auto": "guessed", "sparse": "painted: 0 unknown, 1 background", "dense": "complete: 0 background"}
 
 
 def is_annotation(layer: Layer) -> bool:
     """Whether a layer may hold painted cells."""
-    return isinstance(layer, Labels) and layer.metadata.get(KEY, {}).get("kind") not in MADE_BY_US
+    return isinstance(layer, Labels) and kind_of(layer) not in MADE_BY_US
 
 
 class TrainPanel(Stage):
@@ -42,6 +43,10 @@ class TrainPanel(Stage):
         self.form.addRow(self.train)
         self.form.addRow(self._reasons)
         self.form.addRow(self.plot)
+        self._notes = note()
+        self._notes.setObjectName("cellseg_notes")
+        self._notes.setToolTip("What was noted while the current model was trained.")
+        self.form.addRow(self._notes)
         self.annotation.chosen.connect(self._on_annotation)
         self._mode.currentIndexChanged.connect(self._on_annotation)
         controller.annotation_changed.connect(self.annotation.choose)
@@ -74,15 +79,28 @@ class TrainPanel(Stage):
         self.train.setEnabled(controls.can_train)
         for widget in (self.annotation, self._mode, self._seconds, self._limited):
             widget.setEnabled(controls.can_choose)
-        fits = state.bundle is not None and state.bundle.method_id == state.method_id
-        self.go_on.setVisible(fits and state.learns)
-        self.train.setText("Train on" if fits and self.go_on.isChecked() else "Train")
+        self._offer_start(state)
         self._reasons.setText("\n".join(controls.reasons))
         self._reasons.setVisible(bool(controls.reasons) and not controls.is_busy)
         for widget in (self._budget, self.preview):
             self.form.setRowVisible(widget, state.learns)
         self.train.setVisible(state.learns)
         self.plot.show_curve(state.curve)
+        model = None if controls.is_busy else state.bundle
+        is_own = model is not None and model.method_id == state.method_id
+        self._notes.setText("\n".join(model.provenance.notes) if model is not None and is_own else "")
+        self.form.setRowVisible(self._notes, bool(self._notes.text()))
+
+    def _offer_start(self, state: SessionState) -> None:
+        """Offer to start from the current model, where the method can: from one of its own, or of another method."""
+        start, is_offered, is_own = state.bundle, False, False
+        if start is not None and state.learns and state.method_id:
+            is_offered = get_method(state.method_id).info.accepts(start)
+            is_own = start.method_id == state.method_id
+            title = get_method(start.method_id).info.title
+            self.go_on.setText(GO_ON if is_own else f"start from the current model of {title}")
+        self.go_on.setVisible(is_offered)
+        self.train.setText("Train on" if is_offered and is_own and self.go_on.isChecked() else "Train")
 
     def _build_annotation(self) -> None:
         self.annotation = LayerCombo(self._controller.viewer, is_annotation, none="none yet: use Paint labels")
@@ -115,7 +133,7 @@ class TrainPanel(Stage):
         self.preview.setObjectName("cellseg_preview")
         self.preview.setToolTip("Every few seconds, the visible part of the image as the network sees it now.")
         self.preview.setChecked(True)
-        self.go_on = QCheckBox("go on from the current model")
+        self.go_on = QCheckBox(GO_ON)
         self.go_on.setObjectName("cellseg_go_on")
         self.go_on.setToolTip("Start from the current model instead of from nothing.")
         self.go_on.setVisible(False)

@@ -29,7 +29,8 @@ class TuneBox(QWidget):
         self.tune = button(
             "Tune to painting",
             "cellseg_tune",
-            "Search the values that fit the painted cells best; what is not painted does not count.",
+            "Search the values that fit the painted cells best, also those of the images under 'Also learn from'; what "
+            "is not painted does not count.",
             self.tune_clicked.emit,
         )
         self.use = button(

@@ -8,11 +8,12 @@ from qtpy.QtWidgets import QHeaderView, QSlider, QTreeWidget, QTreeWidgetItem, Q
 from napari_cellseg_ssl.gui.comparison import Comparison
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 from napari_cellseg_ssl.tasks.versioning import Compared
 from napari_cellseg_ssl.tasks.versions import Version
 
-COLUMNS = ("", "time", "model", "painted", "F1")
+COLUMNS = ("", "time", "model", "painted", "held-out F1")
 VERSION = Qt.ItemDataRole.UserRole
 ROWS = 5
 STEPS, REDRAW_MS = 100, 60
@@ -35,7 +36,10 @@ class VersionsPanel(Stage):
         self._empty = note(EMPTY)
         self.list = QTreeWidget()
         self.list.setObjectName("cellseg_versions")
-        self.list.setToolTip("Choose one to restore it, two to compare them. F1: on painted cells that were held out.")
+        self.list.setToolTip(
+            "Choose one to restore it, two to compare them. The F1 is that on painted cells that were held out from "
+            "learning; there is none where too few are painted, or the method learns from none."
+        )
         self.list.setHeaderLabels(list(COLUMNS))
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
@@ -134,9 +138,8 @@ class VersionsPanel(Stage):
 def _item(version: Version) -> QTreeWidgetItem:
     when = f"{datetime.fromisoformat(version.when):%H:%M}"
     score = "" if version.score is None else f"{version.score:.2f}"
-    cells = f"{version.n_cells} cell" if version.n_cells == 1 else f"{version.n_cells} cells"
     model = version.method_id if version.origin == "learned" else f"{version.method_id}, {version.origin}"
-    item = QTreeWidgetItem([str(version.number), when, model, cells, score])
+    item = QTreeWidgetItem([str(version.number), when, model, counted(version.n_cells, "cell"), score])
     item.setData(0, VERSION, version)
     for column in range(len(COLUMNS)):
         item.setToolTip(column, f"{version.name}\n{version.when}\n{version.folder}")

@@ -10,9 +10,7 @@ from napari_cellseg_ssl.core.where_next import Field
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fields import go_to, mark_complete
 from napari_cellseg_ssl.gui.keeping import open_file
-from napari_cellseg_ssl.gui.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.stage import Stage, button, note
-from napari_cellseg_ssl.tasks.jobs import Model
 from napari_cellseg_ssl.tasks.session import SessionState, controls
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 from napari_cellseg_ssl.tasks.where_next import FieldsRanked, where_next
@@ -22,6 +20,7 @@ INTRODUCTION = (
     "Where the current model is in doubt, in the chosen image and those checked under <b>Also learn from</b>. "
     "Paint every cell of a field, then say so."
 )
+TIP = "Run the model over all images, and list the fields that are worth painting most."
 NO_MODEL = "There is no model yet: train one first, with or without labels."
 
 
@@ -33,8 +32,7 @@ class WhereNextPanel(Stage):
         self._controller = controller
         self._sources: list[ref[Image] | TrainingFile] = []
         self._fields: tuple[Field, ...] = ()
-        tip = "Run the model over all images, and list the fields that are worth painting most."
-        self.find = button("Find fields worth painting", "cellseg_where_next", tip, self._find)
+        self.find = button("Find fields worth painting", "cellseg_where_next", TIP, self._find)
         self.list = QListWidget()
         self.list.setObjectName("cellseg_fields")
         self.list.setToolTip("Fields, the most doubtful first. A click goes there.")
@@ -53,16 +51,14 @@ class WhereNextPanel(Stage):
     def _render(self, state: SessionState) -> None:
         has_model = state.bundle is not None and bool(state.image)
         self.find.setEnabled(has_model and not controls(state).is_busy)
-        self.find.setToolTip("" if has_model else NO_MODEL)
+        self.find.setToolTip(TIP if has_model else NO_MODEL)
 
     def _find(self) -> None:
         controller, choices = self._controller, self._controller.choices
-        bundle = controller.bundle
+        model = controller.model
         examples = controller.taken(lambda: choices.examples(with_labels=True))
-        if bundle is None or not examples:
+        if model is None or not examples:
             return
-        diameter = None if choices.diameter == "auto" else choices.diameter
-        model = Model(bundle, diameter, controller.device, CPU_THREADS)
         self._sources = [_held(source) for source in choices.sources()]
         controller.run(partial(where_next, examples, model))
 

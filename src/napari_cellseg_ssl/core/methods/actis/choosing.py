@@ -40,6 +40,8 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
     for text in after:
         yield Note(text)
     numbers = {f"{name}_f1": one.f1 for name, one in scores.items()}
+    if scores:
+        numbers["f1"] = scores[chosen].f1
     if tuned:
         numbers |= {"tuned_f1": tuned.f1, "tuned_iou": tuned.iou}
     provenance = Provenance(

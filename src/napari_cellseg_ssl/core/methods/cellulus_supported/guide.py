@@ -90,7 +90,7 @@ def train_guide(
 ) -> Generator[TrainEvent, None, ModelBundle | None]:
     """Train Cellulus in the first part of a run.
 
-    Its checkpoints are passed on with `PHASE` as their phase, its snapshots not: they show other maps.
+    Its checkpoints are passed on with `PHASE` as their phase, its snapshots as those of Cellulus.
 
     Parameters
     ----------
@@ -116,7 +116,9 @@ def train_guide(
                 return None if reason == "stopped" else bundle
             case Note():
                 yield event
-            case Started() | Snapshot():
+            case Snapshot():
+                yield replace(event, method_id=INFO.id)
+            case Started():
                 pass
             case _:
                 yield event
