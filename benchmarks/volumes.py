@@ -5,10 +5,10 @@
                                  [--segment NAME=VALUE ...] [--out FOLDER] [--json]
 
 DATA holds `dev` and `extra`, each with `images/NAME.tif`, `labels/NAME.tif` (for some) and an `index.csv` that gives
-the spacing in its column `spacing_zyx_um`. One thread, CPU seconds, peak memory of training and prediction together, each
+the spacing in its column `spacing_zyx_um`. One thread, CPU seconds, and peak memory of training and prediction, each
 model in a process of its own. With `--together` the chosen volumes train one model, as those of one experiment would.
-`--diameter auto` estimates the size of objects from the pixels, `truth` takes the median of the true ones. Volumes without
-labels give counts and times. `--out` keeps labels as TIFF.
+`--diameter auto` estimates the size of objects from the pixels, `truth` takes the median of the true ones. Volumes
+without labels give counts and times. `--out` keeps labels as TIFF.
 """
 
 import argparse

@@ -135,7 +135,7 @@ class ScorePanel(Stage):
     def _volume_of(self, *layers: Labels) -> Image | None:
         """Return the image that layers belong to if that is a volume; else they are compared frame by frame."""
         viewer, chosen = self._controller.viewer, self._controller.image_layer
-        image = None if viewer is None else image_of(layers, viewer, chosen)
+        image = None if viewer is None else image_below(layers, viewer, chosen)
         is_volume = image is not None and "Z" in layout_of(image, ndim=self._controller.choices.ndim).axes
         return image if is_volume else None
 
