@@ -29,6 +29,7 @@ class Choices(QObject):
     """Image, annotation and object size of one session."""
 
     image_changed = Signal(object)
+    method_changed = Signal()
     annotation_changed = Signal(object)
     diameter_changed = Signal()
     checked = Signal(object)
@@ -118,6 +119,7 @@ class Choices(QObject):
     def choose_method(self, method_id: str) -> None:
         """Check against another method; slices are understood anew where it takes them otherwise."""
         before, self.method_id = self.spatial_ndim, method_id
+        self.method_changed.emit()
         if self.spatial_ndim != before:
             self._begin_again()
         else:

@@ -30,6 +30,7 @@ class DataPanel(Stage):
         self.form.addRow(self.more)
         self._circle.measured.connect(self._on_measured)
         choices.image_changed.connect(self._on_image)
+        choices.method_changed.connect(lambda: self._show_axes(controller.image_layer))
         choices.diameter_changed.connect(self._show_diameter)
         self.image.chosen.connect(choices.choose_image)
         if controller.image_layer is not None:
