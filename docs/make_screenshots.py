@@ -1,7 +1,7 @@
 """Make the pictures of the user pages from the real window: python docs/make_screenshots.py [FOLDER [STAGE …]].
 
-Everything is done through the widgets and by mouse and keys on the canvas, on packaged images and a drawn volume. All stages
-take about seven minutes on two cores; without a screen, run it under xvfb-run.
+Everything is done through the widgets and by mouse and keys on the canvas, on packaged images and a drawn volume. All
+stages take about seven minutes on two cores; without a screen, run it under xvfb-run.
 """
 
 import sys

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 
-WHOLE, WHOLE_3D = 4096, 320
+WHOLE, WHOLE_3D = 4096, 256
 """Frames up to this many px a side (squared) are done in one piece, volumes up to so many working px (cubed)."""
-CORE, CORE_3D = 2048, 192
+CORE, CORE_3D = 2048, 160
 OVERLAP, OVERLAP_3D = 2.0, 1.5
 """Margin around a block's core, in object diameters."""
 TOLERANCE = 4.0

@@ -23,8 +23,8 @@ from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
 from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
 
-LARGEST_JOB = 4 * 2**30
-"""Bytes above which the maps of a whole image are refused; `segment_image` works on any size."""
+LARGEST_JOB, LARGEST_JOB_3D = 4 * 2**30, 2**30
+"""Bytes above which the maps of a whole image, or volume, are refused; `segment_image` works on any size."""
 COPIES = 3
 """So many float32 copies of a frame are held while it is predicted."""
 PARTS = 1000
@@ -139,7 +139,7 @@ class _Job:
         frame = np.prod([float(size) for size in shape])
         maps = len(self.image.frames) * sum(spec.channels_in(len(shape)) for spec in self.specs.values())
         needed = 4 * float(frame) * (maps + COPIES * self.image.n_channels)
-        if needed > LARGEST_JOB:
+        if needed > (LARGEST_JOB if len(shape) == 2 else LARGEST_JOB_3D):
             raise OutOfMemory(
                 f"Making the maps of '{self.image.name}' would take {needed / 2**30:.0f} GB of memory.",
                 "Segment it without keeping the maps, or work on a part of it.",
