@@ -18,7 +18,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
-SHORT_SECONDS, VOLUME_SECONDS = 40, 150
+SHORT_SECONDS, VOLUME_SECONDS = 40, 120
 BALLS, SLICE_DISTANCE = 60, 3
 """Of the drawn volume; px between its slices."""
 ERRORS_SEEN = 3

@@ -44,15 +44,22 @@ def test_slices_are_as_far_apart_as_the_spacing_says():
 
     assert image.aspect == (3.0, 1.0, 1.0)
     assert as_slices(image).aspect == (1.0, 1.0)
-    assert "12 slices of 45 × 45 px, 3 px apart" in describe_volume(image)
+    assert "12 slices of 45 × 45 px, 3 px apart." in describe_volume(image, 14.0)
 
 
 def test_a_volume_of_unknown_spacing_says_what_it_is_taken_for():
     image = ImageStack.from_array(np.zeros((9, 20, 20)), "ZYX")
 
-    assert "1 px apart" in describe_volume(image)
-    assert "give the spacing" in describe_volume(image)
-    assert describe_volume(as_slices(image)) == ""
+    assert "1 px apart" in describe_volume(image, 8.0)
+    assert "give the spacing" in describe_volume(image, 8.0)
+    assert describe_volume(as_slices(image), 8.0) == ""
+
+
+def test_slices_so_far_apart_that_few_show_an_object_are_told():
+    _, image = ball_volume()
+
+    assert "An object is in 2.0 of them" in describe_volume(image, 6.0)
+    assert "An object is in" not in describe_volume(image, 14.0)
 
 
 def test_slices_become_a_volume_and_back_without_a_pixel_changing_its_place():

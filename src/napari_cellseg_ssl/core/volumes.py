@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.images import SAMPLE_AXES, ImageStack
 ZMeaning = Literal["volume", "frames"]
 
 FEWEST_SLICES = 4
+"""Of a volume; with fewer per object, a volume has hardly more to tell than its slices."""
 
 
 def spatial_ndim(images: Iterable[ImageStack]) -> int:
@@ -64,13 +65,15 @@ def with_spacing(image: ImageStack, spacing: Sequence[float]) -> ImageStack:
     return replace(image, spacing=tuple(spacing))
 
 
-def describe_volume(image: ImageStack) -> str:
-    """Say in a sentence what a volume is taken for; empty for flat images."""
+def describe_volume(image: ImageStack, diameter: float) -> str:
+    """Say what a volume with objects of a diameter, px of the plane, is taken for; empty for flat images."""
     if len(image.spatial_shape) == 2:
         return ""
     slices, distance = image.spatial_shape[0], image.aspect[0]
     sizes = " × ".join(str(size) for size in image.spatial_shape[1:])
     doubt = " If that is wrong, give the spacing of Z, Y, X." if distance == 1 else ""
+    if diameter < FEWEST_SLICES * distance:
+        doubt = f" An object is in {diameter / distance:.1f} of them: one by one they may be segmented better."
     return f"'{image.name}' is a volume of {slices} slices of {sizes} px, {distance:.3g} px apart.{doubt}"
 
 

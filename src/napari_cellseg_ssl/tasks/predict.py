@@ -127,7 +127,7 @@ class _Job:
         (self.diameter,), how = resolve_diameters([image], wanted)
         require_depth(image, self.diameter)
         device = device_for(self.method.info, request.device, request.threads)
-        self.notes = (*volume_notes([image]), Note(how), Note(f"Device: {device.why}."))
+        self.notes = (*volume_notes([image], [self.diameter]), Note(how), Note(f"Device: {device.why}."))
         self.predictor: Predictor = self.method.predictor(bundle, device.name)
         self.scale = (self.predictor.working_diameter or self.diameter) / self.diameter
         self.specs = {spec.name: spec for spec in self.method.info.maps}
@@ -173,9 +173,10 @@ def bundle_ndims(bundle: ModelBundle) -> tuple[int, ...]:
     return (trained_on,) if info.uses_torch and isinstance(trained_on, int) else info.spatial_ndims
 
 
-def volume_notes(images: Sequence[ImageStack]) -> tuple[Note, ...]:
+def volume_notes(images: Sequence[ImageStack], diameters: Sequence[float]) -> tuple[Note, ...]:
     """Say what volumes are taken for, the first one of those that are alike."""
-    told = {image.aspect: describe_volume(image) for image in reversed(images)}
+    pairs = reversed(list(zip(images, diameters, strict=True)))
+    told = {image.aspect: describe_volume(image, diameter) for image, diameter in pairs}
     return tuple(Note(text) for text in told.values() if text)
 
 

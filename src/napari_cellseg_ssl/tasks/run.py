@@ -54,7 +54,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     resumed = load_checkpoint(request) if request.resume else None
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
-    yield from volume_notes(request.images)
+    yield from volume_notes(request.images, [item.diameter for item in data.items])
     _check_start(request.start_from, method.info)
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
