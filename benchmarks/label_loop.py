@@ -34,13 +34,8 @@ from datasets import LabelledSet, find_sets
 from person import Person, Picture
 
 import napari_cellseg_ssl as cs
-from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import consensus, corrected
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
-
-AGREEMENT = 0.6
-"""IoU from which Cellulus and the classical method mean the same cell."""
 
 
 def score(model: cs.ModelBundle, pictures: Sequence[Picture]) -> dict[str, float]:
@@ -65,43 +60,32 @@ def halves(data: LabelledSet) -> tuple[list[Picture], list[Picture]]:
     return [rows[i] for i in sorted(order[::2])], [rows[i] for i in sorted(order[1::2])]
 
 
-def agreed_labels(pictures: Sequence[Picture], cellulus: cs.ModelBundle) -> list[Annotation]:
-    """What Cellulus and the classical method agree on, per image; the rest is unknown."""
-    found = []
-    for one in pictures:
-        classical = cs.train("classical", images=[one.image], object_diameter=one.diameter)
-        cells, known = consensus(instances(cellulus, one), instances(classical, one), AGREEMENT)
-        found.append(Annotation(cells=cells[None], known=known[None]))
-    return found
+@dataclass(frozen=True)
+class Found:
+    """What Cellulus and the classical method find in each image, (Y, X) each."""
+
+    cellulus: Sequence[Array]
+    classical: Sequence[Array]
 
 
-def as_painting(cells: Array, known: Array) -> Array:
-    """Write cells and known background by the painting convention."""
-    return np.where(cells > 0, cells + BACKGROUND_ID, np.where(known, BACKGROUND_ID, 0))
+def find_all(pictures: Sequence[Picture], cellulus: cs.ModelBundle) -> Found:
+    first = [instances(cellulus, one) for one in pictures]
+    classical = [cs.train("classical", images=[one.image], object_diameter=one.diameter) for one in pictures]
+    return Found(first, [instances(model, one) for model, one in zip(classical, pictures, strict=True)])
 
 
 def learn(
-    pictures: Sequence[Picture], agreed: Sequence[Annotation], seed: int, steps: int, parent: cs.ModelBundle | None
+    pictures: Sequence[Picture], found: Found | None, seed: int, steps: int, parent: cs.ModelBundle | None
 ) -> cs.ModelBundle:
-    """Train ACTIS, on from the last model.
-
-    Painted images come again and again, as often as all images together: a painted cell is worth more than an agreed
-    one. Without agreed labels every image comes once, the unpainted ones without labels.
-    """
-    items = [(one.image, one.painting if one.painting.any() else None) for one in pictures]
-    if agreed:
-        painted = [item for item in items if item[1] is not None]
-        notes = [Annotation.from_painting(one.painting) for one in pictures]
-        pairs = zip(agreed, notes, strict=True)
-        merged = [as_painting(*corrected(one.cells, one.known, note)) for one, note in pairs]
-        items = [(one.image, labels) for one, labels in zip(pictures, merged, strict=True)]
-        items += painted * (len(pictures) // max(1, len(painted)))
-    images, labels = zip(*items, strict=True)
+    """Train ACTIS, on from the last model."""
+    painted = [one.painting if one.painting.any() else None for one in pictures]
     return cs.train(
         "actis",
-        images=list(images),
-        labels=list(labels),
+        images=[one.image for one in pictures],
+        labels=painted if any(one is not None for one in painted) else None,
         labels_mode="sparse",
+        pseudo_labels=found and list(found.cellulus),
+        agreeing_with=found and list(found.classical),
         seed=seed,
         options={"steps": steps},
         start_from=parent,
@@ -114,15 +98,15 @@ class Loop:
 
     name: str
     person: Person
-    agreed: Sequence[Annotation]
+    found: Found | None
     model: cs.ModelBundle | None = None
 
     def round(self, actions: int, steps: int) -> dict[str, Any]:
         """Work, then learn; says what it cost."""
         if actions:
-            self.person.work(actions, partial(instances, self.model) if self.agreed else None)
+            self.person.work(actions, partial(instances, self.model) if self.found else None)
         began = time.process_time()
-        self.model = learn(self.person.pictures, self.agreed, self.person.seed, steps, self.model)
+        self.model = learn(self.person.pictures, self.found, self.person.seed, steps, self.model)
         return {
             "loop": self.name,
             "actions": self.person.spent,
@@ -139,8 +123,8 @@ def measure(data: LabelledSet, seed: int, arguments: argparse.Namespace) -> Iter
     yield {**common, "loop": "cellulus", "actions": 0, **score(cellulus, unseen)}
     yield {**common, "loop": "classical", "actions": 0, **score(cs.train("classical", images=images[:1]), unseen)}
     again = [Picture(image=one.image, truth=one.truth, diameter=one.diameter) for one in own]
-    proposing = Loop(name="proposals", person=Person(own, seed), agreed=agreed_labels(own, cellulus))
-    painting = Loop(name="painting", person=Person(again, seed), agreed=())
+    proposing = Loop(name="proposals", person=Person(own, seed), found=find_all(own, cellulus))
+    painting = Loop(name="painting", person=Person(again, seed), found=None)
     yield {**common, **proposing.round(0, arguments.steps), **score(proposing.model, unseen)}
     for _ in range(arguments.rounds):
         for loop in (proposing, painting):
@@ -159,7 +143,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=["dsb2018_fluo", "phase_psc"])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--actions", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--cellulus-steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--out", type=argparse.FileType("a"), default=sys.stdout)

@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer
 
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
-CELLULUS_SECONDS, ACTIS_SECONDS = 45, 90
+CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS = 45, 90, 90
 SHORT_SECONDS, VOLUME_SECONDS = 40, 120
 BALLS, SLICE_DISTANCE = 60, 3
 """Of the drawn volume; px between its slices."""
@@ -107,6 +107,16 @@ def correct(tour: Tour) -> None:
     tour.shoot("14-corrected")
 
 
+def supported(tour: Tour) -> None:
+    """Learn from what Cellulus finds, corrected by a few painted cells."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_painted")
+    tour.dock("Train & segment")
+    train(tour, "your cells", SUPPORTED_SECONDS, "supported-first", when=0.3)
+    tour.show("instances", "reference")
+    tour.scroll("cellseg_notes")
+    tour.shoot("supported-cells")
+
+
 def score_and_export(tour: Tour) -> None:
     """Score against the packaged truth, and write files."""
     tour.dock("Score & export")
@@ -178,9 +188,10 @@ def volume(tour: Tour) -> None:
 
 
 STAGES = {
-    "volume": (volume,),
     "learn": (without_labels, paint, score_and_export),
     "correct": (correct,),
+    "supported": (supported,),
+    "volume": (volume,),
     "versions": (versions,),
 }
 

@@ -158,14 +158,14 @@ def choose(combo: Any, text: str) -> None:
     combo.setCurrentIndex(next(i for i in range(combo.count()) if text.lower() in combo.itemText(i).lower()))
 
 
-def train(tour: Tour, method: str, seconds: int, picture: str) -> None:
-    """Train for some seconds, and take a picture on the way."""
+def train(tour: Tour, method: str, seconds: int, picture: str, when: float = 0.7) -> None:
+    """Train for some seconds, and take a picture when so much of it is done."""
     choose(tour.find("cellseg_method"), method)
     tour.find("cellseg_limit_time").setChecked(True)
     tour.find("cellseg_time_budget").setValue(seconds)
     wait_until(lambda: tour.find("cellseg_train").isEnabled(), 30)
     tour.find("cellseg_train").click()
-    wait_until(lambda: (tour.controller.state.fraction or 0) > 0.7 or tour.controller.state.failure is not None, 300)
+    wait_until(lambda: (tour.controller.state.fraction or 0) > when or tour.controller.state.failure is not None, 300)
     if picture:
         tour.scroll("cellseg_train")
         tour.shoot(picture)

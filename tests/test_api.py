@@ -97,3 +97,57 @@ def test_scores_need_as_many_truths_as_predictions(cells):
 def test_starter_models_that_do_not_exist_are_said():
     with pytest.raises(WrongRun, match="starter model 'nuclei'"):
         cs.load_run("starter:nuclei")
+
+
+TINY = {"steps": 4, "crop": 32, "batch": 2, "width": 4}
+
+
+def test_what_two_methods_agree_on_is_learnt_from_without_painting(cells):
+    other = np.where(cells == 2, 0, cells)
+
+    model = cs.train(
+        "actis",
+        images=[picture(cells)],
+        pseudo_labels=[cells],
+        agreeing_with=[other],
+        object_diameter=10.0,
+        options=TINY,
+    )
+
+    assert model.provenance.steps == 4
+    assert any("15 annotated cells" in note for note in model.provenance.notes)
+
+
+def test_painted_cells_judge_what_was_learnt_from_pseudo_labels(cells):
+    painted = np.where(np.isin(cells, [5, 6, 7, 8, 9]), cells + 1, 0)
+
+    model = cs.train(
+        "actis",
+        images=[picture(cells)],
+        labels=[painted],
+        labels_mode="sparse",
+        pseudo_labels=[cells],
+        object_diameter=10.0,
+        options=TINY,
+    )
+
+    assert any("5 annotated cells" in note for note in model.provenance.notes)
+
+
+def test_results_to_agree_with_need_results_that_agree(cells):
+    with pytest.raises(WrongAnnotation, match="agree"):
+        cs.train("actis", images=[picture(cells)], agreeing_with=[cells])
+
+
+def test_pseudo_labels_of_another_image_are_refused(cells):
+    with pytest.raises(WrongAnnotation, match="shape"):
+        cs.train("actis", images=[picture(cells)], pseudo_labels=[cells[:32]], object_diameter=10.0)
+    with pytest.raises(WrongAnnotation, match="shape"):
+        cs.train(
+            "actis",
+            images=[picture(cells)],
+            labels=[cells[:32]],
+            labels_mode="dense",
+            pseudo_labels=[cells],
+            object_diameter=10.0,
+        )

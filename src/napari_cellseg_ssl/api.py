@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
@@ -67,6 +68,8 @@ def train(
     images: Picture | Sequence[Picture],
     labels: Any = None,
     labels_mode: LabelsMode | None = None,
+    pseudo_labels: Any = None,
+    agreeing_with: Any = None,
     preset: str = "",
     options: Mapping[str, Any] | None = None,
     object_diameter: Diameter = "auto",
@@ -93,6 +96,9 @@ def train(
         Files pair with images by stem; arrays by position, with None where nothing is painted.
     labels_mode : "sparse" or "dense", optional
         Sparse: 0 unknown, 1 background, cells from 2. Dense: 0 background. Guessed when absent.
+    pseudo_labels, agreeing_with : the same kinds as labels, optional
+        What other methods found, 0 = background: learnt from where nothing is painted, never judged by. With both, only
+        what they agree on.
     options : {name: value}, optional
         Training options that differ from the preset.
     object_diameter : float or "auto", px
@@ -116,11 +122,14 @@ def train(
     """
     info = get_method(method).info
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=info.spatial_ndims)
-    stacks, annotations = collect(images, labels, reading, labels_mode=labels_mode)
+    stacks, annotations, found = collect(
+        images, labels, pseudo_labels, agreeing_with, reading=reading, labels_mode=labels_mode
+    )
     request = TrainRequest(
         method_id=method,
         images=stacks,
         annotations=annotations,
+        pseudo_labels=found,
         options=with_values(info.preset(preset or None, ndim=spatial_ndim(stacks)), options or {}),
         preset=preset,
         object_diameter=object_diameter,
@@ -146,7 +155,8 @@ def predict(
 ) -> PredictionMaps:
     """Run a model's network over an image; the maps can be segmented again and again."""
     bundle = _bundle(model)
-    stack = _stack(image, _reading(bundle, axes, channels, z, spacing), 0)
+    reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
+    stack = _stack(image, reading, 0)
     request = PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
     return last_of(predict_events(request), MapsReady).maps
 
@@ -183,7 +193,8 @@ def segment(
         events = segment_events(SegmentRequest(method_id=bundle.method_id, maps=image, options=settings))
         labels = last_of(events, LabelsReady).labels
         return labels[0] if len(labels) == 1 else labels
-    stack = _stack(image, _reading(bundle, axes, channels, z, spacing), 0)
+    reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
+    stack = _stack(image, reading, 0)
     request = PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
     labels = last_of(segment_image(request, settings), LabelsReady).labels
     return stack.to_source(labels)
@@ -206,35 +217,55 @@ def score(prediction: Any, truth: Any) -> dict[str, float]:
 def collect(
     images: Any,
     labels: Any,
-    reading: Reading,
+    pseudo_labels: Any = None,
+    agreeing_with: Any = None,
     *,
+    reading: Reading,
     labels_mode: LabelsMode | None = None,
     tell: Callable[[str], None] = lambda text: None,
-) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...]]:
-    """Read images and pair labels with them; both may be paths, arrays, or sequences of either.
+) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...], tuple[Annotation | None, ...]]:
+    """Read images and pair labels and pseudo-labels with them; all may be paths, arrays, or sequences of either.
 
     A guessed `labels_mode`, and what is done with slices, is told in a sentence.
     """
     pictures = _as_list(images)
+    files: list[Path] = []
     if pictures and all(isinstance(p, str | Path) for p in pictures):
         files = find_files(cast(Iterable[str | Path], pictures))
         stacks = tuple(reading.file(file, tell) for file in files)
-        if labels is not None and all(isinstance(p, str | Path) for p in _as_list(labels)):
-            partners: Sequence[Any] = pair_by_stem(files, find_files(_as_list(labels), labels=True))
-        else:
-            partners = _as_list(labels) if labels is not None else ()
     else:
         stacks = tuple(_stack(p, reading, n) for n, p in enumerate(pictures))
-        partners = _as_list(labels) if labels is not None else ()
-    if not partners:
-        return stacks, ()
+    arrays = _partners(labels, stacks, files)
+    mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
+    if arrays and labels_mode is None:
+        tell(MODES[mode])
+    annotations = tuple(None if a is None else annotate(a, mode) for a in arrays)
+    return (
+        stacks,
+        annotations,
+        _pseudo_labels(_partners(pseudo_labels, stacks, files), _partners(agreeing_with, stacks, files)),
+    )
+
+
+def _partners(labels: Any, stacks: Sequence[ImageStack], files: Sequence[Path]) -> list[Array | None]:
+    """Labels (N, *S) of each image; empty where there are none at all."""
+    if labels is None:
+        return []
+    partners: Sequence[Any] = _as_list(labels)
+    if files and all(isinstance(p, str | Path) for p in partners):
+        partners = pair_by_stem(files, find_files(partners, labels=True))
     if len(partners) != len(stacks):
         raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
-    arrays = [_labels(p, stack) for p, stack in zip(partners, stacks, strict=True)]
-    mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
-    if labels_mode is None:
-        tell(MODES[mode])
-    return stacks, tuple(None if a is None else annotate(a, mode) for a in arrays)
+    return [_labels(p, stack) for p, stack in zip(partners, stacks, strict=True)]
+
+
+def _pseudo_labels(first: Sequence[Array | None], second: Sequence[Array | None]) -> tuple[Annotation | None, ...]:
+    if second and not first:
+        raise WrongAnnotation("There are results to agree with, but none that could agree.", "Give pseudo-labels too.")
+    if not second:
+        return tuple(None if a is None else Annotation.from_dense(a) for a in first)
+    pairs = zip(first, second, strict=True)
+    return tuple(None if a is None or b is None else agreed(a, b) for a, b in pairs)
 
 
 def _labels(partner: Any, stack: ImageStack) -> Array | None:
@@ -258,16 +289,6 @@ def _as_list(value: Any) -> list[Any]:
 
 def _bundle(model: str | Path | ModelBundle) -> ModelBundle:
     return model if isinstance(model, ModelBundle) else load_run(model)
-
-
-def _reading(
-    bundle: ModelBundle,
-    axes: str | None,
-    channels: Sequence[int] | None,
-    z: ZMeaning | None,
-    spacing: Sequence[float] | None,
-) -> Reading:
-    return Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
 
 
 def _told(events: Iterable[object], listener: Callable[[object], None] | None) -> Iterable[object]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,14 @@ def test_an_annotated_tile_is_sized_by_its_cells():
     diameter = width * (4 / np.pi) ** 0.5
     data = TrainingSet((item(128, 3.0, cell_width=width), *(item(128, diameter, cell_width=width) for _ in range(4))))
     assert steady_diameters(data)[0] == pytest.approx(diameter, rel=0.01)
+
+
+def test_cells_that_nobody_painted_do_not_size_a_tile():
+    tile = item(128, 3.0, cell_width=12)
+    note = replace(tile.annotation, pseudo=tile.annotation.known)
+    data = TrainingSet((replace(tile, annotation=note), item(128, 24.0), item(128, 25.0)))
+
+    assert steady_diameters(data)[0] == pytest.approx(12.0)  # an octave below the others
 
 
 def test_cells_cut_by_the_edge_of_a_tile_and_debris_do_not_say_how_large_cells_are():

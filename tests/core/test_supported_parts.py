@@ -19,12 +19,7 @@ from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus_supported import networks
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops, star_targets
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import (
-    Proposal,
-    consensus,
-    corrected,
-    scores_on_painted,
-)
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal, scores_on_painted
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 from napari_cellseg_ssl.core.nets.small_unet import SmallUNet
@@ -218,57 +213,6 @@ def test_crops_show_cells_with_targets_of_their_size():
     assert batch.targets.distances.shape == (3, RAYS, 48, 48)
     for image, probability in zip(batch.images, batch.targets.probability, strict=True):
         assert image[0][probability > 0.5].mean() > 0.9
-
-
-def test_a_consensus_is_what_both_found_and_what_both_left_out():
-    first = disks()
-    second = first.copy()
-    second[first == 3] = 0
-    second[first == 5] = 0
-    second[50:60, 0:6] = 99
-
-    cells, known = consensus(first, second, 0.6)
-
-    assert set(np.unique(cells)) == set(np.unique(first)) - {3, 5}
-    assert not known[first == 3].any()
-    assert not known[(second == 99) & (first == 0)].any()
-    assert known[(first == 0) & (second == 0)].all()
-
-
-def test_a_painted_cell_replaces_all_objects_that_it_touches():
-    found = np.zeros((30, 40), np.int32)
-    found[5:25, 5:20], found[5:25, 20:35] = 1, 2
-    truth = np.zeros_like(found)
-    truth[8:22, 15:25] = 7
-
-    cells, known = corrected(found, np.ones(found.shape, bool), painted_only(truth, [7]))
-
-    assert len(np.unique(cells[cells > 0])) == 1
-    assert np.array_equal(cells > 0, truth == 7)
-    assert not known[(found > 0) & (truth == 0)].any()
-    assert known[found == 0].all()
-
-
-def test_painted_background_deletes_the_object_below_it():
-    found = disks()
-    stroke = found == 6
-    stroke[np.nonzero(stroke)[0].max()] = False  # most of the object, not all
-
-    cells, known = corrected(found, np.ones(found.shape, bool), frame_of(np.zeros_like(found), stroke))
-
-    assert not (cells == 6).any()
-    assert known[stroke].all()
-    assert not known[(found == 6) & ~stroke].any()
-    assert np.array_equal(cells[found != 6], found[found != 6])
-
-
-def test_an_object_beside_painted_background_stays():
-    found = disks()
-    beside = np.roll(found == 6, 7, axis=1)
-
-    cells, _ = corrected(found, np.ones(found.shape, bool), frame_of(np.zeros_like(found), beside))
-
-    assert (cells == 6).any()
 
 
 def test_painted_cells_tell_how_good_the_methods_without_labels_are():

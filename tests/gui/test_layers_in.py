@@ -8,8 +8,17 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.gui import sample_data
-from napari_cellseg_ssl.gui.layers_in import annotation, guess_labels_mode, image_stack
+from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
 from napari_cellseg_ssl.gui.layout import layout_of
+from napari_cellseg_ssl.gui.reading import image_source
+
+
+def image_stack(layer, **settings):
+    return image_source(layer, **settings).read()
+
+
+def annotation(*layers, **settings):
+    return annotation_source(*layers, **settings)()
 
 
 def _pixels(*shape):

@@ -9,8 +9,8 @@ from napari_cellseg_ssl.core.events import MapsReady
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.layer_tags import KEY
-from napari_cellseg_ssl.gui.layers_in import image_stack
 from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.reading import image_source
 from napari_cellseg_ssl.gui.results import drawing
 from napari_cellseg_ssl.tasks import Control
 
@@ -62,7 +62,7 @@ def _viewer_with(shape, *, transform="plain", name="cells", **settings):
 
 
 def _frames_of(image):
-    stack = image_stack(image, ndim=2)
+    stack = image_source(image, ndim=2).read()
     n = len(stack.frames) * int(np.prod(stack.spatial_shape))
     return np.arange(n, dtype=np.int32).reshape(len(stack.frames), *stack.spatial_shape)
 
@@ -90,7 +90,7 @@ def test_every_image_pixel_has_its_own_label_under_it(kind, transform):
     frames = _frames_of(image)
     labels = show_labels(viewer, image, frames, method="cellulus")
 
-    stack = image_stack(image, ndim=2)
+    stack = image_source(image, ndim=2).read()
     rng = np.random.default_rng(1)
     for pixel in [rng.integers(0, image.data.shape[: image.ndim]) for _ in range(20)]:
         world = image.data_to_world(pixel)

@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from scipy.ndimage import binary_dilation
 
-from napari_cellseg_ssl.gui.layers_in import annotation
+from napari_cellseg_ssl.gui.layers_in import annotation_source
 from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.paint_counts import PaintCounter, count_painted
 from napari_cellseg_ssl.gui.painting import Painter, complete_regions, new_annotation
@@ -234,7 +234,7 @@ def test_a_rectangle_in_the_complete_regions_turns_zeros_into_background():
 
     regions.add_rectangles(np.array([[1, 9.5, 9.5], [1, 9.5, 19.5], [1, 19.5, 19.5], [1, 19.5, 9.5]]))
 
-    known = annotation(painter.layer, regions, image_layer=painter.image_layer).known
+    known = annotation_source(painter.layer, regions, image_layer=painter.image_layer)().known
     assert known.sum() == 100
     assert known[1, 10:20, 10:20].all()
 

@@ -57,6 +57,12 @@ def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     command.add_argument("method", metavar="METHOD", help=", ".join(METHODS))
     _add_images(command)
     _add_labels(command, required=False)
+    command.add_argument(
+        "--pseudo-labels", nargs="+", metavar="PATH", help="what a method found: learnt from where nothing is painted"
+    )
+    command.add_argument(
+        "--agreeing-with", nargs="+", metavar="PATH", help="what another one found: only what both found is learnt from"
+    )
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
     command.add_argument("--preset", default="", help="fast, balanced or paper")
     _add_diameter(command, "auto")

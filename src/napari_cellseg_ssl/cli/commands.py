@@ -69,10 +69,12 @@ def methods(arguments: argparse.Namespace, console: Console, control: Control) -
 def train(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Train a method and write its run folder."""
     info = get_method(arguments.method).info
-    images, annotations = api.collect(
+    images, annotations, found = api.collect(
         arguments.images,
         arguments.labels,
-        _reading(arguments, info.spatial_ndims),
+        arguments.pseudo_labels,
+        arguments.agreeing_with,
+        reading=_reading(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
         tell=console.note,
     )
@@ -81,6 +83,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         method_id=info.id,
         images=images,
         annotations=annotations,
+        pseudo_labels=found,
         options=with_values(preset, _settings(arguments.set)),
         preset=arguments.preset,
         object_diameter=arguments.object_diameter,
@@ -200,10 +203,10 @@ def _segment_file(
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Search segmentation options on painted cells, and keep the best ones in the run."""
     bundle = api.load_run(arguments.model)
-    images, annotations = api.collect(
+    images, annotations, _ = api.collect(
         arguments.images,
         arguments.labels,
-        _reading(arguments, bundle_ndims(bundle)),
+        reading=_reading(arguments, bundle_ndims(bundle)),
         labels_mode=arguments.labels_mode,
         tell=console.note,
     )

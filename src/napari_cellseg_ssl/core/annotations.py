@@ -23,10 +23,13 @@ class Annotation:
         One id per cell, 0 = no cell.
     known : (N, *S) bool
         Where `cells` may be believed, its zeros included.
+    pseudo : (N, *S) bool, optional
+        Which of the known pixels a method labelled and nobody painted; they are learnt from, never judged by.
     """
 
     cells: Array
     known: Array
+    pseudo: Array | None = None
 
     @classmethod
     def from_painting(
@@ -56,6 +59,14 @@ class Annotation:
         """Take an ordinary label image, (N, *S) or (*S): 0 is background, every other id a cell, all is known."""
         cells = _as_ids(labels)
         return cls(cells=cells.astype(np.int32), known=np.ones(cells.shape, dtype=bool))
+
+    @property
+    def painted(self) -> "Annotation":
+        """What a person painted, and no more."""
+        if self.pseudo is None:
+            return self
+        known = self.known & ~self.pseudo
+        return Annotation(cells=np.where(known, self.cells, 0), known=known)
 
     @property
     def n_cells(self) -> int:

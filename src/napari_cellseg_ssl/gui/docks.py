@@ -90,7 +90,8 @@ class TrainSegmentDock(_Dock):
         self.data = DataPanel(self.controller)
         self.versions = VersionsPanel(self.controller)
         self.strip = JobStrip(self.controller)
-        for panel in (RestoreBar(self.controller), *self._stages()):
+        stages = self.data, self.method, self.train, self.segment, self.versions
+        for panel in (RestoreBar(self.controller), *stages):
             self.panels.addWidget(panel)
         self.panels.addStretch(1)
         self.layout().addWidget(self.strip)
@@ -102,9 +103,6 @@ class TrainSegmentDock(_Dock):
         self.controller.happened.connect(self._on_event)
         self._suggest()
         self.follow()
-
-    def _stages(self) -> tuple[QWidget, ...]:
-        return self.data, self.method, self.train, self.segment, self.versions
 
     def _settings(self) -> dict[str, Json]:
         """How the panels stand, for an interrupted session to come back like this."""

@@ -1,6 +1,6 @@
 """From napari's layers to the records that a job works on. What a job gets, painting cannot change any more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
-from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array, ImageStack
+from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
 from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 
@@ -31,37 +31,6 @@ class ModeGuess:
     why: str
 
 
-def image_stack(
-    layer: Image, *, channels: Sequence[int] | None = None, axes: str | None = None, ndim: int = 3
-) -> ImageStack:
-    """Read an image layer at full resolution, also a lazy one.
-
-    Parameters
-    ----------
-    channels : sequence of int, optional
-        Channels to keep.
-    axes, ndim
-        See `layout_of`.
-
-    Raises
-    ------
-    WrongImage
-        If the layer's axes or values cannot be used.
-    OutOfMemory
-        If a lazy image does not fit into memory.
-    """
-    layout = layout_of(layer, axes=axes, ndim=ndim)
-    try:
-        array = np.asarray(level_zero(layer))
-    except MemoryError as problem:
-        raise OutOfMemory(
-            f"Image '{layer.name}' of shape {layout.shape} does not fit into memory.", "Use a part of it."
-        ) from problem
-    return ImageStack.from_array(
-        array, layout.axes, name=layer.name, spacing=spacing_um(layer, layout), channels=channels
-    )
-
-
 def spacing_um(layer: Any, layout: Layout) -> tuple[float, ...]:
     """Size of a pixel along each spatial axis, ([Z,] Y, X): in µm where the units are of length, else as it is."""
     origin = np.array(layer.data_to_world(np.zeros(layer.ndim)))
@@ -73,26 +42,12 @@ def spacing_um(layer: Any, layout: Layout) -> tuple[float, ...]:
     return tuple(sizes)
 
 
-def annotation(
-    layer: Labels,
-    complete_layer: Shapes | None = None,
-    mode: LabelsMode | Literal["auto"] = "auto",
-    *,
-    image_layer: Image | None = None,
-    axes: str | None = None,
-    ndim: int = 3,
-) -> Annotation:
-    """Copy what is painted, and decode it at once; see `annotation_source`."""
-    return annotation_source(layer, complete_layer, mode, image_layer=image_layer, axes=axes, ndim=ndim)()
-
-
 def annotation_source(
     layer: Labels,
     complete_layer: Shapes | None = None,
     mode: LabelsMode | Literal["auto"] = "auto",
     *,
     image_layer: Image | None = None,
-    axes: str | None = None,
     ndim: int = 3,
 ) -> Callable[[], Annotation]:
     """Copy what is painted now, and return what decodes it: that takes longer, and may be done in a worker.
@@ -113,7 +68,7 @@ def annotation_source(
     WrongAnnotation
         If the labels do not fit the image.
     """
-    layout = _labels_layout(layer, image_layer, axes, ndim)
+    layout = _labels_layout(layer, image_layer, ndim)
     labels = layout.gather(np.array(level_zero(layer)))
     if mode == "auto":
         mode = guess_labels_mode(layer).mode
@@ -183,11 +138,11 @@ def inside_shapes(shapes: Shapes, layer: Any) -> Array:
     return inside
 
 
-def _labels_layout(layer: Labels, image_layer: Image | None, axes: str | None, ndim: int) -> Layout:
+def _labels_layout(layer: Labels, image_layer: Image | None, ndim: int) -> Layout:
     shape = tuple(level_zero(layer).shape)
     if image_layer is None:
         return Layout("TSNYX"[-len(shape) :], shape, False)
-    layout = layout_of(image_layer, axes=axes, ndim=ndim)
+    layout = layout_of(image_layer, ndim=ndim)
     if shape == layout.derived_shape:
         return layout
     without_channel = tuple(n for n, a in zip(layout.derived_shape, layout.derived_axes, strict=True) if a != "C")
@@ -245,16 +200,3 @@ def _micrometres(unit: Any) -> float:
         return float((1 * unit).to("micrometer").magnitude)
     except (pint.DimensionalityError, AttributeError, TypeError):
         return 1.0
-
-
-def require_image(layer: Image | None) -> Image:
-    """Return the layer, or say that one has to be chosen.
-
-    Raises
-    ------
-    WrongImage
-        If there is none.
-    """
-    if layer is None:
-        raise WrongImage("There is no image.", "Open an image, or File > Open Sample > Cell segmentation.")
-    return layer

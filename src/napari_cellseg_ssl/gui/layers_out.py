@@ -44,7 +44,6 @@ def show_maps(
     info: MethodInfo,
     *,
     pictures: Mapping[str, Picture] | None = None,
-    settings: Mapping[str, Any] | None = None,
 ) -> list[Layer]:
     """Show every map of a prediction as a layer of its kind.
 
@@ -52,13 +51,11 @@ def show_maps(
     ----------
     pictures : {map name: Picture}, optional
         What `draw_maps` returned in a worker; drawn here when absent.
-    settings : {str: Json}, optional
-        What made the maps, for the record.
     """
     layout = layout_of(image_layer, ndim=len(maps.source_shape))
     shown = []
     for name, picture in (pictures or draw_maps(maps)).items():
-        tag = tag_of(image_layer, maps.specs[name].kind, info.id, maps.bundle_id, settings, name)
+        tag = tag_of(image_layer, maps.specs[name].kind, info.id, maps.bundle_id, name=name)
         shown.append(_write(viewer, image_layer, layout, picture, tag))
     return shown
 

@@ -17,6 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
 from napari_cellseg_ssl.gui.layers_out import show_labels, show_maps, show_preview
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
+from napari_cellseg_ssl.tasks.guard import closed_after
 from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
 from napari_cellseg_ssl.tasks.warm_up import uncollected
 
@@ -36,17 +37,12 @@ def drawing(job: Job) -> Job:
         # The first one of a session imports and compiles for half a second: better here than in the window's thread.
         with uncollected():
             Labels(np.zeros((2, 2), np.int32))
-        events = job(control)
-        try:
+        with closed_after(job(control)) as events:
             for event in events:
                 yield event
                 if isinstance(event, MapsReady):
                     for name, picture in draw_maps(event.maps).items():
                         yield MapDrawn(event.maps, {name: picture})
-        finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
 
     return run
 

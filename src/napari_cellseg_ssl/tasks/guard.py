@@ -5,10 +5,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from napari_cellseg_ssl.core.errors import OutOfMemory
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 
+EventT = TypeVar("EventT")
 HINTS = {
     "Training": "Use a smaller batch or crop size, a smaller preset, or the device 'cpu'; or close other programs.",
     "Prediction": "Close other programs, or choose the device 'cpu'.",
@@ -44,6 +46,17 @@ def guarded(job: str, *, tidy: bool = True) -> Iterator[None]:
     finally:
         if failed or (tidy and _holds_gpu_memory()):
             release_memory()
+
+
+@contextmanager
+def closed_after(events: Iterator[EventT]) -> Iterator[Iterator[EventT]]:
+    """Close a stream of events once nobody listens, in the thread that did, not whenever it is collected."""
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
 
 
 def forget(problem: BaseException) -> None:

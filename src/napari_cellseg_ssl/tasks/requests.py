@@ -39,6 +39,8 @@ class TrainRequest:
     images : tuple of ImageStack
     annotations : tuple of Annotation or None
         One per image, or empty when nothing is painted. The request owns them: painting may go on meanwhile.
+    pseudo_labels : tuple of Annotation or None
+        One per image, or empty: what another method found, to learn from where nothing is painted.
     options
         A record of the method's training options; None takes those of the preset.
     one_size : bool
@@ -62,6 +64,7 @@ class TrainRequest:
     method_id: str
     images: tuple[ImageStack, ...]
     annotations: tuple[Annotation | None, ...] = ()
+    pseudo_labels: tuple[Annotation | None, ...] = ()
     options: Any = None
     preset: str = ""
     object_diameter: Diameter = "auto"

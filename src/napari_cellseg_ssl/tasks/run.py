@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainEvent, TrainFinished, Validated
+from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainFinished, Validated
+from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
@@ -17,7 +19,7 @@ from napari_cellseg_ssl.core.volumes import require_depth, spatial_ndim
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import RunEvent
-from napari_cellseg_ssl.tasks.guard import forget, guarded, release_memory
+from napari_cellseg_ssl.tasks.guard import closed_after, forget, guarded, release_memory
 from napari_cellseg_ssl.tasks.pacing import thin
 from napari_cellseg_ssl.tasks.predict import device_for, volume_notes
 from napari_cellseg_ssl.tasks.preview import Previewer
@@ -95,8 +97,7 @@ def _attempt(
 ) -> Iterator[RunEvent]:
     """Pass a method's events on; checkpoints are saved and snapshots become previews on the way."""
     previewer = Previewer(request.preview, data, method)
-    events = method.train(data, settings.options, run)
-    try:
+    with closed_after(method.train(data, settings.options, run)) as events:
         for event in events:
             match event:
                 case Checkpoint():
@@ -110,15 +111,7 @@ def _attempt(
                     if isinstance(event, Step | Validated):
                         recorder.note(event)
                     yield event
-    finally:
-        _close(events)
     raise WrongRun(f"The method '{request.method_id}' ended without a model.", "Please report this.")
-
-
-def _close(events: Iterator[TrainEvent]) -> None:
-    close = getattr(events, "close", None)
-    if close is not None:
-        close()
 
 
 def _finish(
@@ -167,11 +160,10 @@ def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
 
 
 def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple[TrainingSet, str]:
-    """Pair images and annotations, refuse what cannot be trained on, then find the diameters and say which."""
-    notes = request.annotations or (None,) * len(request.images)
-    if len(notes) != len(request.images):
-        raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
-    pairs = list(zip(request.images, notes, strict=True))
+    """Pair images with what is known, refuse what cannot be trained on, then find the diameters and say which."""
+    notes, found = _one_each(request, request.annotations), _one_each(request, request.pseudo_labels)
+    known = (guess or note for note, guess in zip(notes, found, strict=True))
+    pairs = zip(request.images, known, strict=True)
     unsized = TrainingSet(tuple(TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in pairs))
     problems = unsized.problems(info)
     if problems:
@@ -179,8 +171,20 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
     diameters, sizes = resolve_diameters(request.images, settings.object_diameter, one_size=request.one_size)
     for image, diameter in zip(request.images, diameters, strict=True):
         require_depth(image, diameter)
-    items = (replace(item, diameter=diameter) for item, diameter in zip(unsized.items, diameters, strict=True))
+    if any(found):
+        notes = with_pseudo_labels(notes, found, diameters)
+    items = (
+        TrainingItem(image=image, annotation=note, diameter=diameter)
+        for image, note, diameter in zip(request.images, notes, diameters, strict=True)
+    )
     return TrainingSet(tuple(items)), sizes
+
+
+def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tuple[Annotation | None, ...]:
+    notes = notes or (None,) * len(request.images)
+    if len(notes) != len(request.images):
+        raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
+    return notes
 
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:

@@ -15,6 +15,7 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks import jobs
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import LabelsReady
+from napari_cellseg_ssl.tasks.guard import closed_after
 from napari_cellseg_ssl.tasks.jobs import Model, ReadImage, agreement
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
 from napari_cellseg_ssl.tasks.predict import segment_image
@@ -105,17 +106,12 @@ def keeping(job: Callable[[Control], Iterator[object]], keep: Keeping) -> Callab
     """Let a job keep a version as soon as it has learned, opened or tuned a model."""
 
     def run(control: Control) -> Iterator[object]:
-        events = job(control)
-        try:
+        with closed_after(job(control)) as events:
             for event in events:
                 yield event
                 added = keep.after(event)
                 if added is not None:
                     yield added
-        finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
 
     return run
 

@@ -36,10 +36,11 @@ def steady_diameters(data: TrainingSet) -> list[float]:
 
 
 def _of_cells(item: TrainingItem) -> float:
-    """Return the median diameter of annotated whole cells, of all when each is cut by the edge, NaN without any."""
+    """Return the median diameter of painted whole cells, of all when each is cut by the edge, NaN without any."""
     if item.annotation is None:
         return float("nan")
-    frames = [np.where(k, c, 0) for c, k in zip(item.annotation.cells, item.annotation.known, strict=True)]
+    painted = item.annotation.painted
+    frames = [np.where(k, c, 0) for c, k in zip(painted.cells, painted.known, strict=True)]
     whole = [np.where(np.isin(cells, ids_at_edge(cells)), 0, cells) for cells in frames]
     found = whole if any(cells.any() for cells in whole) else frames
     sizes = np.concatenate([diameters_of_cells(cells) for cells in found])

@@ -33,12 +33,15 @@ class Frame:
     known : (Y, X) bool
     is_dense : bool
         Whether everything is known.
+    pseudo : (Y, X) bool, optional
+        Which of the known pixels nobody painted.
     """
 
     pixels: Array
     cells: Array
     known: Array
     is_dense: bool = False
+    pseudo: Array | None = None
 
     @cached_property
     def cell_ids(self) -> Array:
@@ -50,6 +53,20 @@ class Frame:
     def has_labels(self) -> bool:
         """Whether anything is known."""
         return bool(self.known.any())
+
+    @property
+    def painted(self) -> Frame:
+        """The frame with what a person painted, and no more."""
+        return self if self.pseudo is None else self._knowing(self.known & ~self.pseudo)
+
+    @property
+    def unpainted(self) -> Frame:
+        """The frame with its pseudo-labels, and no more."""
+        return self._knowing(np.zeros_like(self.known) if self.pseudo is None else self.known & self.pseudo)
+
+    def _knowing(self, known: Array) -> Frame:
+        cells = np.where(known, self.cells, 0)
+        return Frame(pixels=self.pixels, cells=cells, known=known, is_dense=bool(known.all()))
 
 
 def load_frames(data: TrainingSet, intensity: Intensity, diameter: float, seed: int) -> tuple[Frame, ...]:
@@ -97,4 +114,5 @@ def _labels(item: TrainingItem, index: int, window: tuple[slice, slice], shape: 
         "cells": resize_labels(cells, shape),
         "known": resize_labels(known, shape),
         "is_dense": bool(known.all()),
+        "pseudo": None if note.pseudo is None else resize_labels(note.pseudo[index][window], shape),
     }

@@ -58,12 +58,19 @@ class Score:
     n_cells: int
 
 
+def to_judge_by(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """Leave pseudo-labels out, unless hardly any cell is painted."""
+    painted = tuple(frame.painted for frame in frames)
+    enough = sum(len(frame.cell_ids) for frame in painted) >= FEWEST_CELLS
+    return painted if enough else tuple(frames)
+
+
 def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tuple[Judged, ...]]:
     """Split what is known into a part to learn from and a part to judge by.
 
     A fifth of the cells; of completely annotated images, when there are five or more, a fifth of the images. Held-out
     cells stay visible in training crops, as pixels about which nothing is known. With fewer than four cells nothing
-    is held out.
+    is held out. Pseudo-labels are not held out, unless there is hardly anything else.
 
     Returns
     -------
@@ -72,15 +79,16 @@ def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tup
     judged : tuple of Judged
     """
     rng = np.random.default_rng(seed)
-    if sum(len(frame.cell_ids) for frame in frames) < FEWEST_CELLS:
+    trusted = to_judge_by(frames)
+    if sum(len(frame.cell_ids) for frame in trusted) < FEWEST_CELLS:
         return tuple(frames), ()
-    dense = [i for i, frame in enumerate(frames) if frame.is_dense and len(frame.cell_ids)]
+    dense = [i for i, frame in enumerate(trusted) if frame.is_dense and len(frame.cell_ids)]
     if len(dense) >= FEWEST_DENSE:
         chosen = set(rng.permutation(dense)[: round(SHARE * len(dense))].tolist())
-        regions = {i: frames[i].known for i in chosen}
+        regions = {i: trusted[i].known for i in chosen}
     else:
-        regions = _regions(frames, rng)
-    judged = tuple(judge(frames[i], known) for i, known in sorted(regions.items()))
+        regions = _regions(trusted, rng)
+    judged = tuple(judge(trusted[i], known) for i, known in sorted(regions.items()))
     return tuple(_without(frame, regions.get(i)) for i, frame in enumerate(frames)), judged
 
 

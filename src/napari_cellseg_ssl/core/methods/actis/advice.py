@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
 from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Judged, Score
+from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Judged, Score, to_judge_by
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ def before(
     frames: Sequence[Frame], judged: Sequence[Judged], options: ActisSegmentOptions, diameter: float
 ) -> tuple[str, ...]:
     """Say what is annotated and what would help."""
-    painted = [frame for frame in frames if frame.has_labels]
+    painted = [frame for frame in to_judge_by(frames) if frame.has_labels]
     n_cells = sum(len(frame.cell_ids) for frame in painted)
     texts = []
+    n_found = sum(len(frame.unpainted.cell_ids) for frame in frames if frame.pseudo is not None)
+    if n_found:
+        texts.append(f"{n_found} cells that nobody painted are learned from where other methods found them.")
     if judged:
         n_held = sum(one.n_cells for one in judged)
         texts.append(f"{n_cells} annotated cells; {n_held} of them are held out to judge by.")

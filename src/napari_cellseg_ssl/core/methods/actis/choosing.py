@@ -58,13 +58,19 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
 
 
 def _candidates(setup: Setup) -> dict[str, nn.Module]:
-    """Networks to choose from, the one to prefer first."""
+    """Networks to choose from, the one to prefer first.
+
+    What learned from painted cells alone is hard to beat in minutes. Pseudo-labels have errors, and the teacher, who
+    averages over the longest time, takes the fewest of them over.
+    """
     learner = setup.learner
     if not learner.is_refining:
         return {"baseline": learner.teacher}
     baseline = networks.build(setup.architecture).to(setup.run.device)
     load_weights(baseline, learner.baseline, BASELINE)
-    return {"baseline": baseline.eval(), "teacher": learner.teacher, "student": learner.student.eval()}
+    found = {"baseline": baseline.eval(), "teacher": learner.teacher, "student": learner.student.eval()}
+    order = ("teacher", "baseline", "student") if setup.has_pseudo_labels else tuple(found)
+    return {name: found[name] for name in order}
 
 
 def _tuned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,15 +46,16 @@ class Sampler:
     def __init__(self, frames: Sequence[Frame], side: int) -> None:
         self._side = side
         self._frames = tuple(frames)
-        cells = [(i, centres) for i, frame in enumerate(frames) if len(centres := _cell_centres(frame))]
-        grounds = [(i, ground) for i, frame in enumerate(frames) if len(ground := _background(frame))]
-        self._cells, self._cell_weights = cells, _shares([len(centres) ** 0.5 for _, centres in cells])
-        self._grounds = grounds
+        groups = [_Places(frame.painted for frame in frames), _Places(frame.unpainted for frame in frames)]
+        self._groups = [group for group in groups if group.cells or group.grounds]
         self._areas = _shares([frame.known.size**0.5 for frame in frames])
         self._whole = [np.setdiff1d(frame.cell_ids, ids_at_edge(frame.cells)) for frame in frames]
 
     def labelled(self, rng: np.random.Generator, count: int) -> Batch:
-        """Draw crops around painted cells and painted background, deformed by chance, some with cells of the others."""
+        """Draw crops around known cells and background, deformed by chance, some with cells of the others.
+
+        Where there are pseudo-labels, half of the crops are drawn around what is painted.
+        """
         drawn = [self._labelled_one(rng) for _ in range(count)]
         crops = [self._crop(index, positions) for index, positions in drawn]
         for i in range(count):
@@ -73,12 +74,8 @@ class Sampler:
     def _labelled_one(self, rng: np.random.Generator) -> tuple[int, Array]:
         from napari_cellseg_ssl.core.torch_tools.augment import random_positions
 
-        on_cell = self._cells and (not self._grounds or rng.random() < CELL_SHARE)
-        if on_cell:
-            index, places = self._cells[rng.choice(len(self._cells), p=self._cell_weights)]
-        else:
-            index, places = self._grounds[rng.integers(len(self._grounds))]
-        centre = places[rng.integers(len(places))] + rng.uniform(-0.25, 0.25, 2) * self._side
+        index, place = self._groups[rng.integers(len(self._groups))].draw(rng)
+        centre = place + rng.uniform(-0.25, 0.25, 2) * self._side
         return index, random_positions(rng, self._within(index, centre), self._side, zoom=ZOOM)
 
     def _filled_one(self, rng: np.random.Generator) -> LabelledCrop:
@@ -107,6 +104,28 @@ class Sampler:
             cells=look_up(frame.cells, positions),
             known=look_up(frame.known, positions, False),
         )
+
+
+class _Places:
+    """Where crops may be drawn: around cells, in images with more of them more often, and in background."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self.cells: list[tuple[int, Array]] = []
+        self.grounds: list[tuple[int, Array]] = []
+        for i, frame in enumerate(frames):
+            if len(centres := _cell_centres(frame)):
+                self.cells.append((i, centres))
+            if len(ground := _background(frame)):
+                self.grounds.append((i, ground))
+        self._weights = _shares([len(centres) ** 0.5 for _, centres in self.cells])
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, Array]:
+        """Return the index of a frame and a position (2,) in it."""
+        if self.cells and (not self.grounds or rng.random() < CELL_SHARE):
+            index, places = self.cells[rng.choice(len(self.cells), p=self._weights)]
+        else:
+            index, places = self.grounds[rng.integers(len(self.grounds))]
+        return index, places[rng.integers(len(places))]
 
 
 def _batch(crops: Sequence[LabelledCrop]) -> Batch:

@@ -12,7 +12,7 @@ from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
-from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, to_judge_by, within_area
 from napari_cellseg_ssl.core.methods.actis import judging, networks
 from napari_cellseg_ssl.core.methods.actis.learner import Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
@@ -41,7 +41,9 @@ class Setup:
     Parameters
     ----------
     frames : tuple of Frame
-        With everything that is known, what is held out included.
+        With everything that is known, what is held out and pseudo-labels included.
+    has_pseudo_labels : bool
+        Whether labels are learnt from that nobody painted.
     judged : tuple of Judged
         What is held out.
     segment_options : ActisSegmentOptions
@@ -55,6 +57,7 @@ class Setup:
     architecture: Mapping[str, Any]
     intensity: Intensity
     frames: tuple[Frame, ...]
+    has_pseudo_labels: bool
     judged: tuple[Judged, ...]
     learner: Learner
     sampler: Sampler
@@ -79,7 +82,7 @@ class Setup:
         return 1.0 - self.options.refine_share
 
     def painted(self, pixels: int) -> tuple[Judged, ...]:
-        """Everything that is known, learned from or held out, up to so many pixels."""
+        """Everything to judge by, learned from or held out, up to so many pixels."""
         return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
 
     def predictor(self, net: nn.Module) -> networks.ActisPredictor:
@@ -120,6 +123,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     intensity = run.start_from.intensity if run.start_from else Intensity()
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
+    trusted = to_judge_by(frames)
     described = networks.architecture(options, data.n_channels)
     net = networks.build(described, "" if run.start_from or run.resume else options.encoder_weights)
     if run.start_from:
@@ -128,7 +132,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     if run.resume:
         learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
     segment_options = ActisSegmentOptions()
-    if judging.have_necks(frames, options.working_diameter):
+    if judging.have_necks(trusted, options.working_diameter):
         segment_options = replace(segment_options, widest_neck=0.0)
     return Setup(
         options=options,
@@ -136,6 +140,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         architecture=described,
         intensity=intensity,
         frames=frames,
+        has_pseudo_labels=any(frame.pseudo is not None for frame in frames),
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options.crop),

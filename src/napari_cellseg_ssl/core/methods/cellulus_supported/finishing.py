@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent, TrainFinished
 from napari_cellseg_ssl.core.learning.held_out import judge, within_area
+from napari_cellseg_ssl.core.learning.pseudo_labels import FEWEST_CELLS
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.judging import best_options, score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import FEWEST_CELLS, scores_on_painted
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import scores_on_painted
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import QUICKLY_JUDGED_PIXELS, Setup
 from napari_cellseg_ssl.core.torch_tools.weights import weights_of
 

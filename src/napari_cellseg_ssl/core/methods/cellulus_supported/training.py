@@ -23,6 +23,7 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.judging import rough_sco
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import PSEUDO, SPARSE
 from napari_cellseg_ssl.core.methods.cellulus_supported.networks import TAG
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import pseudo_labelled
 from napari_cellseg_ssl.core.methods.cellulus_supported.setup import Setup, prepare
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 
@@ -110,7 +111,7 @@ def _label(setup: Setup) -> Iterator[TrainEvent]:
         if run.time_budget and setup.done() > latest:
             break
     setup.proposals = tuple(found)
-    setup.pseudo_labelled = tuple(one.labelled(options.pseudo_labels, options.agreement) for one in found)
+    setup.pseudo_labelled = pseudo_labelled(found, options.pseudo_labels, options.agreement, options.working_diameter)
     yield setup.note(f"Pseudo-labels ({options.pseudo_labels}) for {len(found)} of {len(setup.learning)} images.")
 
 
