@@ -17,6 +17,7 @@ from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method, method_infos
+from napari_cellseg_ssl.core.volumes import ZMeaning, spatial_ndim
 from napari_cellseg_ssl.tasks import predict as predict_events
 from napari_cellseg_ssl.tasks import segment as segment_events
 from napari_cellseg_ssl.tasks import segment_image
@@ -29,9 +30,10 @@ from napari_cellseg_ssl.tasks.files import (
     find_files,
     guess_labels_mode,
     pair_by_stem,
-    read_image,
     read_labels,
 )
+from napari_cellseg_ssl.tasks.predict import bundle_ndims
+from napari_cellseg_ssl.tasks.reading import Reading
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest
 
 Picture = str | Path | Array | ImageStack
@@ -78,6 +80,8 @@ def train(
     out: str | Path | None = None,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
+    z: ZMeaning | None = None,
+    spacing: Sequence[float] | None = None,
     on_event: Callable[[object], None] | None = None,
     control: Control | None = None,
 ) -> ModelBundle:
@@ -98,6 +102,12 @@ def train(
     options : {name: value}, optional
         Training options that differ from the preset.
     object_diameter : float or "auto", px
+        In volumes px of the plane.
+    z : "volume" or "frames", optional
+        Whether slices along Z are one volume or images of their own. When absent, a volume where the axes say Z and
+        the method works on volumes.
+    spacing : sequence of float, optional
+        Size of a pixel along Z, Y, X in µm, where the files do not say it.
     time_budget : float, optional, s
     out : path, optional
         Run folder to write.
@@ -110,15 +120,17 @@ def train(
     >>> model = cs.train("cellulus", images="my_images/", time_budget=60, out="my_run")  # doctest: +SKIP
     >>> labels = cs.segment(model, "my_images/first.tif")  # doctest: +SKIP
     """
+    info = get_method(method).info
+    reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=info.spatial_ndims)
     stacks, annotations, found = collect(
-        images, labels, pseudo_labels, agreeing_with, labels_mode=labels_mode, axes=axes, channels=channels
+        images, labels, pseudo_labels, agreeing_with, reading=reading, labels_mode=labels_mode
     )
     request = TrainRequest(
         method_id=method,
         images=stacks,
         annotations=annotations,
         pseudo_labels=found,
-        options=with_values(get_method(method).info.preset(preset or None), options or {}),
+        options=with_values(info.preset(preset or None, ndim=spatial_ndim(stacks)), options or {}),
         preset=preset,
         object_diameter=object_diameter,
         device=device,
@@ -138,11 +150,15 @@ def predict(
     device: str = "auto",
     axes: str | None = None,
     channels: Sequence[int] | None = None,
+    z: ZMeaning | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> PredictionMaps:
     """Run a model's network over an image; the maps can be segmented again and again."""
-    return last_of(
-        predict_events(_predict_request(model, image, object_diameter, device, axes, channels)), MapsReady
-    ).maps
+    bundle = _bundle(model)
+    reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
+    stack = _stack(image, reading, 0)
+    request = PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
+    return last_of(predict_events(request), MapsReady).maps
 
 
 def segment(
@@ -154,6 +170,8 @@ def segment(
     device: str = "auto",
     axes: str | None = None,
     channels: Sequence[int] | None = None,
+    z: ZMeaning | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> Array:
     """Find the instances in an image of any size, or in maps made by `predict`.
 
@@ -161,6 +179,8 @@ def segment(
     ----------
     options : {name: value}, optional
         Segmentation options that differ from the model's own.
+    z, spacing : optional
+        As in `train`.
 
     Returns
     -------
@@ -173,9 +193,11 @@ def segment(
         events = segment_events(SegmentRequest(method_id=bundle.method_id, maps=image, options=settings))
         labels = last_of(events, LabelsReady).labels
         return labels[0] if len(labels) == 1 else labels
-    request = _predict_request(bundle, image, object_diameter, device, axes, channels)
+    reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
+    stack = _stack(image, reading, 0)
+    request = PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
     labels = last_of(segment_image(request, settings), LabelsReady).labels
-    return request.image.to_source(labels)
+    return stack.to_source(labels)
 
 
 def score(prediction: Any, truth: Any) -> dict[str, float]:
@@ -198,22 +220,21 @@ def collect(
     pseudo_labels: Any = None,
     agreeing_with: Any = None,
     *,
+    reading: Reading,
     labels_mode: LabelsMode | None = None,
-    axes: str | None = None,
-    channels: Sequence[int] | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...], tuple[Annotation | None, ...]]:
     """Read images and pair labels and pseudo-labels with them; all may be paths, arrays, or sequences of either.
 
-    A guessed `labels_mode` is told in a sentence.
+    A guessed `labels_mode`, and what is done with slices, is told in a sentence.
     """
     pictures = _as_list(images)
     files: list[Path] = []
     if pictures and all(isinstance(p, str | Path) for p in pictures):
         files = find_files(cast(Iterable[str | Path], pictures))
-        stacks = tuple(read_image(file, axes=axes, channels=channels) for file in files)
+        stacks = tuple(reading.file(file, tell) for file in files)
     else:
-        stacks = tuple(_stack(p, axes, channels, n) for n, p in enumerate(pictures))
+        stacks = tuple(_stack(p, reading, n) for n, p in enumerate(pictures))
     arrays = _partners(labels, stacks, files)
     mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
     if arrays and labels_mode is None:
@@ -254,12 +275,12 @@ def _labels(partner: Any, stack: ImageStack) -> Array | None:
     return labels[None] if labels.ndim == len(stack.spatial_shape) else labels
 
 
-def _stack(picture: Any, axes: str | None, channels: Sequence[int] | None, n: int) -> ImageStack:
+def _stack(picture: Any, reading: Reading, n: int) -> ImageStack:
     if isinstance(picture, ImageStack):
-        return picture
+        return reading.understood(picture)
     if isinstance(picture, str | Path):
-        return read_image(find_files([picture])[0], axes=axes, channels=channels)
-    return ImageStack.from_array(picture, axes, name=f"image {n + 1}", channels=channels)
+        return reading.file(find_files([picture])[0])
+    return reading.array(picture, f"image {n + 1}")
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -268,18 +289,6 @@ def _as_list(value: Any) -> list[Any]:
 
 def _bundle(model: str | Path | ModelBundle) -> ModelBundle:
     return model if isinstance(model, ModelBundle) else load_run(model)
-
-
-def _predict_request(
-    model: str | Path | ModelBundle,
-    image: Picture,
-    object_diameter: Diameter | None,
-    device: str,
-    axes: str | None,
-    channels: Sequence[int] | None,
-) -> PredictRequest:
-    stack = _stack(image, axes, channels, 0)
-    return PredictRequest(bundle=_bundle(model), image=stack, object_diameter=object_diameter, device=device)
 
 
 def _told(events: Iterable[object], listener: Callable[[object], None] | None) -> Iterable[object]:

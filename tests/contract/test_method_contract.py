@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ SMALL = {
 DIAMETER = 11.0
 
 
-def small_options(method, **values):
+def small_options(method, ndim=2, **values):
     names = {spec.name for spec in option_specs(method.info.train_options)}
     wanted = {name: value for name, value in (SMALL | values).items() if name in names}
-    return with_values(method.info.preset(), wanted)
+    return with_values(method.info.preset(ndim=ndim), wanted)
 
 
 def data_for(channels=1, shapes=((64, 64),), labelled=True):
@@ -101,8 +102,8 @@ def test_it_describes_itself(method):
 
 
 def test_options_survive_json(method):
-    for preset in method.info.presets:
-        options = method.info.preset(preset)
+    for preset, ndim in product(method.info.presets, method.info.spatial_ndims):
+        options = method.info.preset(preset, ndim=ndim)
         assert options_from_json(method.info.train_options, options_to_json(options)) == options
     options = method.info.segment_options()
     assert options_from_json(method.info.segment_options, options_to_json(options)) == options
@@ -184,7 +185,7 @@ def test_prediction_gives_exactly_the_announced_maps(method, maps):
     assert set(maps.arrays) == {spec.name for spec in method.info.maps}
     for spec in method.info.maps:
         array = maps.arrays[spec.name]
-        assert array.shape[:2] == (1, spec.channels)
+        assert array.shape[:2] == (1, spec.channels_in(2))
         assert array.dtype == np.float32
         assert np.isfinite(array).all()
         assert maps.to_source(spec.name).shape == (1, spec.channels, 64, 64)

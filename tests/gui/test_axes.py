@@ -37,6 +37,11 @@ def test_labels_that_a_layer_came_with_are_shown(open_screen):
     screen = open_screen(image=False)
     screen.viewer.add_image(np.stack([picture(disks())] * 3), name="stack", axis_labels=("z", "y", "x"))
 
+    screen.find("method").setCurrentIndex(screen.find("method").findData("classical"))
+    screen.wait(lambda: screen.find("axes").currentText() == "3D: z, y, x")
+    assert "volume of" in screen.dock.data._described.text()
+
+    screen.find("method").setCurrentIndex(screen.find("method").findData("fake"))
     screen.wait(lambda: screen.find("axes").currentText() == "slices, y, x")
 
 

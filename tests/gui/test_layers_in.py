@@ -35,7 +35,9 @@ def _pixels(*shape):
         ((4, 3, 24, 30), {}, "TCYX", (4, 3, 24, 30)),
         ((4, 9, 24, 30), {}, "TNYX", (36, 1, 24, 30)),
         ((2, 24, 30), {"axis_labels": ("c", "y", "x")}, "CYX", (1, 2, 24, 30)),
-        ((5, 24, 30), {"axis_labels": ("z", "y", "x")}, "NYX", (5, 1, 24, 30)),
+        ((5, 24, 30), {"axis_labels": ("slice", "y", "x")}, "NYX", (5, 1, 24, 30)),
+        ((5, 24, 30), {"axis_labels": ("z", "y", "x")}, "ZYX", (1, 1, 5, 24, 30)),
+        ((2, 5, 24, 30), {"axis_labels": ("t", "z", "y", "x")}, "TZYX", (2, 1, 5, 24, 30)),
         ((30, 24), {"axis_labels": ("x", "y")}, "XY", (1, 1, 24, 30)),
     ],
 )
@@ -46,10 +48,10 @@ def test_axes_are_taken_from_the_layer(shape, settings, axes, frames):
     assert stack.frames.shape == frames
 
 
-def test_z_is_a_dimension_of_the_objects_when_asked_for():
+def test_slices_of_a_volume_are_frames_where_objects_have_two_dimensions():
     layer = Image(_pixels(5, 24, 30), axis_labels=("z", "y", "x"))
 
-    assert image_stack(layer, volumetric=True).frames.shape == (1, 1, 5, 24, 30)
+    assert image_stack(layer, ndim=2).frames.shape == (5, 1, 24, 30)
 
 
 def test_a_lazy_pyramid_is_read_at_full_resolution():

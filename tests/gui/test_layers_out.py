@@ -62,7 +62,7 @@ def _viewer_with(shape, *, transform="plain", name="cells", **settings):
 
 
 def _frames_of(image):
-    stack = image_source(image).read()
+    stack = image_source(image, ndim=2).read()
     n = len(stack.frames) * int(np.prod(stack.spatial_shape))
     return np.arange(n, dtype=np.int32).reshape(len(stack.frames), *stack.spatial_shape)
 
@@ -90,7 +90,7 @@ def test_every_image_pixel_has_its_own_label_under_it(kind, transform):
     frames = _frames_of(image)
     labels = show_labels(viewer, image, frames, method="cellulus")
 
-    stack = image_source(image).read()
+    stack = image_source(image, ndim=2).read()
     rng = np.random.default_rng(1)
     for pixel in [rng.integers(0, image.data.shape[: image.ndim]) for _ in range(20)]:
         world = image.data_to_world(pixel)

@@ -41,6 +41,11 @@ def channel_list(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def size_list(text: str) -> list[float]:
+    """Parse sizes such as 1.75,0.8,0.8."""
+    return [float(part) for part in text.split(",")]
+
+
 def _add_methods(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
     command = subparsers.add_parser("methods", help="list the methods")
     command.set_defaults(run=commands.methods)
@@ -129,6 +134,8 @@ def _add_demo(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Arg
 def _add_images(command: argparse.ArgumentParser) -> None:
     command.add_argument("--images", nargs="+", required=True, metavar="PATH", help="files or folders: TIFF, PNG, Zarr")
     command.add_argument("--axes", help="what the axes of the images are, for example TCYX")
+    command.add_argument("--z", choices=("volume", "frames"), help="what slices are; a volume if that is possible")
+    command.add_argument("--spacing", type=size_list, metavar="LIST", help="size of a px along Z,Y,X in µm")
     command.add_argument("--channels", type=channel_list, metavar="LIST", help="channels to use, for example 0,2")
     command.add_argument("--device", default="auto", help=", ".join(DEVICE_NAMES))
 
@@ -143,7 +150,9 @@ def _add_labels(command: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _add_diameter(command: argparse.ArgumentParser, default: str | None) -> None:
-    command.add_argument("--object-diameter", type=diameter, default=default, metavar="PX|auto")
+    command.add_argument(
+        "--object-diameter", type=diameter, default=default, metavar="PX|auto", help="in volumes px of the plane"
+    )
 
 
 def _add_set(command: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiff import create_tiff
+from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
     Control,
     ExportRequest,
@@ -34,8 +35,10 @@ from napari_cellseg_ssl.tasks import train as train_events
 from napari_cellseg_ssl.tasks import tune as tune_events
 from napari_cellseg_ssl.tasks.blocks import plan_blocks
 from napari_cellseg_ssl.tasks.events import best_trials
-from napari_cellseg_ssl.tasks.export import label_file, source_axes
-from napari_cellseg_ssl.tasks.files import find_files, read_image, stem_of
+from napari_cellseg_ssl.tasks.export import known_spacing, label_file, source_axes
+from napari_cellseg_ssl.tasks.files import find_files, stem_of
+from napari_cellseg_ssl.tasks.predict import bundle_ndims
+from napari_cellseg_ssl.tasks.reading import Reading
 
 BEST_SHOWN = 5
 
@@ -66,23 +69,22 @@ def methods(arguments: argparse.Namespace, console: Console, control: Control) -
 def train(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Train a method and write its run folder."""
     info = get_method(arguments.method).info
-    options = with_values(info.preset(arguments.preset or None), _settings(arguments.set))
     images, annotations, found = api.collect(
         arguments.images,
         arguments.labels,
         arguments.pseudo_labels,
         arguments.agreeing_with,
+        reading=_reading(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
-        axes=arguments.axes,
-        channels=arguments.channels,
         tell=console.note,
     )
+    preset = info.preset(arguments.preset or None, ndim=spatial_ndim(images))
     request = TrainRequest(
         method_id=info.id,
         images=images,
         annotations=annotations,
         pseudo_labels=found,
-        options=options,
+        options=with_values(preset, _settings(arguments.set)),
         preset=arguments.preset,
         object_diameter=arguments.object_diameter,
         device=arguments.device,
@@ -127,14 +129,14 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     """Segment images and write label files; one that cannot be used does not keep the others from being done."""
     bundle = api.load_run(arguments.model)
     options = with_values(bundle.segment_options, _settings(arguments.set))
-    files = find_files(arguments.images)
+    files, reading = find_files(arguments.images), _reading(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
     records: list[dict[str, Any]] = []
     problems: list[CellSegError] = []
     for file in files:
         begin = time.monotonic()
         try:
-            image = read_image(file, axes=arguments.axes, channels=arguments.channels)
+            image = reading.file(file, console.note)
             written = _segment_file(image, bundle, options, arguments, console, control)
         except CellSegError as problem:
             problems.append(_about(file, problem))
@@ -173,7 +175,8 @@ def _segment_file(
         if is_large:
             axes = source_axes(image)
             shape = image.spatial_shape if "T" not in axes else (len(image.frames), *image.spatial_shape)
-            into = create_tiff(scratch, shape, "uint32", axes).reshape(len(image.frames), *image.spatial_shape)
+            into = create_tiff(scratch, shape, "uint32", axes, spacing=known_spacing(image))
+            into = into.reshape(len(image.frames), *image.spatial_shape)
         events = console.follow(segment_image_events(request, options, control, into), image.name)
     labels = next((event.labels for event in events if isinstance(event, LabelsReady)), None)
     if labels is None:
@@ -203,9 +206,8 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
     images, annotations, _ = api.collect(
         arguments.images,
         arguments.labels,
+        reading=_reading(arguments, bundle_ndims(bundle)),
         labels_mode=arguments.labels_mode,
-        axes=arguments.axes,
-        channels=arguments.channels,
         tell=console.note,
     )
     labelled = [(image, note) for image, note in zip(images, annotations, strict=True) if note is not None]
@@ -249,6 +251,16 @@ def _tell_tuned(event: TuneFinished, bundle: ModelBundle, folder: Path, console:
             "options": options_to_json(event.options),
             "trials": trials,
         }
+    )
+
+
+def _reading(arguments: argparse.Namespace, spatial_ndims: Sequence[int]) -> Reading:
+    return Reading(
+        axes=arguments.axes,
+        channels=arguments.channels,
+        z=arguments.z,
+        spacing=arguments.spacing,
+        spatial_ndims=spatial_ndims,
     )
 
 

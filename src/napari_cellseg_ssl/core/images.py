@@ -89,6 +89,12 @@ class ImageStack:
         """Size of a frame, ([Z,] Y, X)."""
         return tuple(self.frames.shape[2:])
 
+    @property
+    def aspect(self) -> tuple[float, ...]:
+        """Size of a pixel along each spatial axis, in px of the plane; these are taken to be square."""
+        depth = [size / self.spacing[-1] for size in self.spacing[:-2]]
+        return (*depth, 1.0, 1.0)
+
     def to_source(self, frames: Array, sample_shape: Sequence[int] | None = None) -> Array:
         """Undo the sorting of axes for labels (N, *S) or maps (N, c, *S).
 

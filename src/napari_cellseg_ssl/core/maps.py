@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear
+from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
 
 MapKind = Literal[
     "embedding",
@@ -37,6 +37,10 @@ class MapSpec:
     in_pixels: bool = False
     """Whether the values are lengths in px, which change with the scale."""
 
+    def channels_in(self, spatial_ndim: int) -> int:
+        """Channels in images with so many spatial axes: an embedding has one for each of them."""
+        return spatial_ndim if self.kind == "embedding" else self.channels
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionMaps:
@@ -48,7 +52,7 @@ class PredictionMaps:
         Read-only. Sw is the shape at the working scale.
     specs : {name: MapSpec}
     scale : float
-        Px of the maps per source px.
+        Px of the maps per source px; in volumes, whose maps are isotropic, per px of the plane.
     source_shape : tuple of int
         S, the shape of a frame of the image.
     diameter : float
@@ -57,6 +61,8 @@ class PredictionMaps:
         What made the maps, of what: the key of a cache.
     spacing : float
         Size of a pixel of the maps in px of the working scale, at which the network saw the image.
+    aspect : tuple of float
+        Size of a source pixel along each axis, in px of the plane; empty where it is the same along all.
     """
 
     arrays: Mapping[str, Array]
@@ -67,6 +73,7 @@ class PredictionMaps:
     bundle_id: str
     image_name: str
     spacing: float = 1.0
+    aspect: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name, array in self.arrays.items():
@@ -80,10 +87,14 @@ class PredictionMaps:
         return self.diameter * self.scale
 
     def on_own_grid(self) -> "PredictionMaps":
-        """Bring the maps of a magnified image back to its own grid, where there are fewer pixels to work on."""
+        """Bring the maps of a magnified image back to its own grid, where there are fewer pixels to work on.
+
+        That of a volume is made isotropic, its pixels as large as in the plane.
+        """
         if self.scale <= 1:
             return self
-        arrays = {name: self.to_source(name) for name in self.arrays}
+        shape = working_shape(self.source_shape, 1.0, self.aspect)
+        arrays = {name: self._resized(name, shape) for name in self.arrays}
         return replace(self, arrays=arrays, scale=1.0, spacing=self.spacing * self.scale)
 
     def labels_to_source(self, labels: Array) -> Array:
@@ -91,7 +102,10 @@ class PredictionMaps:
         return np.stack([resize_labels(frame, self.source_shape) for frame in labels]).astype(np.int32, copy=False)
 
     def to_source(self, name: str) -> Array:
-        """Bring a map to the image's own grid, (N, c, *S) float32; lengths are then in source px."""
+        """Bring a map to the image's own grid, (N, c, *S) float32; lengths are then in source px of the plane."""
+        return self._resized(name, self.source_shape)
+
+    def _resized(self, name: str, shape: tuple[int, ...]) -> Array:
         resize = resize_labels if self.specs[name].kind == "pseudo-labels" else resize_linear
-        maps = np.stack([np.stack([resize(c, self.source_shape) for c in frame]) for frame in self.arrays[name]])
+        maps = np.stack([np.stack([resize(c, shape) for c in frame]) for frame in self.arrays[name]])
         return maps / np.float32(self.scale) if self.specs[name].in_pixels else maps

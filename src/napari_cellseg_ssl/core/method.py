@@ -43,12 +43,14 @@ class MethodInfo:
     segment_options: type
     maps: tuple[MapSpec, ...]
     presets: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: {"fast": {}})
+    presets_3d: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """What presets of the same names have differently for volumes."""
     starts_from: tuple[str, ...] = ()
     uses_torch: bool = True
     """Whether a device has to be found; a method without a network does not load torch for it."""
 
-    def preset(self, name: str | None = None) -> Any:
-        """Training options of a preset, the default one when `name` is None.
+    def preset(self, name: str | None = None, *, ndim: int = 2) -> Any:
+        """Training options of a preset, the default one when `name` is None, for images of so many dimensions.
 
         Raises
         ------
@@ -58,7 +60,8 @@ class MethodInfo:
         name = name or next(iter(self.presets))
         if name not in self.presets:
             raise WrongOption(f"Method '{self.id}' has no preset '{name}'.", f"Choose: {', '.join(self.presets)}.")
-        return options_from_json(self.train_options, self.presets[name])
+        in_space = self.presets_3d.get(name, {}) if ndim == 3 else {}
+        return options_from_json(self.train_options, {**self.presets[name], **in_space})
 
     def accepts(self, start: "ModelBundle") -> bool:
         """Whether a training can start from a model: one of its own, or of an architecture that it knows."""

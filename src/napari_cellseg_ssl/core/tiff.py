@@ -76,23 +76,25 @@ def write_tiff(
     """
     import tifffile
 
-    spatial = dict(zip([a for a in axes if a in "ZYX"], spacing, strict=True)) if spacing else {}
+    spatial = _per_axis(axes, spacing)
     is_imagej = array.dtype in (np.uint8, np.uint16, np.float32) and array.nbytes < _CLASSIC_LIMIT
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if is_imagej:
             _write_imagej(file, array, axes, spatial, info or {})
         else:
-            metadata: dict[str, Any] = {"axes": axes}
-            for axis, size in spatial.items():
-                metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
-            tifffile.imwrite(file, array, ome=True, metadata=metadata, compression="zlib")
+            tifffile.imwrite(file, array, ome=True, metadata=_ome_metadata(axes, spatial), compression="zlib")
     except OSError as problem:
         raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
 
 
-def create_tiff(file: Path, shape: Sequence[int], dtype: Any, axes: str) -> Array:
+def create_tiff(file: Path, shape: Sequence[int], dtype: Any, axes: str, *, spacing: Sequence[float] = ()) -> Array:
     """Make a file of zeros to be filled piece by piece; the array returned is mapped to it.
+
+    Parameters
+    ----------
+    spacing : sequence of float, µm
+        Per spatial axis; empty where it is not known.
 
     Raises
     ------
@@ -103,10 +105,24 @@ def create_tiff(file: Path, shape: Sequence[int], dtype: Any, axes: str) -> Arra
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        mapped: Array = tifffile.memmap(file, shape=tuple(shape), dtype=dtype, bigtiff=True, metadata={"axes": axes})
+        metadata = _ome_metadata(axes, _per_axis(axes, spacing))
+        mapped: Array = tifffile.memmap(
+            file, shape=tuple(shape), dtype=dtype, bigtiff=True, ome=True, metadata=metadata
+        )
     except OSError as problem:
         raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
     return mapped
+
+
+def _per_axis(axes: str, spacing: Sequence[float]) -> dict[str, float]:
+    return dict(zip([axis for axis in axes if axis in "ZYX"], spacing, strict=True)) if spacing else {}
+
+
+def _ome_metadata(axes: str, spatial: Mapping[str, float]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": axes}
+    for axis, size in spatial.items():
+        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    return metadata
 
 
 def _write_imagej(file: Path, array: Array, axes: str, spatial: Mapping[str, float], info: Mapping[str, str]) -> None:

@@ -12,9 +12,10 @@ from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import NeedsField, Predictor
-from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
+from napari_cellseg_ssl.core.scaling import resize_image, resize_linear, working_shape
 
-TILE, SMALLEST_TILE = 512, 64
+TILE, SMALLEST_TILE = {2: 512, 3: 96}, {2: 64, 3: 24}
+"""Sides by the number of spatial axes, px."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,16 @@ def predict_tiled(
     intensity: Intensity,
     bundle_id: str = "",
     should_stop: Callable[[], bool] = lambda: False,
-    tile: int = TILE,
+    tile: int | None = None,
 ) -> Iterator[PredictEvent]:
     """Predict all maps of an image.
 
     Parameters
     ----------
     diameter : float
-        Object diameter in source px; the frames are rescaled so that it becomes the predictor's.
-    tile : int
+        Object diameter in source px; the frames are rescaled so that it becomes the predictor's, volumes to isotropic
+        pixels.
+    tile : int, optional
         Side of a tile in working px, halo not counted; halved when memory runs out.
 
     Yields
@@ -90,13 +92,15 @@ def predict_tiled(
         If not even the smallest tile fits.
     """
     scale = 1.0 if predictor.working_diameter is None else predictor.working_diameter / diameter
-    shape = working_shape(image.spatial_shape, scale)
+    shape = working_shape(image.spatial_shape, scale, image.aspect)
+    tile = tile or TILE[len(shape)]
+    resize = resize_linear if predictor.working_diameter is None else resize_image  # as it was trained, if it was
     arrays = _empty_maps(len(image.frames), shape, specs, image.name)
     pads = padding(shape, halo=predictor.halo, multiple_of=predictor.multiple_of)
     done = 0
     for index, source in enumerate(image.frames):
         limits = intensity.limits(source)
-        working = np.stack([resize_linear(channel, shape) for channel in source])
+        working = np.stack([resize(channel, shape) for channel in source])
         field = intensity.normalise(working, limits)
         for_tiles = predictor.for_field(field) if isinstance(predictor, NeedsField) else predictor
         frame = reflect_pad(field, pads)
@@ -108,7 +112,7 @@ def predict_tiled(
             try:
                 _predict_tile(frame, pending[0], for_tiles, {name: a[index] for name, a in arrays.items()})
             except (MemoryError, RuntimeError) as problem:
-                tile = _smaller_tile(problem, tile)
+                tile = _smaller_tile(problem, tile, SMALLEST_TILE[len(shape)])
                 yield Note(f"Not enough memory for this tile; going on with tiles of {tile} px.")
                 tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
                 pending = list(tiles)
@@ -125,6 +129,7 @@ def predict_tiled(
             diameter=diameter,
             bundle_id=bundle_id,
             image_name=image.name,
+            aspect=image.aspect,
         )
     )
 
@@ -134,10 +139,10 @@ def is_out_of_memory(problem: BaseException) -> bool:
     return isinstance(problem, MemoryError) or "out of memory" in str(problem).lower() or "allocate" in str(problem)
 
 
-def _smaller_tile(problem: Exception, tile: int) -> int:
+def _smaller_tile(problem: Exception, tile: int, smallest: int) -> int:
     if not is_out_of_memory(problem):
         raise problem
-    if tile // 2 < SMALLEST_TILE:
+    if tile // 2 < smallest:
         raise OutOfMemory(
             f"Not even a tile of {tile} px fits into memory.", "Close other programs or choose the device 'cpu'."
         ) from problem
@@ -146,9 +151,9 @@ def _smaller_tile(problem: Exception, tile: int) -> int:
 
 def _empty_maps(n: int, shape: tuple[int, ...], specs: Mapping[str, MapSpec], name: str) -> dict[str, Array]:
     try:
-        return {key: np.zeros((n, spec.channels, *shape), np.float32) for key, spec in specs.items()}
+        return {key: np.zeros((n, spec.channels_in(len(shape)), *shape), np.float32) for key, spec in specs.items()}
     except (MemoryError, ValueError) as problem:
-        channels = sum(spec.channels for spec in specs.values())
+        channels = sum(spec.channels_in(len(shape)) for spec in specs.values())
         gigabytes = n * channels * float(np.prod(shape)) * 4 / 2**30
         raise OutOfMemory(
             f"The maps of '{name}' would take {gigabytes:.0f} GB.", "Segment it in blocks, or a part of it."

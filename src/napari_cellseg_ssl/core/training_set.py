@@ -7,6 +7,7 @@ from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import ImageStack, require_finite
 from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.volumes import require_depth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class TrainingSet:
             return (WrongImage("There is no image to train on.", "Open or choose an image first."),)
         found: list[CellSegError] = []
         for item in self.items:
-            found += _image_problems(item, self.n_channels, info)
+            found += _image_problems(item, self.items[0].image, info)
         if info.labels == "required" and not found:
             found += self._label_problems(info)
         return tuple(found)
@@ -67,23 +68,34 @@ class TrainingSet:
         return []
 
 
-def _image_problems(item: TrainingItem, n_channels: int, info: MethodInfo) -> list[CellSegError]:
+def _image_problems(item: TrainingItem, first: ImageStack, info: MethodInfo) -> list[CellSegError]:
     image, ndim = item.image, len(item.image.spatial_shape)
     found: list[CellSegError] = []
-    try:
-        require_finite(image)
-    except WrongImage as problem:
-        found.append(problem)
-    if image.n_channels != n_channels:
+    for requirement in (require_finite, require_depth):
+        try:
+            requirement(image)
+        except WrongImage as problem:
+            found.append(problem)
+    if image.n_channels != first.n_channels:
         found.append(
             WrongImage(
-                f"Image '{image.name}' has {image.n_channels} channel(s), the others have {n_channels}.",
+                f"Image '{image.name}' has {image.n_channels} channel(s), the others have {first.n_channels}.",
                 "Train on images with the same channels.",
             )
         )
     if ndim not in info.spatial_ndims:
         found.append(
-            WrongImage(f"{info.title} does not work on {ndim}D images such as '{image.name}'.", "Take 2D slices.")
+            WrongImage(
+                f"{info.title} does not work on {ndim}D images such as '{image.name}'.",
+                "Segment its slices one by one: frames instead of a volume.",
+            )
+        )
+    if ndim != len(first.spatial_shape):
+        found.append(
+            WrongImage(
+                f"'{image.name}' is {ndim}D, '{first.name}' is {len(first.spatial_shape)}D.",
+                "Train on volumes only, or take their slices as frames.",
+            )
         )
     expected = (image.frames.shape[0], *image.spatial_shape)
     if item.annotation is not None and item.annotation.cells.shape != expected:

@@ -29,6 +29,7 @@ class Choices(QObject):
     """Image, annotation and object size of one session."""
 
     image_changed = Signal(object)
+    method_changed = Signal()
     annotation_changed = Signal(object)
     diameter_changed = Signal()
     checked = Signal(object)
@@ -61,6 +62,21 @@ class Choices(QObject):
     def shown_diameter(self) -> float | None:
         """Diameter in source px, as said or as estimated so far."""
         return self.estimated if self.diameter == "auto" else self.diameter
+
+    @property
+    def ndim(self) -> int:
+        """Most dimensions that objects may have: 3 if the method works on volumes, else 2."""
+        return max(get_method(self.method_id).info.spatial_ndims) if self.method_id else 2
+
+    @property
+    def spatial_ndim(self) -> int:
+        """Dimensions of the objects in the chosen image: 3 if it is a volume, else 2."""
+        if self.image_layer is None or self.ndim == 2:
+            return 2
+        try:
+            return 3 if "Z" in stated_axes(self.image_layer) else 2
+        except CellSegError:
+            return 2  # the check says why
 
     @property
     def is_busy(self) -> bool:
@@ -101,9 +117,13 @@ class Choices(QObject):
         self.check()
 
     def choose_method(self, method_id: str) -> None:
-        """Check against another method."""
-        self.method_id = method_id
-        self.check()
+        """Check against another method; slices are understood anew where it takes them otherwise."""
+        before, self.method_id = self.spatial_ndim, method_id
+        self.method_changed.emit()
+        if self.spatial_ndim != before:
+            self._begin_again()
+        else:
+            self.check()
 
     def choose_diameter(self, diameter: Diameter) -> None:
         """Say how large the objects are, source px; "auto" takes what is estimated."""
@@ -119,7 +139,7 @@ class Choices(QObject):
         WrongImage
             If its axes cannot be understood.
         """
-        return None if self.image_layer is None else image_source(self.image_layer, self.channels)
+        return None if self.image_layer is None else image_source(self.image_layer, self.channels, self.ndim)
 
     def painted(self) -> Callable[[], Annotation] | None:
         """Copy what is painted, to be decoded in a worker; None if no layer is chosen.
@@ -132,7 +152,7 @@ class Choices(QObject):
         viewer, image, labels = self._viewer(), self.image_layer, self.annotation_layer
         if viewer is None or image is None or labels is None:
             return None
-        return painting_source(viewer, image, labels, self.labels_mode)
+        return painting_source(viewer, image, labels, self.labels_mode, ndim=self.ndim)
 
     def examples(self, *, with_labels: bool) -> tuple[jobs.Example, ...]:
         """Take what a job learns from, the chosen image first; empty if there is none.
@@ -146,7 +166,8 @@ class Choices(QObject):
         if source is None:
             return ()
         chosen = jobs.Example(source.read, self.painted() if with_labels else None)
-        return (chosen, *self.more.examples(self.channels, with_labels=with_labels))
+        others = self.more.examples(self.channels, with_labels=with_labels, ndim=self.spatial_ndim)
+        return (chosen, *others)
 
     def sources(self) -> tuple[Image | TrainingFile, ...]:
         """List what `examples` are taken from, in the same order."""

@@ -23,7 +23,7 @@ class Comparison:
 
     def __init__(self, viewer: ViewerModel, image: Image, found: Compared) -> None:
         self._viewer = viewer
-        self._layout = layout_of(image)
+        self._layout = layout_of(image, ndim=found.differences.ndim - 1)
         self._placed = [np.ascontiguousarray(self._layout.place(labels)) for labels in found.labels]
         for layer in [layer for layer in layers_of(viewer, image) if kind_of(layer) == KIND]:
             viewer.layers.remove(layer)

@@ -283,7 +283,7 @@ class Controller(QObject):
 
     def _look(self) -> None:
         """Remember what is on the screen, for the training's next preview."""
-        self._window = watched_window(self._viewer(), self._job_image, self.segment_options)
+        self._window = watched_window(self._viewer(), self._job_image, self.segment_options, self.choices.ndim)
 
 
 _CONTROLLERS: "WeakKeyDictionary[ViewerModel, Controller]" = WeakKeyDictionary()

@@ -49,11 +49,11 @@ def show_errors(viewer: ViewerModel, image: Image, errors: Array, names: Sequenc
 
 def go_to(viewer: ViewerModel, layer: Labels, one: ScoredObject) -> None:
     """Bring an object of a layer to the middle of the view, in its frame, large enough to be seen."""
-    leading = np.unravel_index(one.frame, layer.data.shape[:-2]) if layer.ndim > 2 else ()
-    place = np.array(layer.data_to_world((*leading, *one.centre)))
-    if leading:
+    samples = layer.data.shape[: layer.ndim - len(one.centre)]
+    place = np.array(layer.data_to_world((*(np.unravel_index(one.frame, samples) if samples else ()), *one.centre)))
+    if layer.ndim > 2:
         viewer.dims.set_point(range(viewer.dims.ndim - layer.ndim, viewer.dims.ndim - 2), place[:-2])
     camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera  # moved in napari 0.9
     camera.center = place[-viewer.dims.ndisplay :]
-    width = float(np.sqrt(max(one.area, 1)) * np.abs(layer.scale[-1]))
+    width = float(max(one.area, 1) ** (1 / len(one.centre)) * np.abs(layer.scale[-1]))
     camera.zoom = max(camera.zoom, NEAR / width)

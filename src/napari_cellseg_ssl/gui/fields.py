@@ -21,7 +21,7 @@ MARGIN = 1.25
 
 def go_to(viewer: ViewerModel, image: Image, field: Field) -> None:
     """Show a field of an image, outlined; other images are hidden, and what was made for them, until their turn."""
-    layout = layout_of(image)
+    layout = layout_of(image, ndim=len(field.box))
     corners = _corners(layout, field)
     world = np.array([image.data_to_world(corner) for corner in _of_image(image, layout, corners)])
     for other in [layer for layer in viewer.layers if is_image(layer)]:
@@ -46,7 +46,7 @@ def mark_complete(viewer: ViewerModel, image: Image, field: Field) -> None:
     active = viewer.layers.selection.active
     mode = None if active is None else active.mode
     regions = complete_regions(viewer, image)
-    layout = layout_of(image)
+    layout = layout_of(image, ndim=len(field.box))
     corners = _corners(layout, field)
     corners[:, -2:] -= 0.5  # from the edge of the first pixel to that of the last
     regions.add_rectangles(corners)
@@ -74,11 +74,12 @@ def _show(viewer: ViewerModel, image: Image) -> None:
 
 
 def _corners(layout: Layout, field: Field) -> Array:
-    """Corners of a field in data coordinates of labels of the image, (4, dims)."""
+    """Corners of a field in data coordinates of labels of the image, (4, dims); of a volume its middle slice."""
     sizes = dict(zip(layout.axes, layout.shape, strict=True))
     samples = [a for a in layout.derived_axes if a in SAMPLE_AXES]
     place = np.unravel_index(field.frame, [sizes[a] for a in samples]) if samples else ()
     frame = dict(zip(samples, (int(i) for i in place), strict=True))
+    frame |= {axis: sum(ends) // 2 for axis, ends in zip(SPATIAL_AXES, field.box[:-2], strict=False)}
     (top, bottom), (left, right) = field.box[-2:]
     rows, columns = (top, top, bottom, bottom), (left, right, right, left)
     spatial = dict(zip(SPATIAL_AXES[-2:], (rows, columns), strict=True))

@@ -48,6 +48,7 @@ def annotation_source(
     mode: LabelsMode | Literal["auto"] = "auto",
     *,
     image_layer: Image | None = None,
+    ndim: int = 3,
 ) -> Callable[[], Annotation]:
     """Copy what is painted now, and return what decodes it: that takes longer, and may be done in a worker.
 
@@ -67,7 +68,7 @@ def annotation_source(
     WrongAnnotation
         If the labels do not fit the image.
     """
-    layout = _labels_layout(layer, image_layer)
+    layout = _labels_layout(layer, image_layer, ndim)
     labels = layout.gather(np.array(level_zero(layer)))
     if mode == "auto":
         mode = guess_labels_mode(layer).mode
@@ -77,12 +78,17 @@ def annotation_source(
 
 
 def painting_source(
-    viewer: ViewerModel, image_layer: Image, labels: Labels, mode: LabelsMode | Literal["auto"] = "auto"
+    viewer: ViewerModel,
+    image_layer: Image,
+    labels: Labels,
+    mode: LabelsMode | Literal["auto"] = "auto",
+    *,
+    ndim: int = 3,
 ) -> Callable[[], Annotation]:
     """Copy what is painted on an image, its complete regions included; see `annotation_source`."""
     complete = find_layer(viewer, image_layer, "complete-regions")
     shapes = complete if isinstance(complete, Shapes) else None
-    return annotation_source(labels, shapes, mode, image_layer=image_layer)
+    return annotation_source(labels, shapes, mode, image_layer=image_layer, ndim=ndim)
 
 
 def _decode(labels: Array, mode: LabelsMode, complete: Array | None) -> Annotation:
@@ -132,11 +138,11 @@ def inside_shapes(shapes: Shapes, layer: Any) -> Array:
     return inside
 
 
-def _labels_layout(layer: Labels, image_layer: Image | None) -> Layout:
+def _labels_layout(layer: Labels, image_layer: Image | None, ndim: int) -> Layout:
     shape = tuple(level_zero(layer).shape)
     if image_layer is None:
         return Layout("TSNYX"[-len(shape) :], shape, False)
-    layout = layout_of(image_layer)
+    layout = layout_of(image_layer, ndim=ndim)
     if shape == layout.derived_shape:
         return layout
     without_channel = tuple(n for n, a in zip(layout.derived_shape, layout.derived_axes, strict=True) if a != "C")

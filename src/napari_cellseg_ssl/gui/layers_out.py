@@ -52,7 +52,7 @@ def show_maps(
     pictures : {map name: Picture}, optional
         What `draw_maps` returned in a worker; drawn here when absent.
     """
-    layout = layout_of(image_layer)
+    layout = layout_of(image_layer, ndim=len(maps.source_shape))
     shown = []
     for name, picture in (pictures or draw_maps(maps)).items():
         tag = tag_of(image_layer, maps.specs[name].kind, info.id, maps.bundle_id, name=name)
@@ -76,7 +76,7 @@ def show_labels(
     A reference is drawn as outlines, so that it can be compared with what lies below. A new layer of instances
     hides those of other methods: filled cells of two methods at once cannot be read.
     """
-    layout = layout_of(image_layer)
+    layout = layout_of(image_layer, ndim=labels.ndim - 1)
     picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=int(is_reference))
     tag = tag_of(image_layer, kind, method, bundle, settings, REFERENCE if is_reference else "")
     before = [layer for layer in layers_of(viewer, image_layer) if kind_of(layer) == kind]
@@ -113,7 +113,7 @@ def show_preview(
     pixels = drawn.pixels if drawn.is_rgb else _grey(drawn)
     pixels[outline(labels)] = 255
     look = {"rgb": True, "visible": True, "blending": "translucent", "opacity": 0.85}
-    layout = layout_of(image_layer)
+    layout = layout_of(image_layer, ndim=labels.ndim - 1)
     window = _window_layout(layout, labels.shape[1:])
     tag = tag_of(image_layer, "preview", method)
     before = find_layer(viewer, image_layer, "preview")

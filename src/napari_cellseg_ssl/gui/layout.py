@@ -14,12 +14,21 @@ _LETTERS = {
     "t": "T", "time": "T", "f": "T", "frame": "T",
     "s": "S", "sample": "S", "n": "N", "p": "S", "position": "S",
     "c": "C", "ch": "C", "channel": "C", "channels": "C",
-    "z": "Z", "y": "Y", "x": "X",
+    "slice": "N", "slices": "N", "z": "Z", "y": "Y", "x": "X",
 }  # fmt: skip
 
 
-AXES_CHOICES = {3: ("TYX", "ZYX", "CYX"), 4: ("TCYX", "TZYX", "ZCYX", "CZYX", "CTYX"), 5: ("TZCYX", "TCZYX", "CTZYX")}
-"""What the dimensions of a layer may mean, by their number; the colours of an RGB layer are not counted."""
+_NAMES = {"N": "slice"}
+"""How axes are called in the labels of a layer where their letter would not say it."""
+AXES_CHOICES = {
+    3: ("TYX", "NYX", "ZYX", "CYX"),
+    4: ("TCYX", "TNYX", "TZYX", "NCYX", "ZCYX", "CNYX", "CZYX", "CTYX"),
+    5: ("TNCYX", "TZCYX", "TCNYX", "TCZYX", "CTNYX", "CTZYX"),
+}
+"""What the dimensions of a layer may mean, by their number; the colours of an RGB layer are not counted.
+
+N are slices that are segmented one by one, Z is a dimension of the objects.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,15 +88,15 @@ class Layout:
         return array.reshape(-1, *array.shape[array.ndim - n_spatial :])
 
 
-def layout_of(layer: Image, *, axes: str | None = None, volumetric: bool = False) -> Layout:
+def layout_of(layer: Image, *, axes: str | None = None, ndim: int = 3) -> Layout:
     """Find out what the axes of an image layer mean: its axis labels where they say so, else a guess.
 
     Parameters
     ----------
     axes : str, optional
         What the user said, one letter per dimension of the layer (colour not counted).
-    volumetric : bool
-        Whether Z is a dimension of the objects; else every slice is a frame of its own.
+    ndim : int
+        Most dimensions that objects may have: with 2, every slice along Z is a frame of its own.
 
     Raises
     ------
@@ -97,15 +106,23 @@ def layout_of(layer: Image, *, axes: str | None = None, volumetric: bool = False
     is_rgb = bool(getattr(layer, "rgb", False))
     shape = tuple(int(size) for size in level_zero(layer).shape)
     axes = (axes or stated_axes(layer)).upper()
-    if not volumetric:
-        axes = axes.replace("Z", "N" if "N" not in axes else "S")
+    if ndim == 2:
+        axes = sliced(axes)
     return Layout(axes + "C" * is_rgb, shape, is_rgb)
 
 
-def axes_choices(layer: Image) -> tuple[str, ...]:
-    """List what the dimensions of an image layer may mean; empty where there is nothing to choose."""
+def sliced(axes: str) -> str:
+    """Axes of a stack whose slices are frames."""
+    return axes.replace("Z", "N" if "N" not in axes else "S")
+
+
+def axes_choices(layer: Image, ndim: int = 3) -> tuple[str, ...]:
+    """List what the dimensions of an image layer may mean, that of the layer first; empty where there is no choice."""
     choices = AXES_CHOICES.get(layer.ndim, ())
-    return tuple(axes for axes in choices if not (layer.rgb and CHANNEL_AXES in axes))
+    if not choices:
+        return ()
+    possible = (stated_axes(layer), *(axes for axes in choices if not (layer.rgb and CHANNEL_AXES in axes)))
+    return tuple(dict.fromkeys(sliced(axes) if ndim == 2 else axes for axes in possible))
 
 
 def stated_axes(layer: Image) -> str:
@@ -115,7 +132,7 @@ def stated_axes(layer: Image) -> str:
 
 def state_axes(layer: Image, axes: str) -> None:
     """Say what the dimensions of an image layer mean; kept in its axis labels, where all of napari reads it."""
-    layer.axis_labels = tuple(axes.lower())
+    layer.axis_labels = tuple(_NAMES.get(axis, axis.lower()) for axis in axes)
 
 
 def level_zero(layer: Layer) -> Any:
@@ -152,13 +169,13 @@ def _axes_from_labels(layer: Layer) -> str | None:
 
 
 def _guessed(layer: Layer, shape: tuple[int, ...]) -> str:
-    """Guess as for files, except that napari has already said whether a layer is RGB."""
+    """Guess as for files, except that napari has already said whether a layer is RGB; never a volume."""
     if len(shape) < 2 or len(shape) > 5:
         raise WrongImage(
             f"Layer '{layer.name}' has {len(shape)} dimensions, and their meaning is not given.",
             "Give the layer axis labels such as t, z, c, y, x.",
         )
     if len(shape) == 4 and (layer.rgb or shape[1] > MAX_CHANNELS_GUESSED):
-        return "TZYX"
-    axes = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TZCYX"}[len(shape)]
+        return "TNYX"
+    axes = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TNCYX"}[len(shape)]
     return axes.replace(CHANNEL_AXES, "S") if layer.rgb else axes

@@ -113,8 +113,8 @@ class MoreImages(QObject):
         self._entries = [entry for entry, gone in zip(self._entries, is_gone, strict=True) if not gone]
         self._tell()
 
-    def examples(self, channels: Sequence[int] | None, *, with_labels: bool) -> tuple[Example, ...]:
-        """Take what a job needs of the checked images.
+    def examples(self, channels: Sequence[int] | None, *, with_labels: bool, ndim: int) -> tuple[Example, ...]:
+        """Take what a job needs of the checked images; with `ndim` 2, slices of volumes are frames.
 
         Raises
         ------
@@ -125,9 +125,9 @@ class MoreImages(QObject):
         if viewer is None:
             return ()
         return tuple(
-            _of_file(source, channels, with_labels)
+            _of_file(source, channels, with_labels, ndim)
             if isinstance(source, TrainingFile)
-            else _of_layer(viewer, source, channels, with_labels)
+            else _of_layer(viewer, source, channels, with_labels, ndim)
             for source in learned
         )
 
@@ -217,14 +217,16 @@ def _annotation_of(viewer: ViewerModel, layer: Image) -> Labels | None:
     return found if isinstance(found, Labels) else None
 
 
-def _of_layer(viewer: ViewerModel, layer: Image, channels: Sequence[int] | None, with_labels: bool) -> Example:
+def _of_layer(
+    viewer: ViewerModel, layer: Image, channels: Sequence[int] | None, with_labels: bool, ndim: int
+) -> Example:
     labels = _annotation_of(viewer, layer) if with_labels else None
-    painted = None if labels is None else painting_source(viewer, layer, labels)
-    return Example(image_source(layer, channels).read, painted)
+    painted = None if labels is None else painting_source(viewer, layer, labels, ndim=ndim)
+    return Example(image_source(layer, channels, ndim).read, painted)
 
 
-def _of_file(file: TrainingFile, channels: Sequence[int] | None, with_labels: bool) -> Example:
-    image, annotation = file.image, file.annotation if with_labels else None
+def _of_file(file: TrainingFile, channels: Sequence[int] | None, with_labels: bool, ndim: int) -> Example:
+    image, annotation = (file if ndim == 3 else file.sliced()).image, file.annotation if with_labels else None
     if channels is not None:
         image = replace(image, frames=image.frames[:, list(channels)])
     return Example(lambda: image, None if annotation is None else lambda: annotation)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from napari_cellseg_ssl.gui.layers_in import spacing_um
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 from napari_cellseg_ssl.tasks import PreviewWindow
 
-LONGEST_PREVIEW = 512
-"""Side of the largest window that is previewed, px."""
+LONGEST_PREVIEW, LONGEST_PREVIEW_3D = 512, 96
+"""Side of the largest window that is previewed, px; in volumes px of the plane."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,29 @@ class ImageSource:
         """Say in a line how the image is understood."""
         sizes = dict(zip(self.layout.axes, self.layout.shape, strict=True))
         parts = [f"{sizes['X']} × {sizes['Y']} px"]
+        if "Z" in sizes:
+            distance = self.spacing[0] / self.spacing[-1]
+            parts[0] = f"volume of {sizes['X']} × {sizes['Y']} × {sizes['Z']} px, slices {distance:.3g} px apart"
         frames = int(np.prod([sizes[a] for a in self.layout.axes if a in SAMPLE_AXES]))
         parts += [f"{frames} frames"] if frames > 1 else []
         parts += [f"{self.n_channels} channels"] if self.n_channels > 1 else ["1 channel"]
         return ", ".join(parts)
 
 
-def image_source(layer: Image, channels: Sequence[int] | None = None, *, volumetric: bool = False) -> ImageSource:
-    """Take what a job needs of an image layer; `volumetric` as in `layout_of`.
+def image_source(layer: Image, channels: Sequence[int] | None = None, ndim: int = 3) -> ImageSource:
+    """Take what a job needs of an image layer.
+
+    Parameters
+    ----------
+    ndim : int
+        See `layout_of`.
 
     Raises
     ------
     WrongImage
         If the axes of the layer cannot be understood.
     """
-    layout = layout_of(layer, volumetric=volumetric)
+    layout = layout_of(layer, ndim=ndim)
     return ImageSource(
         array=level_zero(layer),
         layout=layout,
@@ -79,15 +88,19 @@ def image_source(layer: Image, channels: Sequence[int] | None = None, *, volumet
     )
 
 
-def watched_window(viewer: ViewerModel | None, layer: Image | None, options: Any) -> PreviewWindow | None:
-    """Say what the user looks at, for a training's next preview; None if that is not this image, or in 3D."""
+def watched_window(
+    viewer: ViewerModel | None, layer: Image | None, options: Any, ndim: int = 3
+) -> PreviewWindow | None:
+    """Say what the user looks at, for a training's next preview; None if that is not this image, or seen in 3D."""
     if viewer is None or layer is None or layer not in viewer.layers or viewer.dims.ndisplay != 2:
         return None
-    return visible_window(layer, layout_of(layer), viewer.dims.point, options)
+    return visible_window(layer, layout_of(layer, ndim=ndim), viewer.dims.point, options)
 
 
 def visible_window(layer: Image, layout: Layout, point: Sequence[float], options: Any) -> PreviewWindow | None:
     """Find the part of an image that is on the screen, at most `LONGEST_PREVIEW` px wide; None if nothing is.
+
+    Of a volume it is a cube around the middle of what is on the screen, in its slice.
 
     Parameters
     ----------
@@ -100,11 +113,15 @@ def visible_window(layer: Image, layout: Layout, point: Sequence[float], options
     samples = [(a, i) for i, a in enumerate(layout.axes) if a in SAMPLE_AXES]
     index = [int(np.clip(position[i], 0, sizes[a] - 1)) for a, i in samples]
     frame = int(np.ravel_multi_index(index, [sizes[a] for a, _ in samples])) if samples else 0
-    region = []
+    longest, region = LONGEST_PREVIEW, []
+    if "Z" in layout.axes:
+        longest, spacing = LONGEST_PREVIEW_3D, spacing_um(layer, layout)
+        middle, half = int(position[layout.axes.index("Z")]), ceil(longest / 2 * spacing[-1] / spacing[0])
+        region.append(slice(max(0, middle - half), min(sizes["Z"], middle + half)))
     for letter in "YX":
         axis = layout.axes.index(letter)
         low, high = (int(corner[axis]) for corner in layer.corner_pixels)
         low, high = max(0, low), min(sizes[letter], high + 1)
-        spare = max(0, high - low - LONGEST_PREVIEW) // 2
+        spare = max(0, high - low - longest) // 2
         region.append(slice(low + spare, high - spare))
     return PreviewWindow(0, frame, tuple(region), options) if all(s.stop - s.start > 1 for s in region) else None

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 
-WHOLE = 4096
-"""Frames up to this many px a side (squared; cubed in 3D: 512) are done in one piece."""
-CORE = 2048
-OVERLAP = 2.0
+WHOLE, WHOLE_3D = 4096, 256
+"""Frames up to this many px a side (squared) are done in one piece, volumes up to so many working px (cubed)."""
+CORE, CORE_3D = 2048, 160
+OVERLAP, OVERLAP_3D = 2.0, 1.5
 """Margin around a block's core, in object diameters."""
 TOLERANCE = 4.0
 """How far outside a core, in px, the middle of an object may lie and still be offered to the seam."""
@@ -25,17 +26,31 @@ class Block:
     core: tuple[slice, ...]
 
 
-def plan_blocks(shape: Sequence[int], diameter: float) -> tuple[Block, ...]:
-    """Cut a frame into blocks whose cores cover each px once; one block where the frame is small enough."""
-    largest = WHOLE**2 if len(shape) == 2 else 512**3
-    if np.prod([float(size) for size in shape]) <= largest:
+def plan_blocks(
+    shape: Sequence[int], diameter: float, aspect: Sequence[float] = (), scale: float = 1.0
+) -> tuple[Block, ...]:
+    """Cut a frame into blocks whose cores cover each px once; one block where the frame is small enough.
+
+    Parameters
+    ----------
+    diameter : float
+        Object diameter, px of the plane.
+    aspect : sequence of float
+        Size of a px along each axis, in px of the plane; empty where it is the same along all.
+    scale : float
+        Working px per px of the plane. It decides how much memory a volume takes.
+    """
+    ndim = len(shape)
+    is_flat, sizes = ndim == 2, aspect or (1.0,) * ndim
+    whole_side, core, overlap = (WHOLE, CORE, OVERLAP) if is_flat else (WHOLE_3D, CORE_3D, OVERLAP_3D)
+    working = [1.0 if is_flat else scale * each for each in sizes]
+    if np.prod([size * each for size, each in zip(shape, working, strict=True)]) <= float(whole_side) ** ndim:
         whole = tuple(slice(0, size) for size in shape)
         return (Block(whole, whole),)
-    side = CORE if len(shape) == 2 else CORE // 8
-    margin = int(np.ceil(OVERLAP * diameter))
     axes = []
-    for size in shape:
-        edges = np.linspace(0, size, -(-size // side) + 1).astype(int)
+    for size, in_plane, each in zip(shape, sizes, working, strict=True):
+        margin = ceil(overlap * diameter / in_plane)
+        edges = np.linspace(0, size, ceil(size * each / core) + 1).astype(int)
         axes.append(
             [
                 (slice(max(0, a - margin), min(size, b + margin)), slice(a, b))

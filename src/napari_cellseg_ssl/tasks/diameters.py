@@ -1,4 +1,4 @@
-"""How large the objects of images are: as given, or estimated."""
+"""How large the objects of images are, in px of the plane: as given, or estimated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,10 +8,11 @@ import numpy as np
 from napari_cellseg_ssl.core.diameter import DiameterEstimate, estimate_diameter, estimate_set_diameter
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.tasks.requests import Diameter
 
-WINDOW = 2048
-"""Larger frames are judged by a central window of this many px."""
+WINDOW = {2: 2048, 3: 192}
+"""Larger frames are judged by a central window of this many px, by the number of spatial axes."""
 FRAMES = 3
 """So many frames of a stack are looked at."""
 SMALLEST = 1.0
@@ -56,17 +57,22 @@ def _estimate(image: ImageStack) -> DiameterEstimate:
     n = len(image.frames)
     chosen = sorted({round(i * (n - 1) / max(1, FRAMES - 1)) for i in range(FRAMES)})
     windows = [_window(image, i) for i in chosen]
+    ndim = len(image.spatial_shape)
     if len(windows) == 1:
-        return estimate_diameter(windows[0], spatial_ndim=len(image.spatial_shape))
-    return estimate_set_diameter(windows, spatial_ndim=len(image.spatial_shape))
+        return estimate_diameter(windows[0], spatial_ndim=ndim)
+    return estimate_set_diameter(windows, spatial_ndim=ndim)
 
 
 def _window(image: ImageStack, frame: int) -> Array:
-    """View the middle of a frame, (C, *S)."""
-    starts = [max(0, (size - WINDOW) // 2) for size in image.spatial_shape]
-    middle: tuple[Any, ...] = (frame, slice(None), *(slice(start, start + WINDOW) for start in starts))
+    """Return the middle of a frame, (C, *S), volumes with px as far apart in depth as in the plane."""
+    side = WINDOW[len(image.spatial_shape)]
+    starts = [max(0, (size - side) // 2) for size in image.spatial_shape]
+    middle: tuple[Any, ...] = (frame, slice(None), *(slice(start, start + side) for start in starts))
     window: Array = image.frames[middle]
-    return window
+    if image.aspect == (1.0,) * len(image.aspect):
+        return window
+    shape = working_shape(window.shape[1:], 1.0, image.aspect)
+    return np.stack([resize_linear(channel, shape) for channel in window])
 
 
 def _sentence(diameters: Sequence[float], estimates: Sequence[DiameterEstimate]) -> str:

@@ -47,6 +47,11 @@ def label_file(folder: Path, name: str, file_format: FileFormat = "tiff") -> Pat
     return folder / f"{name}_labels{SUFFIXES[file_format]}"
 
 
+def known_spacing(image: ImageStack) -> tuple[float, ...]:
+    """Size of a pixel along each spatial axis, µm; empty where nobody said it."""
+    return image.spacing if is_calibrated(image) else ()
+
+
 def source_axes(image: ImageStack, channels: bool = False) -> str:
     """Axes of what comes out for an image: its sample axis if it had one, channels, then space."""
     has_samples = any(a in SAMPLE_AXES for a in image.axes)
@@ -79,11 +84,10 @@ def _map_suffixes(maps: PredictionMaps) -> dict[str, str]:
 def _write(file: Path, frames: Array, request: ExportRequest) -> Path:
     image = request.image
     axes = source_axes(image, channels=frames.ndim == image.frames.ndim)
-    spacing = image.spacing if is_calibrated(image) else ()
     if len(axes) < frames.ndim:
         frames = frames[0]
     write = write_tiff if request.file_format == "tiff" else write_zarr
-    write(file, frames, axes, spacing=spacing, info=request.metadata)
+    write(file, frames, axes, spacing=known_spacing(image), info=request.metadata)
     return file
 
 

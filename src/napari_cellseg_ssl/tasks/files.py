@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,14 +76,15 @@ def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] |
         If it cannot be read, or axes and shape do not fit.
     """
     array, stated, spacing = _read(path)
-    axes = axes or stated
     try:
-        image = ImageStack.from_array(array, axes, name=stem_of(path), channels=channels)
+        image = ImageStack.from_array(array, axes or stated, name=stem_of(path), channels=channels)
     except WrongImage as problem:
         raise WrongImage(f"'{path}': {problem.message}", problem.hint) from problem
-    sizes = "ZYX"[-len(image.spatial_shape) :]
-    per_axis = tuple(spacing.get(axis, 1.0) for axis in sizes) if {"Y", "X"} <= set(spacing) else None
-    return ImageStack(name=image.name, frames=image.frames, axes=image.axes, spacing=per_axis or image.spacing)
+    if not {"Y", "X"} <= set(spacing):
+        return image
+    # A file that says nothing of Z is taken to have cubic voxels, and `describe_volume` tells.
+    sizes = (spacing.get(axis, spacing["X"]) for axis in "ZYX"[-len(image.spatial_shape) :])
+    return replace(image, spacing=tuple(sizes))
 
 
 def read_labels(path: Path, image: ImageStack | None = None) -> Array:

@@ -1,6 +1,6 @@
 """Prediction and segmentation as streams of events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDo
 from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.scaling import working_shape
 from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.volumes import describe_volume, require_depth
 from napari_cellseg_ssl.tasks.blocks import Block, SeamWriter, plan_blocks
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
@@ -21,8 +23,8 @@ from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
 from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
 
-LARGEST_JOB = 4 * 2**30
-"""Bytes above which the maps of a whole image are refused; `segment_image` works on any size."""
+LARGEST_JOB, LARGEST_JOB_3D = 4 * 2**30, 2**30
+"""Bytes above which the maps of a whole image, or volume, are refused; `segment_image` works on any size."""
 COPIES = 3
 """So many float32 copies of a frame are held while it is predicted."""
 PARTS = 1000
@@ -93,7 +95,7 @@ def segment_image(
         yield from job.notes
         image = request.image
         labels = _empty_labels(image) if into is None else into
-        blocks = plan_blocks(image.spatial_shape, job.diameter)
+        blocks = plan_blocks(image.spatial_shape, job.diameter, image.aspect, job.scale)
         total = len(image.frames) * len(blocks)
         for done in range(total):
             n, k = divmod(done, len(blocks))
@@ -119,23 +121,25 @@ class _Job:
     def __init__(self, request: PredictRequest) -> None:
         bundle, image = request.bundle, request.image
         self.method = get_method(bundle.method_id)
-        _check_fits(bundle, image, self.method.info)
+        _check_fits(bundle, image)
         self.image = image
         wanted = bundle.object_diameter if request.object_diameter is None else request.object_diameter
         (self.diameter,), how = resolve_diameters([image], wanted)
+        require_depth(image, self.diameter)
         device = device_for(self.method.info, request.device, request.threads)
-        self.notes = (Note(how), Note(f"Device: {device.why}."))
+        self.notes = (*volume_notes([image], [self.diameter]), Note(how), Note(f"Device: {device.why}."))
         self.predictor: Predictor = self.method.predictor(bundle, device.name)
+        self.scale = (self.predictor.working_diameter or self.diameter) / self.diameter
         self.specs = {spec.name: spec for spec in self.method.info.maps}
         self.bundle_id = bundle.id
 
     def refuse_if_too_large(self) -> None:
         """Refuse what `predict` would need too much memory for."""
-        scale = (self.predictor.working_diameter or self.diameter) / self.diameter
-        frame = np.prod([size * scale for size in self.image.spatial_shape])
-        maps = len(self.image.frames) * sum(spec.channels for spec in self.specs.values())
+        shape = working_shape(self.image.spatial_shape, self.scale, self.image.aspect)
+        frame = np.prod([float(size) for size in shape])
+        maps = len(self.image.frames) * sum(spec.channels_in(len(shape)) for spec in self.specs.values())
         needed = 4 * float(frame) * (maps + COPIES * self.image.n_channels)
-        if needed > LARGEST_JOB:
+        if needed > (LARGEST_JOB if len(shape) == 2 else LARGEST_JOB_3D):
             raise OutOfMemory(
                 f"Making the maps of '{self.image.name}' would take {needed / 2**30:.0f} GB of memory.",
                 "Segment it without keeping the maps, or work on a part of it.",
@@ -161,6 +165,21 @@ class _Job:
                 yield event
 
 
+def bundle_ndims(bundle: ModelBundle) -> tuple[int, ...]:
+    """Spatial dimensions of the images that a model works on: those it was trained on, where it has a network."""
+    info = get_method(bundle.method_id).info
+    # Cellulus says it in the plural.
+    trained_on = bundle.architecture.get("spatial_ndim", bundle.architecture.get("spatial_ndims"))
+    return (trained_on,) if info.uses_torch and isinstance(trained_on, int) else info.spatial_ndims
+
+
+def volume_notes(images: Sequence[ImageStack], diameters: Sequence[float]) -> tuple[Note, ...]:
+    """Say what volumes are taken for, the first one of those that are alike."""
+    pairs = reversed(list(zip(images, diameters, strict=True)))
+    told = {image.aspect: describe_volume(image, diameter) for image, diameter in pairs}
+    return tuple(Note(text) for text in told.values() if text)
+
+
 def device_for(info: MethodInfo, wanted: str, threads: int | None) -> Device:
     """Pick a device; a method without a network gets the CPU without loading torch."""
     if not info.uses_torch:
@@ -173,7 +192,7 @@ def device_for(info: MethodInfo, wanted: str, threads: int | None) -> Device:
     return device
 
 
-def _check_fits(bundle: ModelBundle, image: ImageStack, info: MethodInfo) -> None:
+def _check_fits(bundle: ModelBundle, image: ImageStack) -> None:
     require_finite(image)
     expected = bundle.architecture.get("in_channels")
     if isinstance(expected, int) and expected > 0 and image.n_channels != expected:
@@ -182,11 +201,11 @@ def _check_fits(bundle: ModelBundle, image: ImageStack, info: MethodInfo) -> Non
             "Choose the matching channels, or train a new model on this kind of image.",
         )
     ndim = len(image.spatial_shape)
-    wanted = bundle.architecture.get("spatial_ndim", ndim)
-    if ndim not in info.spatial_ndims or wanted != ndim:
+    if ndim not in bundle_ndims(bundle):
+        hint = "volumes; is Z a volume or frames?" if ndim == 2 else "flat images: segment its slices one by one."
         raise WrongImage(
             f"Model '{bundle.name}' does not work on {ndim}D images such as '{image.name}'.",
-            "Say what the axes mean, for example TYX instead of ZYX, or take slices.",
+            f"It was trained on {hint}",
         )
 
 

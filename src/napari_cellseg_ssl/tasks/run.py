@@ -15,12 +15,13 @@ from napari_cellseg_ssl.core.method import Method, MethodInfo, Run
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.core.volumes import require_depth, spatial_ndim
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import RunEvent
 from napari_cellseg_ssl.tasks.guard import closed_after, forget, guarded, release_memory
 from napari_cellseg_ssl.tasks.pacing import thin
-from napari_cellseg_ssl.tasks.predict import device_for
+from napari_cellseg_ssl.tasks.predict import device_for, volume_notes
 from napari_cellseg_ssl.tasks.preview import Previewer
 from napari_cellseg_ssl.tasks.recorder import Recorder, Settings, load_checkpoint
 from napari_cellseg_ssl.tasks.requests import TrainRequest
@@ -55,6 +56,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     resumed = load_checkpoint(request) if request.resume else None
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
+    yield from volume_notes(request.images, [item.diameter for item in data.items])
     _check_start(request.start_from, method.info)
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
@@ -140,7 +142,9 @@ def _finish(
 
 
 def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
-    options = info.preset(request.preset or None) if request.options is None else request.options
+    options = request.options
+    if options is None:
+        options = info.preset(request.preset or None, ndim=spatial_ndim(request.images))
     if not isinstance(options, info.train_options):
         raise WrongOption(f"These are not training options of '{info.id}': {options!r}.")
     if request.time_budget is not None and not request.time_budget > 0:
@@ -165,6 +169,8 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
     if problems:
         raise problems[0]
     diameters, sizes = resolve_diameters(request.images, settings.object_diameter, one_size=request.one_size)
+    for image, diameter in zip(request.images, diameters, strict=True):
+        require_depth(image, diameter)
     if any(found):
         notes = with_pseudo_labels(notes, found, diameters)
     items = (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.volumes import as_slices
 from napari_cellseg_ssl.tasks.files import (
     annotate,
     find_files,
@@ -24,16 +25,24 @@ class TrainingFile:
     image: ImageStack
     annotation: Annotation | None = None
 
+    def sliced(self) -> "TrainingFile":
+        """Return the file with the slices of its volumes as frames."""
+        image, note = as_slices(self.image), self.annotation
+        if note is not None:
+            shape = (-1, *image.spatial_shape)
+            note = Annotation(cells=note.cells.reshape(shape), known=note.known.reshape(shape))
+        return replace(self, image=image, annotation=note)
+
 
 def read_training_files(paths: Iterable[Path]) -> tuple[TrainingFile, ...]:
-    """Read images, or all images in a folder; a volume becomes its slices, as in the viewer.
+    """Read images, or all images in a folder.
 
     Raises
     ------
     WrongImage
         If one of them cannot be read; then none is taken.
     """
-    return tuple(TrainingFile(path, as_slices(read_image(path))) for path in find_files(paths))
+    return tuple(TrainingFile(path, read_image(path)) for path in find_files(paths))
 
 
 def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFile, ...]:
@@ -50,12 +59,3 @@ def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFi
     found = [(file, read_labels(path, file.image)) for file, path in pairs if path is not None]
     mode = guess_labels_mode(labels for _, labels in found)
     return tuple(replace(file, annotation=annotate(labels, mode)) for file, labels in found)
-
-
-def as_slices(image: ImageStack) -> ImageStack:
-    """Turn each volume (C, Z, Y, X) of an image into frames (C, Y, X); flat images stay as they are."""
-    if len(image.spatial_shape) == 2:
-        return image
-    frames = image.frames.swapaxes(1, 2).reshape(-1, image.n_channels, *image.spatial_shape[1:])
-    axes = image.axes.replace("Z", "N" if "N" not in image.axes else "S")
-    return replace(image, frames=frames, axes=axes, spacing=image.spacing[1:])

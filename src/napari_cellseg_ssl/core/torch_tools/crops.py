@@ -2,28 +2,47 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.scaling import resize_linear
+from napari_cellseg_ssl.core.scaling import resize_image, working_shape
 
 TRIES = 10
 STRUCTURE_SCALE = 3.0
 BRIGHT, BRIGHT_SHARE = 0.15, 0.02
+MOST_VOXELS = 64_000_000
+"""Of a volume, all channels together, at the working scale; from larger ones each crop is rescaled by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropFrame:
     """One frame (C, *S) in source px, the percentile limits (C, 2) it is normalised by, and its scale.
 
-    `scale` is working px per source px.
+    `scale` is working px per source px, in volumes per px of the plane; `aspect` is the size of a source px along each
+    axis in px of the plane, empty where it is the same along all.
     """
 
     pixels: Array
     limits: Array
     scale: float
+    aspect: tuple[float, ...] = ()
+
+    @property
+    def working_size(self) -> float:
+        """Pixels at the working scale."""
+        return float(self.pixels[0].size * self.scale ** (self.pixels.ndim - 1) * prod(self.aspect))
+
+
+def crop_frame(pixels: Array, limits: Array, scale: float, aspect: tuple[float, ...] = ()) -> CropFrame:
+    """Make a `CropFrame`; volumes that fit into memory at the working scale are brought there once and for all."""
+    frame = CropFrame(pixels=pixels, limits=limits, scale=scale, aspect=aspect)
+    if pixels.ndim == 3 or frame.working_size * len(pixels) > MOST_VOXELS:
+        return frame
+    shape = working_shape(pixels.shape[1:], scale, aspect)
+    return CropFrame(pixels=np.stack([resize_image(channel, shape) for channel in pixels]), limits=limits, scale=1.0)
 
 
 class CropSampler:
@@ -55,8 +74,8 @@ class CropSampler:
     ) -> None:
         self._candidates = candidates
         self._frames, self._side, self._intensity, self._jitter = tuple(frames), side, intensity, jitter
-        areas = np.array([frame.pixels[0].size * frame.scale ** (frame.pixels.ndim - 1) for frame in frames], float)
-        self._weights = areas / areas.sum()
+        sizes = np.array([frame.working_size for frame in frames])
+        self._weights = sizes / sizes.sum()
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
         """Draw `count` crops -> (count, C, *side) float32, normalised, in one of the 8 orientations each.
@@ -79,15 +98,16 @@ class CropSampler:
     def _draw_one(self, rng: np.random.Generator) -> Array:
         frame = self._frames[rng.choice(len(self._frames), p=self._weights)]
         magnification = frame.scale * rng.uniform(1 - self._jitter, 1 + self._jitter)
-        window = max(2, round(self._side / magnification))
         shape = frame.pixels.shape[1:]
-        corner = [int(rng.integers(max(1, size - window + 1))) for size in shape]
-        pixels = frame.pixels[(slice(None), *(slice(at, at + window) for at in corner))]
-        missing = [(0, max(0, window - size)) for size in pixels.shape[1:]]
+        window = [max(2, round(self._side / magnification / each)) for each in frame.aspect or (1.0,) * len(shape)]
+        corner = [int(rng.integers(max(1, size - side + 1))) for size, side in zip(shape, window, strict=True)]
+        parts = (slice(at, at + side) for at, side in zip(corner, window, strict=True))
+        pixels = frame.pixels[(slice(None), *parts)]
+        missing = [(0, side - size) for size, side in zip(pixels.shape[1:], window, strict=True)]
         if any(after for _, after in missing):
             pixels = np.pad(pixels, [(0, 0), *missing], mode="symmetric")
         crop = self._intensity.normalise(pixels, frame.limits)
-        return np.stack([resize_linear(channel, (self._side,) * len(shape)) for channel in crop])
+        return np.stack([resize_image(channel, (self._side,) * len(shape)) for channel in crop])
 
 
 def structure(crop: Array) -> float:

@@ -8,13 +8,13 @@ from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import is_image
-from napari_cellseg_ssl.gui.layout import axes_choices, stated_axes
+from napari_cellseg_ssl.gui.layout import axes_choices
 from napari_cellseg_ssl.gui.panels.more import MoreImagesBox
 from napari_cellseg_ssl.gui.size_circle import SizeCircle
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls
 
-AXIS_NAMES = {"T": "time", "S": "samples", "N": "samples", "C": "channels", "Z": "slices"}
+AXIS_NAMES = {"T": "time", "S": "samples", "N": "slices", "C": "channels"}
 
 
 class DataPanel(Stage):
@@ -30,6 +30,7 @@ class DataPanel(Stage):
         self.form.addRow(self.more)
         self._circle.measured.connect(self._on_measured)
         choices.image_changed.connect(self._on_image)
+        choices.method_changed.connect(lambda: self._show_axes(controller.image_layer))
         choices.diameter_changed.connect(self._show_diameter)
         self.image.chosen.connect(choices.choose_image)
         if controller.image_layer is not None:
@@ -51,7 +52,10 @@ class DataPanel(Stage):
         self._described = note()
         self.axes = QComboBox()
         self.axes.setObjectName("cellseg_axes")
-        self.axes.setToolTip("What the dimensions of the image mean. Frames and slices are segmented one by one.")
+        self.axes.setToolTip(
+            "What the dimensions of the image mean. Frames and slices are segmented one by one; in 3D, cells are "
+            "objects in space. The distance of slices is taken from the layer's scale."
+        )
         self.axes.activated.connect(lambda *_: self._controller.choices.choose_axes(self.axes.currentData()))
         self.channels = QLineEdit()
         self.channels.setObjectName("cellseg_channels")
@@ -99,14 +103,12 @@ class DataPanel(Stage):
             self.channels.clear()
 
     def _show_axes(self, layer: Image | None) -> None:
-        choices = () if layer is None else axes_choices(layer)
+        choices = () if layer is None else axes_choices(layer, self._controller.choices.ndim)
         self.form.setRowVisible(self.axes, bool(choices))
-        if layer is None or not choices:
-            return
-        stated = stated_axes(layer)
         self.axes.clear()
-        for axes in dict.fromkeys((stated, *choices)):
-            self.axes.addItem(", ".join(AXIS_NAMES.get(letter, letter.lower()) for letter in axes), axes)
+        for axes in choices:
+            names = ", ".join(AXIS_NAMES.get(letter, letter.lower()) for letter in axes)
+            self.axes.addItem(f"3D: {names}" if "Z" in axes else names, axes)
 
     def _on_channels(self) -> None:
         words = self.channels.text().replace(",", " ").split()

@@ -90,7 +90,7 @@ class ExportPanel(Stage):
             self.message.setText("Choose an image and labels first.")
             return
         try:
-            source = image_source(image)
+            source = image_source(image, ndim=self._controller.choices.ndim)
             frames = _frames(labels, source)
         except CellSegError as problem:
             self.message.setText(str(problem))

@@ -46,6 +46,7 @@ class MethodPanel(Stage):
         self.method.currentIndexChanged.connect(self._on_method)
         self.preset.currentTextChanged.connect(self._on_preset)
         self.device.currentTextChanged.connect(self._on_device)
+        controller.choices.image_changed.connect(self._on_image)
         self._form: ConfigForm | None = None
         if controller.state.method_id:
             self.method.setCurrentIndex(self.method.findData(controller.state.method_id))
@@ -58,7 +59,7 @@ class MethodPanel(Stage):
 
     def options(self) -> Any:
         """Training options as shown."""
-        return self.info.preset(self.preset.currentText()) if self._form is None else self._form.value()
+        return self._of_preset(self.preset.currentText()) if self._form is None else self._form.value()
 
     def put_back(self, preset: str, options: Json) -> None:
         """Show a preset and options that were chosen before, as far as this version knows them."""
@@ -111,9 +112,18 @@ class MethodPanel(Stage):
 
     def _on_preset(self, *_: object) -> None:
         name = self.preset.currentText()
+        self._preset_ndim = self._controller.choices.spatial_ndim
         self.preset.setToolTip(PRESET_TIPS.get(name, "Ready-made settings."))
         if self._form is not None:
-            self._form.set_value(self.info.preset(name))
+            self._form.set_value(self._of_preset(name))
+
+    def _of_preset(self, name: str) -> Any:
+        return self.info.preset(name, ndim=self._controller.choices.spatial_ndim)
+
+    def _on_image(self, *_: object) -> None:
+        """Take the preset for volumes once the image is one, and back."""
+        if self._controller.choices.spatial_ndim != self._preset_ndim:
+            self._on_preset()
 
     def _on_device(self, name: str) -> None:
         self._controller.device = name

@@ -4,8 +4,7 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
@@ -15,7 +14,7 @@ from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_belo
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of, is_instances, is_labels, kind_of
 from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
-from napari_cellseg_ssl.gui.layout import level_zero
+from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.object_table import ObjectTable
 from napari_cellseg_ssl.gui.scoring import Scored, as_text, scored
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
@@ -122,15 +121,23 @@ class ScorePanel(Stage):
         mode = self.mode.currentData()
         guess = guess_labels_mode(truth) if mode == "auto" else None
         try:
-            known = annotation_source(truth, self._complete_layer(truth), guess.mode if guess else mode)
+            volume = self._volume_of(truth, prediction)
+            complete = self._complete_layer(truth)
+            known = annotation_source(truth, complete, guess.mode if guess else mode, image_layer=volume)
+            found = annotation_source(prediction, None, "dense", image_layer=volume)
         except CellSegError as problem:
             self._say(str(problem))
             return
-        labels = np.array(level_zero(prediction))
-        labels = labels.reshape(-1, *labels.shape[-2:])
         self._compared, self._guess = (truth, prediction), guess.why if guess else ""
         self._say("Comparing …")
-        self._scores.submit(lambda: scored(known(), labels))
+        self._scores.submit(lambda: scored(known(), found().cells))
+
+    def _volume_of(self, *layers: Labels) -> Image | None:
+        """Return the image that layers belong to if that is a volume; else they are compared frame by frame."""
+        viewer, chosen = self._controller.viewer, self._controller.image_layer
+        image = None if viewer is None else image_below(layers, viewer, chosen)
+        is_volume = image is not None and "Z" in layout_of(image, ndim=self._controller.choices.ndim).axes
+        return image if is_volume else None
 
     def _complete_layer(self, truth: Labels) -> Any:
         """Complete regions that were drawn for the same image as the truth."""

@@ -168,3 +168,21 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "schedule": "steps", "penalty": "paper", "scale_jitter": 0.1, "candidates": 1, "passes": 32, "shifts": 32,
     },
 }  # fmt: skip
+
+PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
+    "fast": {
+        "steps": 1000, "working_diameter": 16.0, "width": 12, "last_width": 12, "crop": 40, "batch": 2,
+        "pair_distance": 6.0, "temperature": 5.0, "noise": 0.001,
+    },
+    "balanced": {
+        "working_diameter": 16.0, "crop": 52, "batch": 4, "pair_distance": 6.0, "temperature": 5.0, "noise": 0.001,
+    },
+    "paper": {
+        "steps": 5000, "width": 24, "crop": 80, "pair_distance": 8.0, "noise": 0.001,
+    },
+}  # fmt: skip
+"""For volumes.
+
+A cube holds more noise and more far pairs than a square: at the options for images nothing is stable, most pairs are
+too far apart to be learnt from. Objects as wide as the network sees need a third of the pixels of larger ones.
+"""

@@ -26,7 +26,9 @@ from napari_cellseg_ssl.core.methods.cellulus.recall import Recall
 
 T = TypeVar("T")
 
-SEPARABLE = 0.5
+SEPARABLE = {2: 0.5, 3: 0.65}
+"""Otsu's separability from which on the uncertainty is taken for two groups. A single Gaussian, halved, has 0.64: in
+volumes, where many pixels of each patch are noisy, that is what tissue without gaps gives."""
 CONTACT_DEPTH = 3.0
 """Working px; nearer to the background, two clusters meet in their halos and not in their objects."""
 REMEMBERED = 16
@@ -55,7 +57,7 @@ def stable_pixels(uncertainty: Array, threshold: float) -> Array:
     """Foreground (*S) bool of one frame; a threshold of 0 means Otsu's."""
     if threshold == 0:
         threshold, separability = otsu(uncertainty)
-        if separability < SEPARABLE:
+        if separability < SEPARABLE[uncertainty.ndim]:
             threshold = np.inf
     stable: Array = uncertainty < threshold
     return stable

@@ -33,7 +33,7 @@ from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
 )
 from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, offset_length, pair_loss, trivial_loss
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
-from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, random_brightness
+from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, crop_frame, random_brightness
 from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 from napari_cellseg_ssl.core.torch_tools.teacher import follow, make_teacher
@@ -178,7 +178,7 @@ def _prepare(
 
 def _frames(data: TrainingSet, options: CellulusOptions, intensity: Intensity) -> list[CropFrame]:
     return [
-        CropFrame(pixels=frame, limits=intensity.limits(frame), scale=options.working_diameter / item.diameter)
+        crop_frame(frame, intensity.limits(frame), options.working_diameter / item.diameter, item.image.aspect)
         for item in data.items
         for frame in item.image.frames
     ]
