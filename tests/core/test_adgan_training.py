@@ -215,6 +215,8 @@ def test_presets_are_valid_and_the_paper_one_has_the_papers_numbers(preset):
         assert (options.width, options.blocks, options.rate, options.batch, options.steps) == (64, 4, 1e-4, 16, 10_000)
         assert (options.reconstruction, options.cycle, options.content, options.adversarial) == (20, 20, 1, 1)
         assert (options.masks, options.upsampling, options.crop) == ("rim", "transposed", 256)
+        in_space = INFO.preset(preset, ndim=3)
+        assert (in_space.width, crop_shape(in_space, 3), in_space.batch) == (32, (64, 128, 128), 4)
 
 
 def test_what_is_assumed_and_what_may_go_wrong_is_said_first():

@@ -37,7 +37,7 @@ from napari_cellseg_ssl.core.events import TrainEvent
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
-from napari_cellseg_ssl.core.methods.adgan.options import PRESETS, AdganOptions, AdganSegmentOptions
+from napari_cellseg_ssl.core.methods.adgan.options import PRESETS, PRESETS_3D, AdganOptions, AdganSegmentOptions
 from napari_cellseg_ssl.core.methods.adgan.segmentation import segment
 from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 
@@ -61,6 +61,7 @@ INFO = MethodInfo(
         MapSpec("intensity", "intensity", 1, "Intensity"),
     ),
     presets=PRESETS,
+    presets_3d=PRESETS_3D,
     starts_from=("adgan",),
 )
 

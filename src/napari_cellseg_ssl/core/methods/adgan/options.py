@@ -158,6 +158,13 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     },
 }  # fmt: skip
 
+PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
+    "fast": {"steps": 400, "working_diameter": 12.0, "width": 8, "blocks": 1, "crop": 40, "crop_depth": 24, "batch": 2},
+    "balanced": {"steps": 3000, "working_diameter": 16.0, "width": 16, "blocks": 2, "crop": 64, "batch": 2},
+    "paper": {"width": 32, "crop": 128, "crop_depth": 64, "batch": 4},
+}
+"""What presets have differently for volumes: a cube has many times the pixels of a square."""
+
 
 def crop_shape(options: AdganOptions, ndim: int) -> tuple[int, ...]:
     """Sides of a training crop, px."""

@@ -34,7 +34,7 @@ from napari_cellseg_ssl.core.methods.adgan.options import (
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
 from napari_cellseg_ssl.core.methods.adgan.prior import LOOKED_AT, mask_prior
 from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE
-from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler
+from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, crop_frame
 from napari_cellseg_ssl.core.torch_tools.steps import Every
 from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
@@ -157,7 +157,7 @@ def _networks(
 
 def _frames(data: TrainingSet, options: AdganOptions, intensity: Intensity) -> list[CropFrame]:
     return [
-        CropFrame(pixels=frame, limits=intensity.limits(frame), scale=options.working_diameter / item.diameter)
+        crop_frame(frame, intensity.limits(frame), options.working_diameter / item.diameter, item.image.aspect)
         for item in data.items
         for frame in item.image.frames
     ]
