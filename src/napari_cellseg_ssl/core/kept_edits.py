@@ -78,7 +78,9 @@ def keep_edits(new: Array, old: Array, edits: Edits) -> Array:
 def _same_cells(new: Array, kept: Array) -> set[int]:
     """Find new instances that share more than half of the smaller of the two with a kept one."""
     is_shared = (new > 0) & (kept > 0)
-    pairs, shared = np.unique(np.stack([new[is_shared], kept[is_shared]]), axis=1, return_counts=True)
+    base = int(kept.max(initial=0)) + 1
+    codes, shared = np.unique(new[is_shared].astype(np.int64) * base + kept[is_shared], return_counts=True)
+    pairs = codes // base, codes % base
     (ids, which), (kept_ids, by_which) = (np.unique(side, return_inverse=True) for side in pairs)
     smaller = np.minimum(areas_of(new, ids)[which], areas_of(kept, kept_ids)[by_which])
     return {int(number) for number in pairs[0][2 * shared > smaller]}
