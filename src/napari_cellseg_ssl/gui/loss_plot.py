@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.tasks.curve import Curve
+
+HEIGHT = 130
 
 
 class LossPlot(QWidget):
@@ -14,7 +16,8 @@ class LossPlot(QWidget):
         super().__init__(parent)
         self.setObjectName("cellseg_loss_plot")
         self.setToolTip("How wrong the network still is, step by step. Falling is good; flat means it has learned.")
-        self.setFixedHeight(130)
+        self.setFixedHeight(HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # else its box takes what is left
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._line: Any = None
