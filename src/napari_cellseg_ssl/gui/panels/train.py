@@ -26,6 +26,11 @@ def is_annotation(layer: Layer) -> bool:
     return isinstance(layer, Labels) and kind_of(layer) not in MADE_BY_US
 
 
+def is_result(layer: Layer) -> bool:
+    """Whether a layer may hold cells that some method found."""
+    return isinstance(layer, Labels) and kind_of(layer) not in ("annotation", "errors", "pseudo-labels")
+
+
 class TrainPanel(Stage):
     """Choose the painted cells and the time, and learn."""
 
@@ -35,6 +40,7 @@ class TrainPanel(Stage):
         super().__init__("3  Learn", parent)
         self._controller = controller
         self._build_annotation()
+        self._build_results()
         self._build_budget()
         self._reasons = note()
         self._reasons.setObjectName("cellseg_reasons")
@@ -71,13 +77,15 @@ class TrainPanel(Stage):
         for widget in (self.annotation, self._mode):
             self.form.setRowVisible(widget, needs)
         self.form.setRowVisible(self._why, needs and bool(self._why.text()))
+        self._learns_from_results = get_method(method_id).info.learns_from_results
+        self._show_results()
         self._seconds.setValue(SECONDS_WITH_LABELS if needs else SECONDS_WITHOUT_LABELS)
         self._limited.setChecked(is_first_preset)
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show whether training can start, or why not, and the curve."""
         self.train.setEnabled(controls.can_train)
-        for widget in (self.annotation, self._mode, self._seconds, self._limited):
+        for widget in (self.annotation, self._mode, self.results, self.agreeing, self._seconds, self._limited):
             widget.setEnabled(controls.can_choose)
         self._offer_start(state)
         self._reasons.setText("\n".join(controls.reasons))
@@ -118,6 +126,20 @@ class TrainPanel(Stage):
         self.form.addRow("Labels are", self._mode)
         self.form.addRow("", self._why)
 
+    def _build_results(self) -> None:
+        viewer = self._controller.viewer
+        self.results = LayerCombo(viewer, is_result, none="nothing else", follows=False)
+        self.results.setObjectName("cellseg_results")
+        self.results.setToolTip("A result of any method: learned from where nothing is painted; painting corrects it.")
+        self.agreeing = LayerCombo(viewer, is_result, none="not checked", follows=False)
+        self.agreeing.setObjectName("cellseg_agreeing")
+        self.agreeing.setToolTip("A result of another method: only what both found is learned from.")
+        self.form.addRow("And from", self.results)
+        self.form.addRow("If also in", self.agreeing)
+        self._learns_from_results = False
+        for combo in (self.results, self.agreeing):
+            combo.chosen.connect(self._on_results)
+
     def _build_budget(self) -> None:
         self._limited = QCheckBox("stop after")
         self._limited.setObjectName("cellseg_limit_time")
@@ -147,6 +169,14 @@ class TrainPanel(Stage):
         self._why.setText(why)
         self.form.setRowVisible(self._why, bool(why))
         self._controller.choices.choose_annotation(layer, mode)
+
+    def _on_results(self, *_: object) -> None:
+        self._show_results()
+        self._controller.choices.choose_results(self.results.layer, self.agreeing.layer)
+
+    def _show_results(self) -> None:
+        self.form.setRowVisible(self.results, self._learns_from_results)
+        self.form.setRowVisible(self.agreeing, self._learns_from_results and self.results.layer is not None)
 
 
 class JobStrip(QWidget):
