@@ -134,8 +134,8 @@ class TrainPanel(Stage):
         self.agreeing = LayerCombo(viewer, is_result, none="not checked", follows=False)
         self.agreeing.setObjectName("cellseg_agreeing")
         self.agreeing.setToolTip("A result of another method: only what both found is learned from.")
-        self.form.addRow("And from", self.results)
-        self.form.addRow("If also in", self.agreeing)
+        self.form.addRow("And a result", self.results)
+        self.form.addRow("agreeing with", self.agreeing)
         self._learns_from_results = False
         for combo in (self.results, self.agreeing):
             combo.chosen.connect(self._on_results)
