@@ -96,8 +96,7 @@ class TrainPanel(Stage):
         self.plot.show_curve(state.curve)
         model = None if controls.is_busy else state.bundle
         is_own = model is not None and model.method_id == state.method_id
-        self._notes.setText("\n".join(model.provenance.notes) if model is not None and is_own else "")
-        self.form.setRowVisible(self._notes, bool(self._notes.text()))
+        self.tell(self._notes, "\n".join(model.provenance.notes) if model is not None and is_own else "")
 
     def _offer_start(self, state: SessionState) -> None:
         """Offer to start from the current model, where the method can: from one of its own, or of another method."""
@@ -166,8 +165,7 @@ class TrainPanel(Stage):
     def _on_annotation(self, *_: object) -> None:
         layer, mode = self.annotation.layer, str(self._mode.currentData())
         why = guess_labels_mode(layer).why if layer is not None and mode == "auto" else ""
-        self._why.setText(why)
-        self.form.setRowVisible(self._why, bool(why))
+        self.tell(self._why, why)
         self._controller.choices.choose_annotation(layer, mode)
 
     def _on_results(self, *_: object) -> None:
