@@ -22,7 +22,7 @@ class Stage(QGroupBox):
         self.form.setRowVisible(label, bool(text))
         label.setText(text)
         # A form forgets how high the text of a row is that was hidden for a while, and cuts it off.
-        label.setMinimumHeight(label.heightForWidth(label.width()))
+        label.setMinimumHeight(max(0, label.heightForWidth(label.width())))
 
 
 def button(text: str, name: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
