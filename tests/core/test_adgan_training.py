@@ -200,6 +200,13 @@ def test_images_smaller_than_a_crop_are_learnt_from():
     assert events[-1].reason == "completed"
 
 
+def test_crops_of_any_side_are_learnt_from():
+    events = trained(dataclasses.replace(SMALL, steps=1, crop=39))
+
+    assert events[-1].reason == "completed"
+    assert crop_shape(dataclasses.replace(SMALL, crop=39), 3) == (16, 36, 36)
+
+
 def test_empty_and_constant_images_are_learnt_from_and_nothing_is_found_in_them():
     bundle = bundle_of(trained(data=training_set(np.full((1, 60, 60), 7, np.uint8))))
 
