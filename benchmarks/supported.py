@@ -8,9 +8,9 @@ The first form paints a share of the cells of every other image, drawn by chance
 within 30 px of these cells, as the paper does; scores are those of the other half of the images. Alpha 0 learns from
 the painted pixels alone. The second form trains on all images of a set without any label and segments the same images;
 beside it, ACTIS learns from what Cellulus and the classical method agree on, finding which is not part of its budget.
-`--cellulus` is a folder with a run of Cellulus for each set, by the set's name, to start from, and `--compare` scores
-those too; without it, Cellulus is trained first, within the budget. Diameters are estimated. One thread. Scores are
-means over images. `--json` prints one record per line.
+`--cellulus` is a folder with a run of Cellulus for each set, by the set's name, to start from; without it, which only
+the first form allows, Cellulus is trained first, within the budget. `--compare` scores it too. Diameters are estimated.
+One thread. Scores are means over images. `--json` prints one record per line.
 """
 
 import argparse
@@ -110,38 +110,39 @@ def measure_shares(sets: Sequence[LabelledSet], arguments: argparse.Namespace) -
                 }
 
 
-def actis_on_agreement(items: Sequence[TrainingItem], seed: int, arguments: argparse.Namespace) -> ModelBundle:
+def actis_on(
+    agreement: Sequence[Annotation], data: TrainingSet, seed: int, arguments: argparse.Namespace
+) -> ModelBundle:
     """Train ACTIS, with the same budget, on what Cellulus and the classical method agree on."""
-    cellulus = segmented(ModelBundle.load(arguments.cellulus / arguments.run), items)
-    pairs = zip(cellulus, classical(TrainingSet(tuple(items))), strict=True)
-    found = [agreed(first[None], second[None]) for first, second in pairs]
-    notes = with_pseudo_labels([None] * len(found), found, [item.diameter for item in items])
-    data = TrainingSet(tuple(replace(item, annotation=note) for item, note in zip(items, notes, strict=True)))
+    notes = with_pseudo_labels([None] * len(agreement), agreement, [item.diameter for item in data.items])
+    items = (replace(item, annotation=note) for item, note in zip(data.items, notes, strict=True))
     clock = time.process_time if arguments.cpu_clock else time.perf_counter
     start = clock()
     run = Run(seed=seed, time_budget=arguments.budget, elapsed=lambda: clock() - start)
-    return last_of(get_method("actis").train(data, get_method("actis").info.preset(), run), TrainFinished).bundle
+    method = get_method("actis")
+    return last_of(method.train(TrainingSet(tuple(items)), method.info.preset(), run), TrainFinished).bundle
 
 
 def measure_label_free(sets: Sequence[LabelledSet], arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     """One row per set and seed, beside the two methods whose agreement is learnt from."""
     data, truths = read(sets, "auto", None)
+    first = list(segmented(ModelBundle.load(arguments.cellulus / arguments.run), data.items))
+    second = classical(data)
+    agreement = [agreed(a[None], b[None]) for a, b in zip(first, second, strict=True)]
     for seed in arguments.seeds:
-        bundles = {"supported": train(data, seed, arguments), "actis": actis_on_agreement(data.items, seed, arguments)}
+        bundles = {"supported": train(data, seed, arguments), "actis": actis_on(agreement, data, seed, arguments)}
         begin = 0
         for one in sets:
             part = slice(begin, begin + len(one), arguments.every)
             begin += len(one)
-            items, truth = data.items[part], truths[part]
-            learnt = {name: scored(truth, list(segmented(bundle, items))) for name, bundle in bundles.items()}
-            others = found_by_cellulus(arguments, items)
+            found = {name: list(segmented(bundle, data.items[part])) for name, bundle in bundles.items()}
+            found |= {"cellulus": first[part], "classical": second[part]}
+            scores = {name: scored(truths[part], labels) for name, labels in found.items()}
             yield {
                 "set": one.name,
-                "images": len(items),
+                "images": len(truths[part]),
                 "seed": seed,
-                **{f"{name}_{key}": round(scores[key], 4) for name, scores in learnt.items() for key in SHOWN},
-                "cellulus_f1": round(scored(truth, others)["f1_50"], 4) if others else None,
-                "classical_f1": round(scored(truth, classical(TrainingSet(items)))["f1_50"], 4),
+                **{f"{name}_{key}": round(of_one[key], 4) for name, of_one in scores.items() for key in SHOWN},
                 **{f"{name}_steps": bundle.provenance.steps for name, bundle in bundles.items()},
             }
 

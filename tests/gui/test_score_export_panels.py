@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_written_gives_one_sentence(qtbot, viewer, tmp_p
 
     assert "cannot be made" in message
     assert message.endswith("Choose another folder.")
-    assert controller_of(viewer).state.activity == "idle"
+    qtbot.waitUntil(lambda: controller_of(viewer).state.activity == "idle")
 
 
 def test_labels_of_another_image_are_not_exported(qtbot, viewer, tmp_path):

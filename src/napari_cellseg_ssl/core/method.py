@@ -44,6 +44,8 @@ class MethodInfo:
     maps: tuple[MapSpec, ...]
     presets: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: {"fast": {}})
     starts_from: tuple[str, ...] = ()
+    learns_from_results: bool = False
+    """Whether it can learn from what other methods found, where nothing is painted."""
     uses_torch: bool = True
     """Whether a device has to be found; a method without a network does not load torch for it."""
 

@@ -12,7 +12,7 @@ from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_tags import belongs_to, find_layer, kind_of
-from napari_cellseg_ssl.gui.layers_in import painting_source
+from napari_cellseg_ssl.gui.layers_in import painting_source, results_source
 from napari_cellseg_ssl.gui.layout import state_axes, stated_axes
 from napari_cellseg_ssl.gui.more_images import MoreImages
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
@@ -40,6 +40,8 @@ class Choices(QObject):
         self.image_layer: Image | None = None
         self.annotation_layer: Labels | None = None
         self.labels_mode: Any = "auto"
+        self.results: tuple[Labels | None, Labels | None] = (None, None)
+        """What else is learned from: a result, and another one with which it has to agree."""
         self.channels: tuple[int, ...] | None = None
         self.diameter: Diameter = "auto"
         self.estimated: float | None = None
@@ -100,6 +102,11 @@ class Choices(QObject):
             self.annotation_changed.emit(layer)
         self.check()
 
+    def choose_results(self, first: Labels | None, second: Labels | None) -> None:
+        """Learn from a result too, where it agrees with a second one if that is given."""
+        self.results = (first, second)
+        self.check()
+
     def choose_method(self, method_id: str) -> None:
         """Check against another method."""
         self.method_id = method_id
@@ -134,6 +141,19 @@ class Choices(QObject):
             return None
         return painting_source(viewer, image, labels, self.labels_mode)
 
+    def found(self) -> Callable[[], Annotation] | None:
+        """Copy the results to learn from, to be compared in a worker; None if there are none, or not for this method.
+
+        Raises
+        ------
+        WrongAnnotation
+            If they do not fit the image.
+        """
+        first, second = self.results
+        if self.image_layer is None or first is None or not get_method(self.method_id).info.learns_from_results:
+            return None
+        return results_source(first, second, self.image_layer)
+
     def examples(self, *, with_labels: bool) -> tuple[jobs.Example, ...]:
         """Take what a job learns from, the chosen image first; empty if there is none.
 
@@ -145,7 +165,7 @@ class Choices(QObject):
         source = self.source()
         if source is None:
             return ()
-        chosen = jobs.Example(source.read, self.painted() if with_labels else None)
+        chosen = jobs.Example(source.read, self.painted() if with_labels else None, self.found())
         return (chosen, *self.more.examples(self.channels, with_labels=with_labels))
 
     def sources(self) -> tuple[Image | TrainingFile, ...]:
@@ -164,6 +184,7 @@ class Choices(QObject):
         self.more.forget()
         self._unfollow()
         self.image_layer = self.annotation_layer = None
+        self.results = (None, None)
 
     def _begin_again(self) -> None:
         """Forget what was chosen and found for another image, or for another reading of this one."""
@@ -213,6 +234,9 @@ class Choices(QObject):
         layer: Layer = event.value
         if layer is self.annotation_layer:
             self.choose_annotation(None)
+        if layer in self.results:
+            first, second = (None if one is layer else one for one in self.results)
+            self.choose_results(first, second)
         if layer is self.image_layer:
             self.choose_image(None)
 

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels, Shapes
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
+from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
 from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 
@@ -83,6 +84,27 @@ def painting_source(
     complete = find_layer(viewer, image_layer, "complete-regions")
     shapes = complete if isinstance(complete, Shapes) else None
     return annotation_source(labels, shapes, mode, image_layer=image_layer)
+
+
+def results_source(first: Labels, second: Labels | None, image_layer: Image) -> Callable[[], Annotation]:
+    """Copy one or two results, and return what makes labels of the one, or of what both agree on.
+
+    Raises
+    ------
+    WrongAnnotation
+        If they do not fit the image.
+    """
+    found = _copied(first, image_layer)
+    return (
+        partial(Annotation.from_dense, found)
+        if second is None
+        else partial(agreed, found, _copied(second, image_layer))
+    )
+
+
+def _copied(layer: Labels, image_layer: Image | None) -> Array:
+    """Copy the labels of a layer, (N, *S)."""
+    return _labels_layout(layer, image_layer).gather(np.array(level_zero(layer)))
 
 
 def _decode(labels: Array, mode: LabelsMode, complete: Array | None) -> Annotation:

@@ -17,6 +17,13 @@ class Stage(QGroupBox):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
 
+    def tell(self, label: QLabel, text: str) -> None:
+        """Show a text in a row of its own, or hide the row where there is none."""
+        self.form.setRowVisible(label, bool(text))
+        label.setText(text)
+        # A form forgets how high the text of a row is that was hidden for a while, and cuts it off.
+        label.setMinimumHeight(max(0, label.heightForWidth(label.width())))
+
 
 def button(text: str, name: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
     """Make a push button with its object name and tooltip."""

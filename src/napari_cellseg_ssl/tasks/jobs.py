@@ -41,10 +41,11 @@ ReadPainting = Callable[[], Annotation]
 
 @dataclass(frozen=True)
 class Example:
-    """An image to learn from and what is painted on it, if anything; both are read in the worker."""
+    """An image to learn from, what is painted on it and what was found in it, if anything; read in the worker."""
 
     read: ReadImage
     painted: ReadPainting | None = None
+    found: ReadPainting | None = None
 
     def annotation(self) -> Annotation | None:
         """Decode what is painted; None where that is nothing."""
@@ -74,7 +75,8 @@ def estimate(read: ReadImage) -> float:
 
 def problems(examples: Sequence[Example], method_id: str) -> tuple[str, ...]:
     """Say why a method cannot train on what is chosen; empty = it can."""
-    items = (TrainingItem(image=e.read(), annotation=e.annotation(), diameter=1.0) for e in examples)
+    known = ((e.read(), (e.found and e.found()) or e.annotation()) for e in examples)
+    items = (TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in known)
     return tuple(str(problem) for problem in TrainingSet(tuple(items)).problems(get_method(method_id).info))
 
 
@@ -84,12 +86,18 @@ def learn(examples: Sequence[Example], request: TrainRequest, control: Control) 
     Parameters
     ----------
     request : TrainRequest
-        Without images and annotations: those that are read are trained on. Its diameter is that of the first image.
+        Without images, annotations and pseudo-labels: those that are read are trained on. Its diameter is that of the
+        first image.
     """
     yield Began("preparing")
     images = tuple(example.read() for example in examples)
-    annotations = tuple(example.annotation() for example in examples)
-    request = replace(request, images=images, annotations=annotations, one_size=False)
+    request = replace(
+        request,
+        images=images,
+        annotations=tuple(example.annotation() for example in examples),
+        pseudo_labels=tuple(example.found and example.found() for example in examples),
+        one_size=False,
+    )
     image = images[0]
     reference = yield from _reference(image, request.object_diameter, control)
     if get_method(request.method_id).info.uses_torch:

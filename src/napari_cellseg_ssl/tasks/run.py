@@ -158,6 +158,8 @@ def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
 def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple[TrainingSet, str]:
     """Pair images with what is known, refuse what cannot be trained on, then find the diameters and say which."""
     notes, found = _one_each(request, request.annotations), _one_each(request, request.pseudo_labels)
+    if any(found) and not info.learns_from_results:
+        raise WrongOption(f"{info.title} does not learn from what other methods found.", "Leave pseudo-labels out.")
     known = (guess or note for note, guess in zip(notes, found, strict=True))
     pairs = zip(request.images, known, strict=True)
     unsized = TrainingSet(tuple(TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in pairs))

@@ -84,8 +84,7 @@ class CorrectionsBox(Stage):
             else:
                 hide_marks(viewer, image)
             text = _in_words(len(edits.ids), len(deleted_places(edits)), layer.name) if edits else ""
-        self.counts.setText(text)
-        self.form.setRowVisible(self.counts, bool(text))
+        self.tell(self.counts, text)
         self.form.setRowVisible(self._below, bool(text))
 
     def _forget(self) -> None:

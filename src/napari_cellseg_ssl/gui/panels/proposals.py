@@ -37,6 +37,5 @@ class ProposalsBox(Stage):
         """Show whether cells can be taken over to an annotation, and say why not."""
         layer = self.source.layer
         problem = "" if layer is None or annotation is None else misfit(layer, annotation)
-        self._problem.setText(problem)
-        self.form.setRowVisible(self._problem, bool(problem))
+        self.tell(self._problem, problem)
         self.acts.setEnabled(annotation is not None)

@@ -110,8 +110,7 @@ class ScorePanel(Stage):
         return self.table
 
     def _say(self, sentence: str) -> None:
-        self.message.setText(sentence)
-        self.form.setRowVisible(self.message, bool(sentence))
+        self.tell(self.message, sentence)
 
     def score(self) -> None:
         """Score in the background; the layers are copied now."""

@@ -26,6 +26,11 @@ def is_annotation(layer: Layer) -> bool:
     return isinstance(layer, Labels) and kind_of(layer) not in MADE_BY_US
 
 
+def is_result(layer: Layer) -> bool:
+    """Whether a layer may hold cells that some method found."""
+    return isinstance(layer, Labels) and kind_of(layer) not in ("annotation", "errors", "pseudo-labels")
+
+
 class TrainPanel(Stage):
     """Choose the painted cells and the time, and learn."""
 
@@ -35,6 +40,7 @@ class TrainPanel(Stage):
         super().__init__("3  Learn", parent)
         self._controller = controller
         self._build_annotation()
+        self._build_results()
         self._build_budget()
         self._reasons = note()
         self._reasons.setObjectName("cellseg_reasons")
@@ -71,13 +77,15 @@ class TrainPanel(Stage):
         for widget in (self.annotation, self._mode):
             self.form.setRowVisible(widget, needs)
         self.form.setRowVisible(self._why, needs and bool(self._why.text()))
+        self._learns_from_results = get_method(method_id).info.learns_from_results
+        self._show_results()
         self._seconds.setValue(SECONDS_WITH_LABELS if needs else SECONDS_WITHOUT_LABELS)
         self._limited.setChecked(is_first_preset)
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show whether training can start, or why not, and the curve."""
         self.train.setEnabled(controls.can_train)
-        for widget in (self.annotation, self._mode, self._seconds, self._limited):
+        for widget in (self.annotation, self._mode, self.results, self.agreeing, self._seconds, self._limited):
             widget.setEnabled(controls.can_choose)
         self._offer_start(state)
         self._reasons.setText("\n".join(controls.reasons))
@@ -88,8 +96,7 @@ class TrainPanel(Stage):
         self.plot.show_curve(state.curve)
         model = None if controls.is_busy else state.bundle
         is_own = model is not None and model.method_id == state.method_id
-        self._notes.setText("\n".join(model.provenance.notes) if model is not None and is_own else "")
-        self.form.setRowVisible(self._notes, bool(self._notes.text()))
+        self.tell(self._notes, "\n".join(model.provenance.notes) if model is not None and is_own else "")
 
     def _offer_start(self, state: SessionState) -> None:
         """Offer to start from the current model, where the method can: from one of its own, or of another method."""
@@ -118,6 +125,20 @@ class TrainPanel(Stage):
         self.form.addRow("Labels are", self._mode)
         self.form.addRow("", self._why)
 
+    def _build_results(self) -> None:
+        viewer = self._controller.viewer
+        self.results = LayerCombo(viewer, is_result, none="nothing else", follows=False)
+        self.results.setObjectName("cellseg_results")
+        self.results.setToolTip("A result of any method: learned from where nothing is painted; painting corrects it.")
+        self.agreeing = LayerCombo(viewer, is_result, none="not checked", follows=False)
+        self.agreeing.setObjectName("cellseg_agreeing")
+        self.agreeing.setToolTip("A result of another method: only what both found is learned from.")
+        self.form.addRow("And a result", self.results)
+        self.form.addRow("agreeing with", self.agreeing)
+        self._learns_from_results = False
+        for combo in (self.results, self.agreeing):
+            combo.chosen.connect(self._on_results)
+
     def _build_budget(self) -> None:
         self._limited = QCheckBox("stop after")
         self._limited.setObjectName("cellseg_limit_time")
@@ -144,9 +165,16 @@ class TrainPanel(Stage):
     def _on_annotation(self, *_: object) -> None:
         layer, mode = self.annotation.layer, str(self._mode.currentData())
         why = guess_labels_mode(layer).why if layer is not None and mode == "auto" else ""
-        self._why.setText(why)
-        self.form.setRowVisible(self._why, bool(why))
+        self.tell(self._why, why)
         self._controller.choices.choose_annotation(layer, mode)
+
+    def _on_results(self, *_: object) -> None:
+        self._show_results()
+        self._controller.choices.choose_results(self.results.layer, self.agreeing.layer)
+
+    def _show_results(self) -> None:
+        self.form.setRowVisible(self.results, self._learns_from_results)
+        self.form.setRowVisible(self.agreeing, self._learns_from_results and self.results.layer is not None)
 
 
 class JobStrip(QWidget):

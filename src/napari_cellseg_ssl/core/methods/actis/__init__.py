@@ -36,6 +36,7 @@ INFO = MethodInfo(
         MapSpec("pseudo_labels", "pseudo-labels", 1, "the teacher's classes"),
     ),
     presets=PRESETS,
+    learns_from_results=True,
     starts_from=("actis-small-unet", "actis-efficientnet-b5"),
 )
 
