@@ -314,3 +314,17 @@ def test_ctrl_c_saves_what_there_is_and_can_be_resumed(folder):
     assert ModelBundle.load(folder / "run").provenance.reason == "stopped"
     with safe_open(folder / "run" / CHECKPOINT_FILE, framework="numpy") as checkpoint:
         assert list(checkpoint.keys()) == ["total"]
+
+
+def test_pairs_are_drawn_and_how_to_learn_from_them_is_said(folder, capsys):
+    small = [word for pair in ("steps=1", "width=4", "blocks=1", "crop=32", "batch=1") for word in ("--set", pair)]
+    run("train", "adgan", "--images", folder / "images", "--out", folder / "gan", "--object-diameter", 10, *small)
+    capsys.readouterr()
+
+    assert run("synthesise", folder / "gan", "--out", folder / "pairs", "--count", 2, "--shape", 64, 80) == 0
+
+    said = capsys.readouterr().out
+    assert "2 pairs" in said
+    assert f"train actis --images {folder / 'pairs' / 'images'}" in said
+    assert tifffile.imread(folder / "pairs" / "labels" / "synthetic_0002.tif").shape == (64, 80)
+    assert run("synthesise", folder / "gan", "--out", folder / "pairs", "--shape", 8, 64, 80) == 2

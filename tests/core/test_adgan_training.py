@@ -1,7 +1,10 @@
 import dataclasses
+import time
+from importlib.resources import files
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_cellseg_ssl.core.diameter import diameters_of_cells
@@ -25,6 +28,7 @@ from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
 from napari_cellseg_ssl.core.methods.adgan.prior import preview_masks
 from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
+from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask, objects_to_mask
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
@@ -62,11 +66,11 @@ def same_weights(first, second):
     return all(np.array_equal(first.weights[name], second.weights[name]) for name in first.weights)
 
 
-def maps_of(bundle, image, axes="CYX"):
+def maps_of(bundle, image, axes="CYX", diameter=10.0):
     events = predict_tiled(
         ImageStack.from_array(image, axes),
         METHOD.predictor(bundle, "cpu"),
-        diameter=10.0,
+        diameter=diameter,
         specs=SPECS,
         intensity=bundle.intensity,
     )
@@ -196,6 +200,13 @@ def test_images_smaller_than_a_crop_are_learnt_from():
     assert events[-1].reason == "completed"
 
 
+def test_crops_of_any_side_are_learnt_from():
+    events = trained(dataclasses.replace(SMALL, steps=1, crop=39))
+
+    assert events[-1].reason == "completed"
+    assert crop_shape(dataclasses.replace(SMALL, crop=39), 3) == (16, 36, 36)
+
+
 def test_empty_and_constant_images_are_learnt_from_and_nothing_is_found_in_them():
     bundle = bundle_of(trained(data=training_set(np.full((1, 60, 60), 7, np.uint8))))
 
@@ -307,3 +318,31 @@ def test_a_short_training_learns_to_reconstruct():
     losses = [event.losses["reconstruction"] for event in trained(options) if isinstance(event, Step)]
 
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:3])
+
+
+@pytest.mark.learns
+def test_nuclei_are_found_without_any_label_and_the_quality_tells():
+    samples = files("napari_cellseg_ssl.samples")
+    names = {"nuclei_1": 12.7, "nuclei_3": 16.7}
+    images = {name: tifffile.imread(str(samples / "images" / f"{name}.tif")) for name in names}
+    data = TrainingSet(
+        tuple(
+            TrainingItem(image=ImageStack.from_array(image, name=name), diameter=names[name])
+            for name, image in images.items()
+        )
+    )
+    start = time.process_time()
+
+    def seconds():
+        return time.process_time() - start
+
+    trained = bundle_of(METHOD.train(data, INFO.preset(), Run(time_budget=40.0, elapsed=seconds)))
+    untrained = bundle_of(METHOD.train(data, INFO.preset(), Run(should_stop=lambda: True)))
+
+    def f1(bundle):
+        maps = maps_of(bundle, images["nuclei_3"], "YX", diameter=16.7)
+        labels = METHOD.segment(maps, bundle.segment_options)[0]
+        return image_scores(tifffile.imread(str(samples / "labels" / "nuclei_3.tif")), labels).f1_50
+
+    assert f1(trained) > 0.75 > 0.3 > f1(untrained)
+    assert trained.provenance.scores["quality"] > 0.7 > 0.3 > untrained.provenance.scores["quality"]

@@ -126,3 +126,27 @@ def test_maps_that_cannot_be_held_are_refused_with_their_size(monkeypatch):
 
     with pytest.raises(OutOfMemory, match="would take"):
         predict(image)
+
+
+class FieldPredictor(BlurPredictor):
+    """Needs the brightest pixel of the field, which a tile alone would not know."""
+
+    def __init__(self, brightest=None):
+        super().__init__()
+        self.brightest = brightest
+
+    def for_field(self, field):
+        return FieldPredictor(float(field.max()))
+
+    def __call__(self, crops, origins):
+        return {"blur": np.full_like(crops[:, :1], self.brightest)}
+
+
+def test_what_a_predictor_needs_of_the_field_is_the_same_for_all_its_tiles():
+    frames = np.stack([picture(100, 90).frames[0, 0], 3 * picture(100, 90).frames[0, 0] ** 4])
+
+    maps = last_of(predict(ImageStack.from_array(frames), FieldPredictor(), tile=64), MapsReady).maps
+
+    first, second = maps.arrays["blur"][:, 0]
+    assert np.ptp(first) == np.ptp(second) == 0
+    assert first[0, 0] != second[0, 0]

@@ -45,7 +45,7 @@ STYLES: Mapping[str, Style] = {
     "confidence": Style("cyan", opacity=0.5),
     "distance": Style("viridis", limits=None),
     "ambiguity": Style("inferno"),
-    "translated-mask": Style(blending="translucent", limits=None),
+    "translated-mask": Style(blending="translucent", limits=(-1.0, 1.0)),
     "synthetic-image": Style(blending="translucent", limits=None),
     "preview": Style(visible=True, blending="translucent"),
 }

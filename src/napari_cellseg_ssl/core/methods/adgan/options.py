@@ -167,9 +167,10 @@ PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
 
 
 def crop_shape(options: AdganOptions, ndim: int) -> tuple[int, ...]:
-    """Sides of a training crop, px."""
-    depth = options.crop_depth or options.crop // 8 * 4
-    return (depth, options.crop, options.crop) if ndim == 3 else (options.crop,) * ndim
+    """Sides of a training crop, px, each a multiple of four as the network wants it."""
+    depth = options.crop_depth or options.crop // 2
+    sides = (depth, options.crop, options.crop) if ndim == 3 else (options.crop,) * ndim
+    return tuple(side // 4 * 4 for side in sides)
 
 
 def segment_options(options: AdganOptions) -> AdganSegmentOptions:

@@ -99,8 +99,8 @@ def _prepare(
     data: TrainingSet, options: AdganOptions, run: Run, intensity: Intensity
 ) -> tuple[Learner, Judge, dict[str, Any]]:
     ndim = len(data.items[0].image.spatial_shape)
-    frames = _frames(data, options, intensity)
-    sampler = CropSampler(frames, side=options.crop, intensity=intensity, candidates=options.candidates)
+    frames, shape = _frames(data, options, intensity), crop_shape(options, ndim)
+    sampler = CropSampler(frames, side=shape[-1], intensity=intensity, candidates=options.candidates)
     looked_at = sampler.draw(np.random.default_rng(run.seed), LOOKED_AT[ndim])
     greys = greys_for(looked_at, polarity=options.polarity, gamma=options.gamma)
     if run.start_from:
@@ -116,10 +116,10 @@ def _prepare(
         sampler=sampler,
         greys=greys,
         prior=mask_prior(options, greys(looked_at)),
-        shape=crop_shape(options, ndim),
+        shape=shape,
         device=run.device,
     )
-    wide = CropSampler(frames, side=WIDER[ndim] * options.crop, intensity=intensity)
+    wide = CropSampler(frames, side=WIDER[ndim] * shape[-1], intensity=intensity)
     fields = greys(wide.draw(np.random.default_rng(JUDGED_ON), FIELDS[ndim]))
     return learner, Judge(fields=fields, prior=learner.prior, options=segment_options(options)), architecture
 
