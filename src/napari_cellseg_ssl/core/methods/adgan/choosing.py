@@ -28,6 +28,7 @@ PREFIX = "best."
 MOMENTS = 12
 """So often a training is judged."""
 THRESHOLDS = (-0.6, -0.4, -0.2, 0.0, 0.3, 0.6)
+NEARLY = 0.002
 FEWEST = 3
 """Whole objects without which there is nothing to judge."""
 
@@ -60,11 +61,16 @@ class Judge:
         return self._scores(predictor, predictor.translate(self.fields, IMAGE, MASK)[:, 0], self.options)
 
     def calibrate(self, predictor: AdganPredictor) -> tuple[AdganSegmentOptions, dict[str, float]]:
-        """Search the threshold by which the objects explain the fields best; returns it, and its scores."""
+        """Search the threshold by which the objects explain the fields best; returns it, and its scores.
+
+        The default stays unless another one is better by more than chance.
+        """
         masks = predictor.translate(self.fields, IMAGE, MASK)[:, 0]
-        tried = [replace(self.options, threshold=threshold) for threshold in THRESHOLDS]
+        tried = [self.options, *(replace(self.options, threshold=threshold) for threshold in THRESHOLDS)]
         scores = [self._scores(predictor, masks, options) for options in tried]
         best = int(np.argmax([one["quality"] for one in scores]))
+        if scores[best]["quality"] - scores[0]["quality"] < NEARLY:
+            best = 0
         return tried[best], scores[best]
 
     def _scores(self, predictor: AdganPredictor, masks: Array, options: AdganSegmentOptions) -> dict[str, float]:
