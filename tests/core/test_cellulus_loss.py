@@ -5,6 +5,7 @@ import torch
 from napari_cellseg_ssl.core.methods.cellulus.loss import (
     disc_shifts,
     distance_penalty,
+    lightness,
     offset_length,
     pair_loss,
     trivial_loss,
@@ -130,6 +131,29 @@ def test_the_loss_does_not_care_which_way_a_field_is_turned():
 
     assert float(pair_loss(transposed, every)) == pytest.approx(float(pair_loss(offsets, every)))
     assert float(pair_loss(mirrored, every)) == pytest.approx(float(pair_loss(offsets, every)))
+
+
+def test_equal_weights_change_nothing_and_pixels_without_weight_do_not_count():
+    torch.manual_seed(4)
+    offsets, shifts = torch.randn(2, 3, 6, 7, 8, dtype=torch.float64), disc_shifts(2, 3)
+    left = torch.zeros(2, 1, 6, 7, 8, dtype=torch.float64)
+    left[..., :4] = 1
+
+    alike = pair_loss(offsets, shifts, weights=torch.full_like(left, 0.3))
+
+    assert float(alike) == pytest.approx(float(pair_loss(offsets, shifts)))
+    assert float(pair_loss(offsets, shifts, weights=left)) == pytest.approx(float(pair_loss(offsets[..., :4], shifts)))
+
+
+def test_bright_pixels_weigh_one_and_dark_ones_what_is_said():
+    pixels = torch.zeros(1, 2, 10, 10)
+    pixels[..., 4:6, 4:6] = 1.5
+
+    weights = lightness(pixels, torch.zeros(1, 2, 4, 4), 0.1)
+
+    assert weights.shape == (1, 1, 4, 4)
+    assert float(weights[0, 0, 1, 1]) == 1.0
+    assert float(weights[0, 0, 0, 0]) == pytest.approx(0.1)
 
 
 def test_a_map_without_any_pair_is_refused():

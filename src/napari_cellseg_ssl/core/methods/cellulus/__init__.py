@@ -21,7 +21,7 @@ Deviations, from the paper and from the authors' code, and why:
   long objects are joined where embedding and intensity run on.
 - The line search of the bandwidth uses painted cells, if there are any, instead of the truth.
 - Volumes: isotropic voxels, objects as wide as the network sees, pairs nearer to each other and less noise than in
-  planes; where the uncertainty does not fall into two groups, which is often so, everything is clustered.
+  planes, bright pairs counting more; where the uncertainty does not fall into two groups, everything is clustered.
 - No growing before the shrinking (it promotes specks), one connected piece per object, and outlines learnt from each
   image.
 """

@@ -48,7 +48,14 @@ def distance_penalty(squared: Tensor, tau: float, sigma: str = "code") -> Tensor
     return scaled.sigmoid() if sigma == "paper" else -(-scaled).expm1()
 
 
-def pair_loss(offsets: Tensor, shifts: tuple[Shift, ...], *, tau: float = 10.0, sigma: str = "code") -> Tensor:
+def pair_loss(
+    offsets: Tensor,
+    shifts: tuple[Shift, ...],
+    *,
+    tau: float = 10.0,
+    sigma: str = "code",
+    weights: Tensor | None = None,
+) -> Tensor:
     """Mean penalty over all pixel pairs that lie one of `shifts` apart (equation 5, first term).
 
     Each shift compares two shifted views of the whole map: no pixel is gathered or left out, and both ends of
@@ -59,13 +66,15 @@ def pair_loss(offsets: Tensor, shifts: tuple[Shift, ...], *, tau: float = 10.0, 
     offsets : (B, D, *S) Tensor, px
         Predicted offsets, components in array axis order.
     shifts : tuple of D-tuples, px
+    weights : (B, 1, *S) Tensor, optional
+        Of the pixels; a pair counts as much as the product of its two. All alike when absent.
 
     Raises
     ------
     ValueError
         If the map is smaller than every shift.
     """
-    total, pairs = offsets.new_zeros(()), 0
+    total, amount = offsets.new_zeros(()), 0.0
     for shift in shifts:
         near, far = _views(offsets, shift)
         count = near.shape[0] * prod(near.shape[2:])
@@ -73,11 +82,28 @@ def pair_loss(offsets: Tensor, shifts: tuple[Shift, ...], *, tau: float = 10.0, 
             continue
         step = offsets.new_tensor(shift).reshape(1, -1, *(1,) * len(shift))
         squared = (far - near + step).square().sum(dim=1)
-        total = total + distance_penalty(squared, tau, sigma).sum()
-        pairs += count
-    if pairs == 0:
+        penalty = distance_penalty(squared, tau, sigma)
+        if weights is not None:
+            first, second = _views(weights, shift)
+            penalty, count = (first * second)[:, 0] * penalty, float((first * second).sum())
+        total, amount = total + penalty.sum(), amount + count
+    if amount == 0:
         raise ValueError(f"A map of {tuple(offsets.shape[2:])} px holds no pair of pixels {shifts} apart.")
-    return total / pairs
+    return total / amount
+
+
+def lightness(pixels: Tensor, offsets: Tensor, dark: float) -> Tensor:
+    """Weights (B, 1, *S) of the pixels of offsets (B, D, *S): from `dark` to 1, the brighter the more.
+
+    Parameters
+    ----------
+    pixels : (B, C, *Sp) Tensor
+        Normalised crops, as much larger than the offsets on every side.
+    """
+    found = pixels.mean(dim=1, keepdim=True)
+    for axis, size in enumerate(offsets.shape[2:], start=2):
+        found = found.narrow(axis, (pixels.shape[axis] - size) // 2, size)
+    return dark + (1 - dark) * found.clamp(0, 1)
 
 
 def offset_length(offsets: Tensor) -> Tensor:

@@ -63,6 +63,15 @@ class CellulusOptions:
         choices=("code", "paper"),
         advanced=True,
     )
+    dark_pairs: float = option(
+        1.0,
+        label="Weight of dark pixels",
+        help="1: all pairs of pixels count alike; less: bright ones count more, for bright objects with wide gaps",
+        min=0.01,
+        max=1.0,
+        step=0.05,
+        advanced=True,
+    )
     regularisation: float = option(
         1e-5, label="Regularisation", help="Weight of the length of the offsets", min=0.0, max=1.0, advanced=True
     )
@@ -172,10 +181,11 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
 PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
     "fast": {
         "steps": 1000, "working_diameter": 16.0, "width": 12, "last_width": 12, "crop": 40, "batch": 2,
-        "pair_distance": 6.0, "temperature": 5.0, "noise": 0.001,
+        "pair_distance": 6.0, "temperature": 5.0, "dark_pairs": 0.1, "noise": 0.001,
     },
     "balanced": {
-        "working_diameter": 16.0, "crop": 52, "batch": 4, "pair_distance": 6.0, "temperature": 5.0, "noise": 0.001,
+        "working_diameter": 16.0, "crop": 52, "batch": 4,
+        "pair_distance": 6.0, "temperature": 5.0, "dark_pairs": 0.1, "noise": 0.001,
     },
     "paper": {
         "steps": 5000, "width": 24, "crop": 80, "pair_distance": 8.0, "noise": 0.001,
@@ -184,5 +194,6 @@ PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
 """For volumes.
 
 A cube holds more noise and more far pairs than a square: at the options for images nothing is stable, most pairs are
-too far apart to be learnt from. Objects as wide as the network sees need a third of the pixels of larger ones.
+too far apart to be learnt from. Objects as wide as the network sees need a third of the pixels of larger ones. Where
+all pairs count alike, the gaps between nuclei are as good objects as the nuclei; so bright pixels count more.
 """

@@ -31,7 +31,7 @@ from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
     CellulusPredictor,
     build,
 )
-from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, offset_length, pair_loss, trivial_loss
+from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, lightness, offset_length, pair_loss, trivial_loss
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, crop_frame, random_brightness
 from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
@@ -79,10 +79,17 @@ class _Learner:
         drawn = self.rng.choice(len(every), min(options.shifts, len(every)), replace=False)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        pixels = torch.from_numpy(crops).to(self.device)
         with torch.autocast(self.device.partition(":")[0], torch.bfloat16, enabled=self.device.startswith("cuda")):
-            offsets = self.net(torch.from_numpy(crops).to(self.device))
+            offsets = self.net(pixels)
         offsets = offsets.float()
-        pairs = pair_loss(offsets, tuple(every[i] for i in drawn), tau=options.temperature, sigma=options.penalty)
+        pairs = pair_loss(
+            offsets,
+            tuple(every[i] for i in drawn),
+            tau=options.temperature,
+            sigma=options.penalty,
+            weights=lightness(pixels, offsets, options.dark_pairs) if options.dark_pairs < 1 else None,
+        )
         self.optimiser.zero_grad(set_to_none=True)
         (pairs + options.regularisation * offset_length(offsets)).backward()
         self.optimiser.step()
