@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent, TrainFinished
 from napari_cellseg_ssl.core.learning.held_out import judge, within_area
-from napari_cellseg_ssl.core.learning.pseudo_labels import FEWEST_CELLS
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.judging import best_options, score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
@@ -34,14 +33,11 @@ def finish(setup: Setup, reason: Reason) -> Iterator[TrainEvent]:
 
 
 def _tuned(setup: Setup, *, is_quick: bool) -> tuple[SupportedSegmentOptions, dict[str, float]]:
-    """Search thresholds on all painted cells, those learned from included, for the held-out ones alone are few.
+    """Search thresholds on all that is known, what is learned from and pseudo-labels included.
 
-    Where hardly any is painted, on the pseudo-labels: a young network is too timid for fixed thresholds.
+    Held-out cells alone are few; painted cells alone know hardly any false ones, and let thresholds fall.
     """
-    n_painted = sum(len(frame.cell_ids) for frame in setup.frames)
-    kind, frames = (
-        ("painted", setup.frames) if n_painted >= FEWEST_CELLS else ("pseudo-labelled", setup.pseudo_labelled)
-    )
+    frames = setup.pseudo_labelled or setup.frames
     known = [judge(frame) for frame in frames if frame.has_labels]
     judged = within_area(known, QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS) if known else ()
     if not any(one.n_cells for one in judged):
@@ -53,7 +49,7 @@ def _tuned(setup: Setup, *, is_quick: bool) -> tuple[SupportedSegmentOptions, di
         should_stop=lambda: not is_quick and setup.run.should_stop(),
     )
     setup.note(
-        f"Thresholds searched on {found.n_cells} {kind} cells: probability {options.threshold:g}, overlap "
+        f"Thresholds searched on {found.n_cells} known cells: probability {options.threshold:g}, overlap "
         f"{options.overlap:g} (F1 {found.f1:.2f})."
     )
     return options, {"tuned_f1": found.f1, "tuned_iou": found.iou}
