@@ -138,6 +138,15 @@ def test_too_few_painted_cells_change_no_outline():
     assert best_growth([cells_of(truth, [1, 2, 3])], [dense(grown(truth, 2))], [DIAMETER]) == 0
 
 
+def test_painted_cells_that_contradict_each_other_change_no_outline():
+    truth = large_disks()
+    odd = truth % 2 == 1
+    found = np.where(odd, grown(truth, -2), 0)
+    found = np.where(found > 0, found, np.where(grown(truth, 2) % 2 == 0, grown(truth, 2), 0))
+
+    assert best_growth([cells_of(truth, [1, 2, 3, 4, 5, 6])], [dense(found)], [DIAMETER]) == 0
+
+
 def test_accepted_cells_do_not_hide_that_outlines_are_wrong():
     truth = large_disks()
     found = grown(truth, -2)

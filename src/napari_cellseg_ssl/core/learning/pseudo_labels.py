@@ -132,7 +132,10 @@ def with_pseudo_labels(
 def best_growth(
     painted: Sequence[Annotation | None], found: Sequence[Annotation | None], diameters: Sequence[float]
 ) -> int:
-    """Return by how many steps found objects have to grow to fit the painted cells best; 0 if these are too few."""
+    """Return by how many steps found objects have to grow to fit the painted cells best.
+
+    0 where these are too few, or where they contradict each other: the gain has to exceed its standard error.
+    """
     overlaps = [
         overlap
         for note, guess, diameter in zip(painted, found, diameters, strict=True)
@@ -141,7 +144,9 @@ def best_growth(
     ]
     if len(overlaps) < FEWEST_CELLS:
         return 0
-    return GROWTHS[int(np.argmax(np.mean(overlaps, axis=0)))]
+    gains = np.stack(overlaps) - np.stack(overlaps)[:, :1]
+    mean, error = gains.mean(axis=0), gains.std(axis=0) / len(gains) ** 0.5
+    return GROWTHS[int(np.argmax(np.where(mean > error, mean, 0.0)))]
 
 
 def _step(diameter: float) -> int:
