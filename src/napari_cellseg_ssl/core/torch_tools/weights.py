@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from napari_cellseg_ssl.core.images import Array
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from napari_cellseg_ssl.core.bundle import ModelBundle
 
 NET = "net."
 
@@ -31,6 +33,23 @@ def load_weights(net: nn.Module, weights: Mapping[str, Array], prefix: str = NET
         net.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in own.items()})
     except RuntimeError as problem:
         raise WrongRun(f"The weights do not fit the network: {problem}", "Use a run of the same settings.") from problem
+
+
+def start_from(net: nn.Module, parent: ModelBundle, architecture: Mapping[str, Any]) -> None:
+    """Begin with the weights of a model of the same architecture.
+
+    Raises
+    ------
+    WrongRun
+        If the model differs in something that `architecture` names.
+    """
+    for key, value in architecture.items():
+        if parent.architecture.get(key) != value:
+            raise WrongRun(
+                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {value}.",
+                "Choose the same preset and channels, or start from no model.",
+            )
+    load_weights(net, parent.weights)
 
 
 def weights_of(net: nn.Module, prefix: str = NET) -> dict[str, Array]:

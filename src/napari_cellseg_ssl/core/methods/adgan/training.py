@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
-from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import (
     Checkpoint,
     Note,
@@ -37,7 +36,7 @@ from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, crop_frame
 from napari_cellseg_ssl.core.torch_tools.steps import Every
 from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, start_from, weights_of
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
@@ -151,7 +150,7 @@ def _networks(
         net = build(architecture)
         discriminator = DomainDiscriminator(width=options.width, patch=crop_shape(options, net.ndim))
     if run.start_from:
-        _start_from(net, run.start_from, architecture)
+        start_from(net, run.start_from, architecture)
     return net.to(run.device).train(), discriminator.to(run.device)
 
 
@@ -161,16 +160,6 @@ def _frames(data: TrainingSet, options: AdganOptions, intensity: Intensity) -> l
         for item in data.items
         for frame in item.image.frames
     ]
-
-
-def _start_from(net: Any, parent: ModelBundle, architecture: Mapping[str, Any]) -> None:
-    for key, value in architecture.items():
-        if parent.architecture.get(key) != value:
-            raise WrongRun(
-                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {value}.",
-                "Choose the same preset and channels, or start from no model.",
-            )
-    load_weights(net, parent.weights)
 
 
 def _optimise(learner: Learner, best: BestMoment, run: Run) -> Generator[TrainEvent, None, Reason]:

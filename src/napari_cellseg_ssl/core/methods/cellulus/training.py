@@ -37,7 +37,7 @@ from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, cr
 from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 from napari_cellseg_ssl.core.torch_tools.teacher import follow, make_teacher
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, start_from, weights_of
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
@@ -161,7 +161,7 @@ def _prepare(
         torch.manual_seed(run.seed)
         net = build(architecture)
     if run.start_from:
-        _start_from(net, run.start_from, architecture)
+        start_from(net, run.start_from, architecture)
     frames = _frames(data, options, intensity)
     side = net.smallest_input(options.crop - net.context)
     net.to(run.device).train()
@@ -189,16 +189,6 @@ def _frames(data: TrainingSet, options: CellulusOptions, intensity: Intensity) -
         for item in data.items
         for frame in item.image.frames
     ]
-
-
-def _start_from(net: CellulusUNet, parent: ModelBundle, architecture: Mapping[str, Any]) -> None:
-    for key, value in architecture.items():
-        if parent.architecture.get(key) != value:
-            raise WrongRun(
-                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {value}.",
-                "Choose the same preset and channels, or start from no model.",
-            )
-    load_weights(net, parent.weights)
 
 
 def _restore(learner: _Learner, checkpoint: Checkpoint) -> None:

@@ -20,7 +20,7 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.guide import PHASE, pack
 from napari_cellseg_ssl.core.methods.cellulus_supported.learner import Learner
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights
+from napari_cellseg_ssl.core.torch_tools.weights import start_from
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
@@ -115,8 +115,7 @@ def prepare(data: TrainingSet, options: SupportedOptions, run: Run) -> Setup:
         torch.manual_seed(run.seed)
         net = networks.build(described)
     if run.start_from and run.start_from.architecture.get("tag") == networks.TAG:
-        _check_same(run.start_from, described)
-        load_weights(net, run.start_from.weights)
+        start_from(net, run.start_from, described)
     intensity = run.start_from.intensity if run.start_from else Intensity()
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed) if data.n_cells >= FEWEST_TO_HOLD_OUT else (frames, ())
@@ -133,15 +132,6 @@ def prepare(data: TrainingSet, options: SupportedOptions, run: Run) -> Setup:
     if run.resume and run.resume.meta.get("phase") != PHASE:
         _restore(setup, run.resume)
     return setup
-
-
-def _check_same(parent: ModelBundle, described: Mapping[str, Any]) -> None:
-    for key, value in described.items():
-        if parent.architecture.get(key) != value:
-            raise WrongRun(
-                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {value}.",
-                "Choose the same preset and channels, or start from no model.",
-            )
 
 
 def _restore(setup: Setup, checkpoint: Checkpoint) -> None:
