@@ -156,8 +156,7 @@ def predict(
     """Run a model's network over an image; the maps can be segmented again and again."""
     bundle = _bundle(model)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
-    stack = _stack(image, reading, 0)
-    request = PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
+    request = _predict_request(bundle, image, reading, object_diameter, device)
     return last_of(predict_events(request), MapsReady).maps
 
 
@@ -194,10 +193,9 @@ def segment(
         labels = last_of(events, LabelsReady).labels
         return labels[0] if len(labels) == 1 else labels
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
-    stack = _stack(image, reading, 0)
-    request = PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
+    request = _predict_request(bundle, image, reading, object_diameter, device)
     labels = last_of(segment_image(request, settings), LabelsReady).labels
-    return stack.to_source(labels)
+    return request.image.to_source(labels)
 
 
 def score(prediction: Any, truth: Any) -> dict[str, float]:
@@ -289,6 +287,13 @@ def _as_list(value: Any) -> list[Any]:
 
 def _bundle(model: str | Path | ModelBundle) -> ModelBundle:
     return model if isinstance(model, ModelBundle) else load_run(model)
+
+
+def _predict_request(
+    bundle: ModelBundle, image: Picture, reading: Reading, object_diameter: Diameter | None, device: str
+) -> PredictRequest:
+    stack = _stack(image, reading, 0)
+    return PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
 
 
 def _told(events: Iterable[object], listener: Callable[[object], None] | None) -> Iterable[object]:

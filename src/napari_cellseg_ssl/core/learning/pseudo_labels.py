@@ -144,7 +144,8 @@ def best_growth(
     ]
     if len(overlaps) < FEWEST_CELLS:
         return 0
-    gains = np.stack(overlaps) - np.stack(overlaps)[:, :1]
+    table = np.stack(overlaps)
+    gains = table - table[:, :1]
     mean, error = gains.mean(axis=0), gains.std(axis=0) / len(gains) ** 0.5
     return GROWTHS[int(np.argmax(np.where(mean > error, mean, 0.0)))]
 

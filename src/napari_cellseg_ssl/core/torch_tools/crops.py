@@ -9,6 +9,7 @@ import numpy as np
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.scaling import resize_image, working_shape
+from napari_cellseg_ssl.core.training_set import TrainingSet
 
 TRIES = 10
 STRUCTURE_SCALE = 3.0
@@ -43,6 +44,15 @@ def crop_frame(pixels: Array, limits: Array, scale: float, aspect: tuple[float, 
         return frame
     shape = working_shape(pixels.shape[1:], scale, aspect)
     return CropFrame(pixels=np.stack([resize_image(channel, shape) for channel in pixels]), limits=limits, scale=1.0)
+
+
+def crop_frames(data: TrainingSet, intensity: Intensity, diameter: float) -> list[CropFrame]:
+    """List the frames of a set, at the scale at which objects are `diameter` px wide."""
+    return [
+        crop_frame(frame, intensity.limits(frame), diameter / item.diameter, item.image.aspect)
+        for item in data.items
+        for frame in item.image.frames
+    ]
 
 
 class CropSampler:

@@ -33,7 +33,7 @@ from napari_cellseg_ssl.core.methods.adgan.options import (
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
 from napari_cellseg_ssl.core.methods.adgan.prior import LOOKED_AT, mask_prior
 from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE
-from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, crop_frame
+from napari_cellseg_ssl.core.torch_tools.crops import CropSampler, crop_frames
 from napari_cellseg_ssl.core.torch_tools.steps import Every
 from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights, start_from, weights_of
@@ -98,7 +98,7 @@ def _prepare(
     data: TrainingSet, options: AdganOptions, run: Run, intensity: Intensity
 ) -> tuple[Learner, Judge, dict[str, Any]]:
     ndim = len(data.items[0].image.spatial_shape)
-    frames, shape = _frames(data, options, intensity), crop_shape(options, ndim)
+    frames, shape = crop_frames(data, intensity, options.working_diameter), crop_shape(options, ndim)
     sampler = CropSampler(frames, side=shape[-1], intensity=intensity, candidates=options.candidates)
     looked_at = sampler.draw(np.random.default_rng(run.seed), LOOKED_AT[ndim])
     greys = greys_for(looked_at, polarity=options.polarity, gamma=options.gamma)
@@ -152,14 +152,6 @@ def _networks(
     if run.start_from:
         start_from(net, run.start_from, architecture)
     return net.to(run.device).train(), discriminator.to(run.device)
-
-
-def _frames(data: TrainingSet, options: AdganOptions, intensity: Intensity) -> list[CropFrame]:
-    return [
-        crop_frame(frame, intensity.limits(frame), options.working_diameter / item.diameter, item.image.aspect)
-        for item in data.items
-        for frame in item.image.frames
-    ]
 
 
 def _optimise(learner: Learner, best: BestMoment, run: Run) -> Generator[TrainEvent, None, Reason]:

@@ -33,7 +33,7 @@ from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
 )
 from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, lightness, offset_length, pair_loss, trivial_loss
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
-from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, crop_frame, random_brightness
+from napari_cellseg_ssl.core.torch_tools.crops import CropSampler, crop_frames, random_brightness
 from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
 from napari_cellseg_ssl.core.torch_tools.teacher import follow, make_teacher
@@ -162,7 +162,7 @@ def _prepare(
         net = build(architecture)
     if run.start_from:
         start_from(net, run.start_from, architecture)
-    frames = _frames(data, options, intensity)
+    frames = crop_frames(data, intensity, options.working_diameter)
     side = net.smallest_input(options.crop - net.context)
     net.to(run.device).train()
     learner = _Learner(
@@ -181,14 +181,6 @@ def _prepare(
     if run.resume:
         _restore(learner, run.resume)
     return learner
-
-
-def _frames(data: TrainingSet, options: CellulusOptions, intensity: Intensity) -> list[CropFrame]:
-    return [
-        crop_frame(frame, intensity.limits(frame), options.working_diameter / item.diameter, item.image.aspect)
-        for item in data.items
-        for frame in item.image.frames
-    ]
 
 
 def _restore(learner: _Learner, checkpoint: Checkpoint) -> None:
