@@ -7,9 +7,11 @@
 Trains on all images of a set and segments the same images; the movies of one Cell Tracking Challenge set train together
 and are scored apart. Diameters are estimated from the pixels. One thread, and seconds are those of the process, so that
 a busy machine does not count. One row for each moment that the training judged itself by, with its label-free scores;
-the last row of a set and seed says which moment was chosen, and what it gives on every `--every`-th image.
-Ablations: `--option cycle=0`, `--option aligned=no`, `--option domain_in_encoder=no`. `--pairs` also draws so many
-pairs of images and labels with the model chosen, trains ACTIS' supervised part on them alone, and scores that.
+the last row of a set and seed says which moment was chosen, and what it gives. Moments are scored on every
+`--every`-th image, the choice on all of them. `--budget 0` trains for as many steps as the options say, so that
+ablations are compared at equal steps: `--option cycle=0`, `--option aligned=no`, `--option domain_in_encoder=no`.
+`--pairs` also draws so many pairs of images and labels with the model chosen, trains ACTIS' supervised part on them
+alone, and scores that.
 """
 
 import argparse
@@ -67,22 +69,25 @@ def rounded(scores: dict[str, float]) -> dict[str, float]:
 def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argparse.Namespace) -> Iterator[dict]:
     """Train once: one row per moment and set, then one per set for the moment that was chosen."""
     data, truths = read(sets, "auto", None)
-    parts, begin = [], 0
+    whole, begin = [], 0
     for one in sets:
-        parts.append((one.name, slice(begin, begin + len(one), arguments.every)))
+        whole.append((one.name, slice(begin, begin + len(one))))
         begin += len(one)
+    some = [(set_name, slice(part.start, part.stop, arguments.every)) for set_name, part in whole]
     values = dict(pair.split("=") for pair in arguments.option)
     options = with_values(INFO.preset(arguments.preset), values)
     settings = dict(pair.split("=") for pair in arguments.segment)
     reading = with_values(segment_options(options), settings)
 
-    def rows(method_id: str, predictor: Predictor, how: object, **said: object) -> Iterator[dict]:
+    def rows(
+        method_id: str, predictor: Predictor, how: object, parts: Sequence[tuple[str, slice]] = whole, **said: object
+    ) -> Iterator[dict]:
         for set_name, part in parts:
             found = segmented(method_id, predictor, how, data.items[part])
             yield {"set": set_name, "seed": seed, **said, **rounded(scored(truths[part], found))}
 
     clock = Stopwatch(arguments.wall_clock)
-    run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget)
+    run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget or None)
     moments: list[dict] = []
     for event in METHOD.train(data, options, run):
         if isinstance(event, Snapshot):
@@ -90,7 +95,7 @@ def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argpar
         if isinstance(event, Validated):
             since = clock.elapsed()
             said = {name: round(score, 4) for name, score in event.scores.items()}
-            found = list(rows("adgan", predictor, reading, step=event.step, seconds=round(since), **said))
+            found = list(rows("adgan", predictor, reading, some, step=event.step, seconds=round(since), **said))
             moments += found
             yield from found
             clock.aside += clock.elapsed() - since
@@ -105,13 +110,16 @@ def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argpar
         "threshold": reading.threshold,
     }
     final = rows("adgan", METHOD.predictor(bundle, "cpu"), reading, **chosen)
-    for row, (set_name, part) in zip(final, parts, strict=True):
+    for row, (set_name, part) in zip(final, whole, strict=True):
         of_set = [moment for moment in moments if moment["set"] == set_name]
         simple = scored(truths[part], classical(TrainingSet(data.items[part])))
         yield {
             **row,
-            "best_f1": max(moment["f1_50"] for moment in of_set),
-            "best_dice": max(moment["dice"] for moment in of_set),
+            "of_moments": {
+                "chosen_f1": next(one["f1_50"] for one in of_set if one["step"] == chosen["chosen_step"]),
+                "best_f1": max(one["f1_50"] for one in of_set),
+                "best_dice": max(one["dice"] for one in of_set),
+            },
             "classical_f1": round(simple["f1_50"], 4),
             "classical_dice": round(simple["dice"], 4),
         }
@@ -132,7 +140,7 @@ def taught_by_pairs(bundle: ModelBundle, seed: int, arguments: argparse.Namespac
         for number, pair in enumerate(synthetic_pairs(bundle, PAIR, count=arguments.pairs, seed=seed))
     ]
     clock = Stopwatch(arguments.wall_clock)
-    run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget / 2)
+    run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget / 2 or None)
     events = method.train(TrainingSet(tuple(items)), method.info.preset(), run)
     return last_of(events, TrainFinished).bundle
 
@@ -146,7 +154,7 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--segment", nargs="*", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--every", type=int, default=1, help="score every K-th image only")
+    parser.add_argument("--every", type=int, default=1, help="score moments on every K-th image only")
     parser.add_argument("--pairs", type=int, default=0, help="pairs to draw and to train ACTIS on")
     parser.add_argument("--wall-clock", action="store_true", help="count the wall's seconds instead of the process's")
     parser.add_argument("--runs", type=Path, help="keep the runs there")

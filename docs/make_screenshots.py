@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer
 
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
-CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS = 45, 90, 90
+CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS = 45, 90, 90, 120
 SHORT_SECONDS, VOLUME_SECONDS = 40, 120
 BALLS, SLICE_DISTANCE = 60, 3
 """Of the drawn volume; px between its slices."""
@@ -117,6 +117,21 @@ def supported(tour: Tour) -> None:
     tour.shoot("supported-cells")
 
 
+def drawn(tour: Tour) -> None:
+    """Learn from masks that AD-GAN draws, having looked at them first."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_3")
+    tour.dock("Train & segment")
+    wait_until(lambda: tour.controller.choices.shown_diameter is not None, 60)
+    choose(tour.find("cellseg_method"), "AD-GAN")
+    wait_until(lambda: "Are they like the cells" in tour.find("cellseg_mask_note").text(), 30)
+    tour.scroll("cellseg_show_masks")
+    tour.shoot("masks-before")
+    train(tour, "AD-GAN", ADGAN_SECONDS, "masks-while-learning")
+    tour.show("instances", "reference", "synthetic-mask", "synthetic-image")
+    tour.scroll("cellseg_tune")
+    tour.shoot("masks-cells")
+
+
 def score_and_export(tour: Tour) -> None:
     """Score against the packaged truth, and write files."""
     tour.dock("Score & export")
@@ -191,6 +206,7 @@ STAGES = {
     "learn": (without_labels, paint, score_and_export),
     "correct": (correct,),
     "supported": (supported,),
+    "drawn": (drawn,),
     "volume": (volume,),
     "versions": (versions,),
 }

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from scipy import ndimage
 
 from napari_cellseg_ssl.core.diameter import diameters_of_cells
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
@@ -25,7 +26,7 @@ from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD, training
 from napari_cellseg_ssl.core.methods.adgan.choosing import Judge
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
-from napari_cellseg_ssl.core.methods.adgan.prior import preview_masks
+from napari_cellseg_ssl.core.methods.adgan.prior import example_mask
 from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask, objects_to_mask
@@ -168,7 +169,9 @@ def test_a_snapshot_translates_both_ways_while_training_goes_on(monkeypatch):
     )
 
     assert snapshot.predictor(crops, np.zeros((1, 2), int))["translated-mask"].shape == (1, 1, 48, 40)
-    assert snapshot.predictor.reconstruct(crops).shape == (1, 1, 48, 40)
+    shown = snapshot.predictor.reconstructing()(crops, np.zeros((1, 2), int))["reconstruction"]
+    assert shown.shape == (1, 1, 48, 40)
+    assert 0 <= shown.min() < shown.max() <= 1
     assert snapshot.predictor.translate(2 * crops - 1, MASK, IMAGE).shape == (1, 1, 48, 40)
 
 
@@ -242,15 +245,47 @@ def test_what_is_assumed_and_what_may_go_wrong_is_said_first():
 
 
 def test_a_preview_shows_masks_as_large_and_dense_as_the_objects_of_the_image():
-    image = photograph((200, 200))
+    pixels = photograph((200, 200))
+    image = ImageStack.from_array(pixels, "CYX")
 
-    (mask,) = preview_masks(image, 10.0, AdganOptions(spread=0.1), seed=1)
-    (dense,) = preview_masks(image, 10.0, AdganOptions(coverage=0.6), seed=1)
+    sparse = example_mask(image, 10.0, AdganOptions(spread=0.1, coverage=0.05))
+    usual = example_mask(image, 10.0, AdganOptions(spread=0.1), seed=1)
+    dense = example_mask(image, 10.0, AdganOptions(coverage=0.6), seed=1)
 
-    assert mask.image.shape == (200, 200)
-    assert np.median(diameters_of_cells(mask.labels)) == pytest.approx(10.0, abs=1.0)
-    assert np.mean(mask.labels > 0) == pytest.approx(np.mean(image > 115), abs=0.08)
-    assert np.mean(dense.labels > 0) > 2 * np.mean(mask.labels > 0)
+    assert usual.mask.shape == (200, 200)
+    assert np.median(diameters_of_cells(ndimage.label(sparse.mask > -1)[0])) == pytest.approx(10.0, abs=1.0)
+    assert np.mean(usual.mask > -1) == pytest.approx(np.mean(pixels > 115), abs=0.08)
+    assert np.mean(dense.mask > -1) > 2 * np.mean(usual.mask > -1)
+    assert "9 to 11 px wide" in usual.description
+    assert "cover 60%." in dense.description
+
+
+def test_masks_for_a_volume_are_round_in_space_and_flat_where_slices_are_far_apart():
+    slices = photograph((60, 80, 80), seed=2)[:, ::4]
+    image = ImageStack.from_array(slices[0], "ZYX", spacing=(4.0, 1.0, 1.0))
+
+    mask = example_mask(image, 10.0, AdganOptions(spread=0.0, coverage=0.03)).mask
+
+    assert mask.shape == (15, 80, 80)
+    extents = [[s.stop - s.start for s in box] for box in ndimage.find_objects(ndimage.label(mask > -1)[0])]
+    depth, *sides = np.mean(extents, axis=0)
+    assert 4 * depth == pytest.approx(np.mean(sides), rel=0.35)
+
+
+def test_while_it_learns_it_draws_the_same_objects_again_and_again(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+
+    pairs = [
+        event.draw((48, 40))
+        for event in METHOD.train(training_set(photograph()), SMALL, Run())
+        if isinstance(event, Snapshot)
+    ]
+
+    assert len(pairs) > 1
+    assert pairs[0].image.shape == pairs[0].mask.shape == (48, 40)
+    np.testing.assert_array_equal(pairs[0].labels, pairs[-1].labels)
+    np.testing.assert_array_equal(pairs[0].mask > -1, pairs[0].labels > 0)
+    assert not np.array_equal(pairs[0].image, pairs[-1].image)
 
 
 class Painter:

@@ -3,14 +3,25 @@ import pytest
 import tifffile
 
 from drawings import disks, picture
-from napari_cellseg_ssl.core.errors import WrongImage, WrongRun
+from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.methods.adgan import training
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
-from napari_cellseg_ssl.tasks import Control, FileWritten, SynthesisRequest, synthesise
+from napari_cellseg_ssl.tasks import (
+    Control,
+    FileWritten,
+    Preview,
+    PreviewWindow,
+    SynthesisRequest,
+    TrainRequest,
+    example_mask,
+    synthesise,
+    train,
+)
 
 TINY = {"steps": 1, "width": 4, "blocks": 1, "crop": 32, "batch": 1}
 
@@ -53,6 +64,34 @@ def test_a_stop_ends_the_drawing_after_a_pair(bundle, tmp_path):
     control.stop()
 
     assert len(written(SynthesisRequest(bundle=bundle, folder=tmp_path, count=50), control)) == 2
+
+
+def test_a_preview_while_training_shows_the_image_redrawn_and_an_image_of_drawn_objects(monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    image, window = picture(disks()), PreviewWindow(0, 0, (slice(4, 52), slice(10, 64)))
+    request = TrainRequest(
+        method_id="adgan",
+        images=(ImageStack.from_array(image, name="disks"),),
+        options=with_values(get_method("adgan").info.preset(), TINY),
+        object_diameter=11.0,
+        preview=lambda: window,
+    )
+
+    shown = last_of(train(request), Preview)
+
+    assert shown.drawn.image.shape == shown.drawn.mask.shape == shown.drawn.labels.shape == (48, 54)
+    again = shown.maps.to_source("reconstruction")
+    assert again.shape == (1, 1, 48, 54)
+    assert 0 <= again.min() < again.max() <= 1
+    assert np.mean((shown.drawn.mask > -1) == (shown.drawn.labels > 0)) == 1
+
+
+def test_a_method_that_draws_no_masks_shows_none():
+    image = ImageStack.from_array(picture(disks()), name="disks")
+    window = PreviewWindow(0, 0, (slice(0, 32), slice(0, 32)))
+
+    with pytest.raises(WrongOption, match="Classical draws no masks"):
+        example_mask(image, window, "classical", 11.0, None)
 
 
 def test_models_that_cannot_draw_are_refused(tmp_path):

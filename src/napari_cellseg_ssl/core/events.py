@@ -1,6 +1,6 @@
 """What a running job says, as frozen records: GUI, command line, notebook and test all read the same stream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.maps import PredictionMaps
     from napari_cellseg_ssl.core.method import Predictor
+    from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 
 Reason = Literal["completed", "stopped", "plateau"]
 
@@ -55,11 +56,13 @@ class Snapshot:
     """The network as it is now, ready to predict in the job's own thread until the next event is asked for.
 
     `method_id` says whose maps it makes, where a method trains another one on the way; "" = those of its own.
+    `draw` draws an image of objects that it invents, for a shape at the working scale; always the same objects.
     """
 
     step: int
     predictor: "Predictor"
     method_id: str = ""
+    draw: "Callable[[Sequence[int]], SyntheticPair] | None" = None
 
 
 @dataclass(frozen=True)

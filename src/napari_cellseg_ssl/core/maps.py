@@ -21,6 +21,8 @@ MapKind = Literal[
     "ambiguity",
     "translated-mask",
     "synthetic-image",
+    "synthetic-mask",
+    "reconstruction",
     "boxes",
     "intensity",
 ]
@@ -40,6 +42,10 @@ class MapSpec:
     def channels_in(self, spatial_ndim: int) -> int:
         """Channels in images with so many spatial axes: an embedding has one for each of them."""
         return spatial_ndim if self.kind == "embedding" else self.channels
+
+
+RECONSTRUCTION = MapSpec("reconstruction", "reconstruction", 1, "Reconstruction")
+"""What some networks can show while they learn."""
 
 
 @dataclass(frozen=True, kw_only=True)

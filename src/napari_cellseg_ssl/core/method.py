@@ -12,7 +12,8 @@ from napari_cellseg_ssl.core.options import Json, options_from_json
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
+    from napari_cellseg_ssl.core.images import ImageStack
+    from napari_cellseg_ssl.core.synthetic_masks import MaskExample, SyntheticPair
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 
@@ -143,6 +144,24 @@ class NeedsField(Protocol):
 
     def for_field(self, field: Array) -> Predictor:
         """Return a predictor for the tiles of a normalised field (C, *S) at the working scale."""
+        ...
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """A predictor that can show what it has understood of an image."""
+
+    def reconstructing(self) -> Predictor:
+        """Return a predictor with one map more, `maps.RECONSTRUCTION`: the image as the network draws it again."""
+        ...
+
+
+@runtime_checkable
+class DrawsMasks(Protocol):
+    """A method that learns from masks of its own drawing, which can be looked at before it learns."""
+
+    def example_mask(self, image: "ImageStack", diameter: float, options: Any, *, seed: int = 0) -> "MaskExample":
+        """Draw a mask as the training would, on the grid of the first frame of an image; needs no torch."""
         ...
 
 

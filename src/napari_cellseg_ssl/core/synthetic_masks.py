@@ -55,10 +55,19 @@ class SyntheticMask:
 
 @dataclass(frozen=True)
 class SyntheticPair:
-    """An image (*S) float32 from 0 to 1 that a network drew, and the objects it was told to draw, (*S) int32."""
+    """An image (*S) float32 from 0 to 1 that a network drew for a mask (*S), and the objects in it, (*S) int32."""
 
     image: Array
     labels: Array
+    mask: Array
+
+
+@dataclass(frozen=True)
+class MaskExample:
+    """A mask on the grid of an image, (*S) float32 of -1, 0 and 1, and a sentence on what masks are like."""
+
+    mask: Array
+    description: str
 
 
 def draw_mask(prior: MaskPrior, shape: Sequence[int], rng: np.random.Generator) -> SyntheticMask:

@@ -46,7 +46,9 @@ STYLES: Mapping[str, Style] = {
     "distance": Style("viridis", limits=None),
     "ambiguity": Style("inferno"),
     "translated-mask": Style(blending="translucent", limits=(-1.0, 1.0)),
-    "synthetic-image": Style(blending="translucent", limits=None),
+    "synthetic-mask": Style(visible=True, blending="translucent", limits=(-1.0, 1.0)),
+    "synthetic-image": Style(visible=True, blending="translucent", limits=None),
+    "reconstruction": Style(visible=True, blending="translucent", limits=None),
     "preview": Style(visible=True, blending="translucent"),
 }
 

@@ -15,7 +15,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.transforms import CompositeAffine
 
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
-from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.maps import MapKind, MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.edited_layers import keeps_edits, remember, with_edits
 from napari_cellseg_ssl.gui.layer_styles import HIDDEN_KINDS, Picture, draw_map, draw_maps, outline
@@ -35,6 +35,10 @@ from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
 ORDER = ("preview", "reference", "instances", "errors", "annotation", "corrections", "complete-regions")
 """Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
+
+
+GAP = 0.04
+"""Between an image and what lies beside or below it, as a share of its side."""
 
 
 def show_maps(
@@ -113,14 +117,32 @@ def show_preview(
     pixels = drawn.pixels if drawn.is_rgb else _grey(drawn)
     pixels[outline(labels)] = 255
     look = {"rgb": True, "visible": True, "blending": "translucent", "opacity": 0.85}
-    layout = layout_of(image_layer, ndim=labels.ndim - 1)
-    window = _window_layout(layout, labels.shape[1:])
-    tag = tag_of(image_layer, "preview", method)
     before = find_layer(viewer, image_layer, "preview")
     if before is not None and before.metadata[KEY]["method"] != method:
         before.metadata[KEY]["method"] = method  # one preview is enough: it shows what is being learned now
-    transform = _moved(transform_of(image_layer, layout), _offset(layout, frame, region))
-    return _write(viewer, image_layer, window, Picture(pixels, "image", look), tag, transform)
+    tag = tag_of(image_layer, "preview", method)
+    return _write_window(viewer, image_layer, Picture(pixels, "image", look), tag, frame, region)
+
+
+def show_in_window(
+    viewer: ViewerModel,
+    image_layer: Image,
+    pixels: Array,
+    kind: MapKind,
+    *,
+    frame: int,
+    region: Sequence[slice],
+    method: str,
+    below: bool = False,
+    beside: bool = False,
+) -> Layer:
+    """Show a picture, (1, *S), of a window of one frame: below the image, to the right of it, or both."""
+    picture = draw_map(MapSpec(kind, kind, 1), pixels[:, np.newaxis], diameter=1.0)
+    layout = layout_of(image_layer, ndim=pixels.ndim - 1)
+    height, width = (layout.shape[layout.axes.index(axis)] for axis in "YX")
+    *depth, rows, columns = region
+    region = (*depth, _outside(height, rows) if below else rows, _outside(width, columns) if beside else columns)
+    return _write_window(viewer, image_layer, picture, tag_of(image_layer, kind, method), frame, region)
 
 
 def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mapping[str, Any]) -> Layer:
@@ -221,6 +243,27 @@ def _offset(layout: Layout, frame: int, region: Sequence[slice]) -> Array:
     start = dict(zip(samples, (int(index) for index in place), strict=True))
     start |= {a: s.start or 0 for a, s in zip([a for a in SPATIAL_AXES if a in layout.axes], region, strict=True)}
     return np.array([start.get(a, 0) for a in layout.derived_axes], dtype=float)
+
+
+def _write_window(
+    viewer: ViewerModel,
+    image_layer: Image,
+    picture: Picture,
+    tag: Mapping[str, Any],
+    frame: int,
+    region: Sequence[slice],
+) -> Layer:
+    shape = picture.pixels.shape[1:-1] if picture.is_rgb else picture.pixels.shape[1:]
+    layout = layout_of(image_layer, ndim=len(shape))
+    transform = _moved(transform_of(image_layer, layout), _offset(layout, frame, region))
+    layer: Layer = _write(viewer, image_layer, _window_layout(layout, shape), picture, tag, transform)
+    return layer
+
+
+def _outside(size: int, part: slice) -> slice:
+    """Where a part of an image lies along one axis, px, when it is moved behind the image's end."""
+    start = size + max(1, round(GAP * size))
+    return slice(start, start + part.stop - part.start)
 
 
 def _moved(transform: dict[str, Any], offset: Array) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from napari.components import ViewerModel
@@ -9,12 +10,12 @@ from napari.layers import Image, Labels
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note
-from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.maps import RECONSTRUCTION, PredictionMaps
 from napari_cellseg_ssl.core.options import options_to_json
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
-from napari_cellseg_ssl.gui.layers_out import show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layers_out import show_in_window, show_labels, show_maps, show_preview
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.guard import closed_after
@@ -69,7 +70,23 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
             )
             if layer is not None and layer.metadata[KEY].pop("resting", False):
                 layer.visible = True
+            _show_drawings(viewer, image, event, method_id)
     return None
+
+
+def _show_drawings(viewer: ViewerModel, image: Image, preview: Preview, method_id: str) -> None:
+    """Show what such a network draws: below the image the image again, and to the right a mask and an image for it."""
+    is_first = preview.drawn is not None and find_layer(viewer, image, "synthetic-image") is None
+    window = preview.window
+    put = partial(show_in_window, viewer, image, frame=window.frame, region=window.region, method=method_id)
+    if RECONSTRUCTION.name in preview.maps.arrays:
+        again = preview.maps.to_source(RECONSTRUCTION.name)[:, 0]
+        put(again, RECONSTRUCTION.kind, below=True)
+    if preview.drawn is not None:
+        put(preview.drawn.mask[np.newaxis], "synthetic-mask", beside=True)
+        put(preview.drawn.image[np.newaxis], "synthetic-image", beside=True, below=True)
+    if is_first:
+        viewer.reset_view()
 
 
 def _rest_preview(viewer: ViewerModel, image: Image) -> None:

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.tasks.requests import (
     TuneRequest,
 )
 from napari_cellseg_ssl.tasks.run import train
-from napari_cellseg_ssl.tasks.synthesis import synthesise
+from napari_cellseg_ssl.tasks.synthesis import example_mask, synthesise
 from napari_cellseg_ssl.tasks.tune import tune
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "TrialDone",
     "TuneFinished",
     "TuneRequest",
+    "example_mask",
     "export",
     "predict",
     "segment",

@@ -8,6 +8,7 @@ from typing import Any
 from napari_cellseg_ssl.core.events import Note, PredictEvent, TrainEvent
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 from napari_cellseg_ssl.tasks.requests import PreviewWindow
 
 STEP_COST = 0.005
@@ -16,12 +17,16 @@ STEP_COST = 0.005
 
 @dataclass(frozen=True)
 class Preview:
-    """What the network makes of the watched window now; `labels` is (N, *S) int32 on the window's own grid."""
+    """What the network makes of the watched window now; `labels` is (N, *S) int32 on the window's own grid.
+
+    `drawn` is an image of objects that it invents, on the same grid, where it is such a network.
+    """
 
     step: int
     window: PreviewWindow
     maps: PredictionMaps
     labels: Array
+    drawn: SyntheticPair | None = None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.events import MapsReady, Note, Snapshot, last_of
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import Method
+from napari_cellseg_ssl.core.maps import RECONSTRUCTION, PredictionMaps
+from napari_cellseg_ssl.core.method import Method, Reconstructs
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
+from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingSet
 from napari_cellseg_ssl.tasks.events import Preview
@@ -54,14 +57,30 @@ class Previewer:
         key = (window.image, window.frame)
         if key not in self._limits:
             self._limits[key] = whole_frame(Intensity(), item.image, window.frame)
+        predictor, specs = snapshot.predictor, info.maps
+        if isinstance(predictor, Reconstructs):
+            predictor, specs = predictor.reconstructing(), (*specs, RECONSTRUCTION)
         events = predict_tiled(
             cut_out(item.image, window.frame, window.region),
-            snapshot.predictor,
+            predictor,
             diameter=item.diameter,
-            specs={spec.name: spec for spec in info.maps},
+            specs={spec.name: spec for spec in specs},
             intensity=self._limits[key],
         )
         maps = last_of(events, MapsReady).maps
         fits = isinstance(window.options, info.segment_options)
         labels = method.segment(maps, window.options if fits else info.segment_options())
-        return Preview(snapshot.step, window, maps, labels)
+        return Preview(snapshot.step, window, maps, labels, _drawn(snapshot, maps))
+
+
+def _drawn(snapshot: Snapshot, maps: PredictionMaps) -> SyntheticPair | None:
+    """Let the network draw a window as large as the one that is watched."""
+    if snapshot.draw is None:
+        return None
+    shape = working_shape(maps.source_shape, maps.scale, maps.aspect)
+    pair = snapshot.draw(shape)
+    return SyntheticPair(
+        image=resize_linear(pair.image, maps.source_shape),
+        labels=resize_labels(pair.labels, maps.source_shape),
+        mask=resize_labels(pair.mask, maps.source_shape),
+    )

@@ -1,21 +1,48 @@
-"""Pairs of drawn images and their objects, as files that a method with labels trains on."""
+"""What a method draws by itself: masks to look at before it learns, and pairs that others train on."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongImage, WrongRun
+from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.core.method import DrawsImages
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.method import DrawsImages, DrawsMasks
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.synthetic_masks import MaskExample
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import FileWritten
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.predict import device_for
-from napari_cellseg_ssl.tasks.requests import SynthesisRequest
+from napari_cellseg_ssl.tasks.requests import PreviewWindow, SynthesisRequest
+from napari_cellseg_ssl.tasks.windows import cut_out
 
 WHITE = np.iinfo(np.uint16).max
+
+
+def example_mask(
+    image: ImageStack, window: PreviewWindow, method_id: str, diameter: float, options: Any
+) -> MaskExample:
+    """Draw a mask as a training would, as large as a window of an image; before, and without torch.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the image's objects, source px.
+    options
+        Training options of the method.
+
+    Raises
+    ------
+    WrongOption
+        If the method draws no masks.
+    """
+    method = get_method(method_id)
+    if not isinstance(method, DrawsMasks):
+        raise WrongOption(f"{method.info.title} draws no masks.", "Choose a method that learns from drawn masks.")
+    return method.example_mask(cut_out(image, window.frame, window.region), diameter, options)
 
 
 def synthesise(request: SynthesisRequest, control: Control | None = None) -> Iterator[FileWritten | Note]:

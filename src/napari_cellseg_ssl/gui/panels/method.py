@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QComboBox, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.errors import CellSegError
@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.options import Json, options_from_json
 from napari_cellseg_ssl.core.registry import get_method, method_infos
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.mask_preview import MaskPreview
 from napari_cellseg_ssl.gui.stage import Stage, button, discard, note
 from napari_cellseg_ssl.tasks.jobs import REFERENCE
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
@@ -22,6 +23,7 @@ PRESET_TIPS = {
     "balanced": "Slower and better; comfortable with a GPU.",
     "paper": "The published settings; meant for a GPU.",
 }
+LIKE_THE_CELLS = "Are they like the cells? The result will be."
 
 
 class MethodPanel(Stage):
@@ -42,6 +44,7 @@ class MethodPanel(Stage):
         self.form.addRow(self._summary)
         self.form.addRow("Preset", self.preset)
         self.form.addRow("Device", self.device)
+        self._build_masks()
         self._build_options()
         self.method.currentIndexChanged.connect(self._on_method)
         self.preset.currentTextChanged.connect(self._on_preset)
@@ -70,10 +73,29 @@ class MethodPanel(Stage):
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show what may be chosen, and the method that an opened run brought along."""
-        for widget in (self.method, self.preset, self.device, self._options):
+        for widget in (self.method, self.preset, self.device, self.show_masks, self._options):
             widget.setEnabled(controls.can_choose)
         if state.method_id and state.method_id != self.method.currentData():
             self.method.setCurrentIndex(self.method.findData(state.method_id))
+
+    def _build_masks(self) -> None:
+        self._masks = MaskPreview(self._controller, self.options, self)
+        self.show_masks = QCheckBox("show a mask like those it draws")
+        self.show_masks.setObjectName("cellseg_show_masks")
+        self.show_masks.setToolTip(
+            "To the right of the image. Its objects should be about as large, and as close together, as the cells; "
+            "if not, change the object size, or Size variation and Covered area under Advanced options."
+        )
+        self.show_masks.setChecked(True)
+        self.show_masks.toggled.connect(self._masks.want)
+        self._mask_note = note()
+        self._mask_note.setObjectName("cellseg_mask_note")
+        self._masks.described.connect(self._tell_mask)
+        self.form.addRow(self.show_masks)
+        self.form.addRow(self._mask_note)
+
+    def _tell_mask(self, text: str) -> None:
+        self.tell(self._mask_note, f"{text} {LIKE_THE_CELLS}" if text else "")
 
     def _build_options(self) -> None:
         self._toggle = QToolButton()
@@ -102,6 +124,7 @@ class MethodPanel(Stage):
         if self._form is not None:
             discard(self._form)
         self._form = ConfigForm(info.train_options)
+        self._form.changed.connect(self._masks.refresh)
         self._options.layout().insertWidget(0, self._form)
         self._on_preset()
         learns = info.id != REFERENCE
@@ -109,6 +132,7 @@ class MethodPanel(Stage):
             self.form.setRowVisible(widget, learns)
         self.form.setRowVisible(self._options, learns and self._toggle.isChecked())
         self._controller.choose_method(info.id)
+        self.form.setRowVisible(self.show_masks, self._masks.is_offered)
 
     def _on_preset(self, *_: object) -> None:
         name = self.preset.currentText()
@@ -116,6 +140,7 @@ class MethodPanel(Stage):
         self.preset.setToolTip(PRESET_TIPS.get(name, "Ready-made settings."))
         if self._form is not None:
             self._form.set_value(self._of_preset(name))
+        self._masks.refresh()
 
     def _of_preset(self, name: str) -> Any:
         return self.info.preset(name, ndim=self._controller.choices.spatial_ndim)

@@ -39,10 +39,11 @@ from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
 from napari_cellseg_ssl.core.methods.adgan.options import PRESETS, PRESETS_3D, AdganOptions, AdganSegmentOptions
 from napari_cellseg_ssl.core.methods.adgan.segmentation import segment
-from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
+from napari_cellseg_ssl.core.synthetic_masks import MaskExample, SyntheticPair
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.images import ImageStack
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 __all__ = ["INFO", "METHOD", "Adgan"]
@@ -86,6 +87,14 @@ class Adgan:
     def segment(self, maps: PredictionMaps, options: Any) -> Array:
         """Make instances from the translated mask."""
         return segment(maps, options)
+
+    def example_mask(
+        self, image: "ImageStack", diameter: float, options: AdganOptions, *, seed: int = 0
+    ) -> MaskExample:
+        """Draw a mask as training would, to be looked at before."""
+        from napari_cellseg_ssl.core.methods.adgan.prior import example_mask
+
+        return example_mask(image, diameter, options, seed=seed)
 
     def synthetic_pairs(
         self, bundle: "ModelBundle", shape: Sequence[int], *, count: int, seed: int, device: str

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import RECONSTRUCTION
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK, domain
 from napari_cellseg_ssl.core.methods.adgan.emptiness import is_only_noise
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
@@ -47,6 +48,8 @@ class AdganPredictor:
         Of every normalisation in turn, for the field that the crops are from; by default each crop's own.
     is_empty : bool
         The field shows nothing but noise, which the normalisations would blow up into objects.
+    reconstructs : bool
+        Whether the image, drawn again by the network, is a map too.
     """
 
     def __init__(
@@ -58,11 +61,12 @@ class AdganPredictor:
         device: str,
         moments: list[tuple[Tensor, Tensor]] | None = None,
         is_empty: bool = False,
+        reconstructs: bool = False,
     ) -> None:
         from napari_cellseg_ssl.core.nets.adaptive_autoencoder import MULTIPLE
 
         self._net, self._greys, self._device = net, greys, device
-        self._moments, self._is_empty = moments, is_empty
+        self._moments, self._is_empty, self._reconstructs = moments, is_empty, reconstructs
         self.halo = net.reach + -net.reach % MULTIPLE
         self.multiple_of = MULTIPLE
         self.working_diameter: float | None = working_diameter
@@ -81,11 +85,14 @@ class AdganPredictor:
         """Translate images (B, C, *S) into masks, {"translated-mask": (B, 1, *S)} between -1 and 1."""
         greys = self._greys(crops)
         mask = np.full_like(greys, NOTHING) if self._is_empty else self.translate(greys, IMAGE, MASK)
-        return {"translated-mask": mask, "intensity": (greys + 1) / 2}
+        maps = {"translated-mask": mask, "intensity": (greys + 1) / 2}
+        if self._reconstructs:
+            maps[RECONSTRUCTION.name] = self._greys.brightness(self.translate(greys, IMAGE, IMAGE))
+        return maps
 
-    def reconstruct(self, crops: Array) -> Array:
-        """What the network makes of images (B, C, *S) within their own domain, (B, 1, *S)."""
-        return self.translate(self._greys(crops), IMAGE, IMAGE)
+    def reconstructing(self) -> AdganPredictor:
+        """Return a predictor of one map more; see `Reconstructs`."""
+        return self._with(reconstructs=True)
 
     def translate(self, greys: Array, source: float, target: float) -> Array:
         """Translate (B, 1, *S) between -1 and 1 from one domain to another; 0 is image, 1 mask, between them a mixture.
@@ -108,8 +115,10 @@ class AdganPredictor:
         return translated[(slice(None), slice(None), *(slice(0, size) for size in greys.shape[2:]))]
 
     def _with(self, **changes: Any) -> AdganPredictor:
+        state = {"moments": self._moments, "is_empty": self._is_empty, "reconstructs": self._reconstructs}
+        working_diameter = self.working_diameter or 1.0
         return AdganPredictor(
-            self._net, self._greys, working_diameter=self.working_diameter or 1.0, device=self._device, **changes
+            self._net, self._greys, working_diameter=working_diameter, device=self._device, **{**state, **changes}
         )
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.instances.otsu import otsu
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.methods.adgan.greys import greys_for
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions
-from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
-from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, SyntheticMask, draw_mask
+from napari_cellseg_ssl.core.scaling import resize_image, resize_labels, working_shape
+from napari_cellseg_ssl.core.synthetic_masks import MaskExample, MaskPrior, draw_mask
 
 LEAST, MOST = 0.03, 0.6
 """Coverages that an estimate can have."""
@@ -44,23 +44,24 @@ def estimate_coverage(greys: Array) -> tuple[float, ...]:
     return tuple(np.clip(shares, LEAST, MOST).round(3).tolist())
 
 
-def preview_masks(
-    image: Array, diameter: float, options: AdganOptions, *, count: int = 1, seed: int = 0
-) -> tuple[SyntheticMask, ...]:
-    """Draw masks as training would, on the grid of an image, to be looked at beside it.
+def example_mask(image: ImageStack, diameter: float, options: AdganOptions, *, seed: int = 0) -> MaskExample:
+    """Draw a mask as training would, on the grid of an image, to be looked at beside it.
 
     Parameters
     ----------
-    image : (C, *S)
-        A frame, or the part of it that is looked at, in its own dtype.
+    image : ImageStack
+        Its first frame counts; a part of an image that is looked at will do.
     diameter : float, px
-        Of its objects.
+        Of its objects, in the plane.
     """
-    shape = image.shape[1:]
-    working = working_shape(shape, options.working_diameter / diameter)
-    normalised = Intensity().normalise(image)
-    crops = np.stack([resize_linear(channel, working) for channel in normalised])[np.newaxis]
+    working = working_shape(image.spatial_shape, options.working_diameter / diameter, image.aspect)
+    normalised = Intensity().normalise(image.frames[0])
+    crops = np.stack([resize_image(channel, working) for channel in normalised])[np.newaxis]
     greys = greys_for(crops, polarity=options.polarity, gamma=options.gamma)
     prior = replace(mask_prior(options, greys(crops)), diameter=diameter)
-    rng = np.random.default_rng(seed)
-    return tuple(draw_mask(prior, shape, rng) for _ in range(count))
+    isotropic = working_shape(image.spatial_shape, 1.0, image.aspect)
+    mask = draw_mask(prior, isotropic, np.random.default_rng(seed)).image
+    smallest, largest = diameter / (1 + prior.spread), diameter * (1 + prior.spread)
+    sizes = f"Objects are {smallest:.0f} to {largest:.0f} px wide"
+    covered = f"cover {np.mean(prior.coverage):.0%}" + ("" if options.coverage else " (estimated)")
+    return MaskExample(resize_labels(mask, image.spatial_shape), f"{sizes} and {covered}.")

@@ -11,10 +11,10 @@ import numpy as np
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
-from napari_cellseg_ssl.core.methods.adgan.greys import greys_of
+from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
 from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor, load_predictor
 from napari_cellseg_ssl.core.methods.adgan.prior import mask_prior
-from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair, draw_mask
+from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, SyntheticPair, draw_mask
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -47,9 +47,16 @@ def synthetic_pairs(
     prior = replace(mask_prior(bundle.train_options), coverage=coverage)
     rng = np.random.default_rng(seed)
     for _ in range(count):
-        mask = draw_mask(prior, shape, rng)
-        drawn = predictor.translate(mask.image[np.newaxis, np.newaxis], MASK, IMAGE)[0, 0]
-        yield SyntheticPair(greys.brightness(drawn), mask.labels)
+        yield draw_pair(predictor, greys, prior, shape, rng)
+
+
+def draw_pair(
+    predictor: AdganPredictor, greys: Greys, prior: MaskPrior, shape: Sequence[int], rng: np.random.Generator
+) -> SyntheticPair:
+    """Draw a mask, and an image for it."""
+    mask = draw_mask(prior, shape, rng)
+    drawn = predictor.translate(mask.image[np.newaxis, np.newaxis], MASK, IMAGE)[0, 0]
+    return SyntheticPair(greys.brightness(drawn), mask.labels, mask.image)
 
 
 def between_image_and_mask(predictor: AdganPredictor, greys: Array, *, steps: int = 11) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from napari_cellseg_ssl.core.methods.adgan.options import (
 )
 from napari_cellseg_ssl.core.methods.adgan.prediction import TAG, AdganPredictor, build
 from napari_cellseg_ssl.core.methods.adgan.prior import LOOKED_AT, mask_prior
-from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE
+from napari_cellseg_ssl.core.methods.adgan.synthesis import COVERAGE, draw_pair
 from napari_cellseg_ssl.core.torch_tools.crops import CropSampler, crop_frames
 from napari_cellseg_ssl.core.torch_tools.steps import Every
 from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder
     from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
+    from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
@@ -50,6 +51,8 @@ CONSTANT = 0.5
 """Share of the work after which the rate falls, in a straight line, to zero."""
 JUDGED_ON = 20210722
 """Seed of the fields to judge on: the same for every run on the same images."""
+DRAWN = 1
+"""Seed of the objects that are shown while training."""
 WIDER, FIELDS = {2: 2, 3: 1}, {2: 12, 3: 4}
 """How many times wider than a crop a field is, and how many there are, by the number of spatial axes."""
 
@@ -169,7 +172,7 @@ def _optimise(learner: Learner, best: BestMoment, run: Run) -> Generator[TrainEv
         if run.fraction(learner.step, options.steps) * MOMENTS >= best.judged + 1:
             yield _judged(learner, best)
         if snapshot.is_due():
-            yield Snapshot(learner.step, predictor_of(learner))
+            yield Snapshot(learner.step, predictor_of(learner), draw=lambda shape: _drawn(learner, shape))
         if checkpoint.is_due():
             yield _checkpoint(learner, best)
     return "completed"
@@ -195,6 +198,12 @@ def predictor_of(learner: Learner) -> AdganPredictor:
         working_diameter=learner.options.working_diameter,
         device=learner.device,
     )
+
+
+def _drawn(learner: Learner, shape: Sequence[int]) -> SyntheticPair:
+    """Draw an image of objects that are always the same, so that one sees how it gets better."""
+    rng = np.random.default_rng(DRAWN)
+    return draw_pair(predictor_of(learner), learner.greys, learner.prior, shape, rng)
 
 
 def _calibrated(learner: Learner, best: BestMoment) -> tuple[AdganSegmentOptions, Mapping[str, float]]:
