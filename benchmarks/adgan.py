@@ -2,7 +2,7 @@
 
     python benchmarks/adgan.py DATA [--sets NAME ...] [--seeds N ...] [--budget SECONDS] [--preset NAME] [--every K]
                                [--option NAME=VALUE ...] [--segment NAME=VALUE ...] [--wall-clock] [--runs FOLDER]
-                               [--pairs COUNT] [--json]
+                               [--pairs COUNT [--images-too]] [--json]
 
 Trains on all images of a set and segments the same images; the movies of one Cell Tracking Challenge set train together
 and are scored apart. Diameters are estimated from the pixels. One thread, and seconds are those of the process, so that
@@ -10,8 +10,8 @@ a busy machine does not count. One row for each moment that the training judged 
 the last row of a set and seed says which moment was chosen, and what it gives. Moments are scored on every
 `--every`-th image, the choice on all of them. `--budget 0` trains for as many steps as the options say, so that
 ablations are compared at equal steps: `--option cycle=0`, `--option aligned=no`, `--option domain_in_encoder=no`.
-`--pairs` also draws so many pairs of images and labels with the model chosen, trains ACTIS' supervised part on them
-alone, and scores that.
+`--pairs` also draws so many pairs of images and labels with the model chosen, trains ACTIS on them for half of the
+budget, and scores that.
 """
 
 import argparse
@@ -86,23 +86,27 @@ def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argpar
             found = segmented(method_id, predictor, how, data.items[part])
             yield {"set": set_name, "seed": seed, **said, **rounded(scored(truths[part], found))}
 
-    clock = Stopwatch(arguments.wall_clock)
-    run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget or None)
     moments: list[dict] = []
-    for event in METHOD.train(data, options, run):
-        if isinstance(event, Snapshot):
-            predictor = event.predictor  # the average itself, which the moment judged
-        if isinstance(event, Validated):
-            since = clock.elapsed()
-            said = {name: round(score, 4) for name, score in event.scores.items()}
-            found = list(rows("adgan", predictor, reading, some, step=event.step, seconds=round(since), **said))
-            moments += found
-            yield from found
-            clock.aside += clock.elapsed() - since
-        if isinstance(event, TrainFinished):
-            bundle = event.bundle
-    if arguments.runs:
-        bundle.save(arguments.runs / f"{name.replace('/', '_')}-seed{seed}")
+    kept = arguments.runs and arguments.runs / f"{name.replace('/', '_')}-seed{seed}"
+    if kept and kept.exists():
+        bundle = ModelBundle.load(kept)
+    else:
+        clock = Stopwatch(arguments.wall_clock)
+        run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget or None)
+        for event in METHOD.train(data, options, run):
+            if isinstance(event, Snapshot):
+                predictor = event.predictor  # the average itself, which the moment judged
+            if isinstance(event, Validated):
+                since = clock.elapsed()
+                said = {name: round(score, 4) for name, score in event.scores.items()}
+                found = list(rows("adgan", predictor, reading, some, step=event.step, seconds=round(since), **said))
+                moments += found
+                yield from found
+                clock.aside += clock.elapsed() - since
+            if isinstance(event, TrainFinished):
+                bundle = event.bundle
+        if kept:
+            bundle.save(kept)
     reading = with_values(bundle.segment_options, settings)
     chosen = {
         "chosen_step": bundle.provenance.scores["chosen_step"],
@@ -113,23 +117,24 @@ def measure(name: str, sets: Sequence[LabelledSet], seed: int, arguments: argpar
     for row, (set_name, part) in zip(final, whole, strict=True):
         of_set = [moment for moment in moments if moment["set"] == set_name]
         simple = scored(truths[part], classical(TrainingSet(data.items[part])))
+        if of_set:
+            row["chosen_moment_f1"] = next(one["f1_50"] for one in of_set if one["step"] == chosen["chosen_step"])
+            row |= {f"best_moment_{score}": max(one[score] for one in of_set) for score in ("f1_50", "dice")}
         yield {
             **row,
-            "of_moments": {
-                "chosen_f1": next(one["f1_50"] for one in of_set if one["step"] == chosen["chosen_step"]),
-                "best_f1": max(one["f1_50"] for one in of_set),
-                "best_dice": max(one["dice"] for one in of_set),
-            },
             "classical_f1": round(simple["f1_50"], 4),
             "classical_dice": round(simple["dice"], 4),
         }
     if arguments.pairs:
-        student = taught_by_pairs(bundle, seed, arguments)
-        yield from rows("actis", get_method("actis").predictor(student, "cpu"), student.segment_options, pairs=True)
+        student = taught_by_pairs(bundle, data.items if arguments.images_too else (), seed, arguments)
+        taught = {"pairs": arguments.pairs, "images_too": arguments.images_too, "steps": student.provenance.steps}
+        yield from rows("actis", get_method("actis").predictor(student, "cpu"), student.segment_options, **taught)
 
 
-def taught_by_pairs(bundle: ModelBundle, seed: int, arguments: argparse.Namespace) -> ModelBundle:
-    """Train ACTIS' supervised part on drawn images alone."""
+def taught_by_pairs(
+    bundle: ModelBundle, images: Sequence[TrainingItem], seed: int, arguments: argparse.Namespace
+) -> ModelBundle:
+    """Train ACTIS on drawn images, perhaps also on the real ones, of which nothing is known."""
     method, diameter = get_method("actis"), bundle.train_options.working_diameter
     items = [
         TrainingItem(
@@ -141,7 +146,7 @@ def taught_by_pairs(bundle: ModelBundle, seed: int, arguments: argparse.Namespac
     ]
     clock = Stopwatch(arguments.wall_clock)
     run = Run(seed=seed, elapsed=clock.elapsed, time_budget=arguments.budget / 2 or None)
-    events = method.train(TrainingSet(tuple(items)), method.info.preset(), run)
+    events = method.train(TrainingSet((*items, *images)), method.info.preset(), run)
     return last_of(events, TrainFinished).bundle
 
 
@@ -156,8 +161,9 @@ def main() -> None:
     parser.add_argument("--segment", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--every", type=int, default=1, help="score moments on every K-th image only")
     parser.add_argument("--pairs", type=int, default=0, help="pairs to draw and to train ACTIS on")
+    parser.add_argument("--images-too", action="store_true", help="ACTIS also learns from the images, unlabelled")
     parser.add_argument("--wall-clock", action="store_true", help="count the wall's seconds instead of the process's")
-    parser.add_argument("--runs", type=Path, help="keep the runs there")
+    parser.add_argument("--runs", type=Path, help="keep the runs there, and use those that are there")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     import torch

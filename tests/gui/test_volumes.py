@@ -45,7 +45,7 @@ def test_a_stack_becomes_a_volume_by_one_choice_and_is_segmented_in_space(stack)
     assert stack.controller.choices.shown_diameter == pytest.approx(14, abs=2.5)
 
     stack.click("segment")
-    stack.wait(lambda: stack.status.endswith("cells."))
+    stack.wait(lambda: stack.status.split()[0].isdigit() and stack.status.endswith("cells."))
 
     image = stack.viewer.layers["stack"]
     instances = find_layer(stack.viewer, image, "instances")
@@ -62,7 +62,7 @@ def test_slices_are_segmented_one_by_one_when_they_are_said_to_be_slices(stack):
     assert stack.controller.choices.source().read().frames.shape == (12, 1, 45, 45)
 
     stack.click("segment")
-    stack.wait(lambda: stack.status.endswith("cells."))
+    stack.wait(lambda: stack.status.split()[0].isdigit() and stack.status.endswith("cells."))
 
     assert int(stack.status.split()[0]) > 4
     assert find_layer(stack.viewer, stack.viewer.layers["stack"], "instances").data.shape == (12, 45, 45)
