@@ -13,7 +13,6 @@ from napari_cellseg_ssl.core.methods.adgan.pool import SIZE, ReplayPool
 from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor
 from napari_cellseg_ssl.core.methods.adgan.prior import estimate_coverage
 from napari_cellseg_ssl.core.methods.adgan.segmentation import segment_frame
-from napari_cellseg_ssl.core.methods.adgan.synthesis import between_image_and_mask
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder, adaptive_norm
 from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
@@ -277,14 +276,35 @@ def test_nothing_is_found_in_empty_fields():
 
 
 def test_an_image_becomes_its_mask_by_degrees():
-    greys = 2 * photographed(cells().labels)[np.newaxis] - 1
-    one = predictor()
+    image = photographed(cells().labels)
+    one, nowhere = predictor(), np.zeros((1, 2), int)
+    greys = np.clip(2 * image[np.newaxis] - 1, -1, 1)
 
-    between = between_image_and_mask(one, greys, steps=3)
+    between = [one.towards(tau)(image[np.newaxis], nowhere)["translated-mask"] for tau in (0, 0.5, 1)]
 
     np.testing.assert_allclose(between[0], one.translate(greys, IMAGE, IMAGE), atol=1e-6)
     np.testing.assert_allclose(between[2], one.translate(greys, IMAGE, MASK), atol=1e-6)
     assert np.abs(between[1] - between[0]).max() > 1e-3
+
+
+def test_on_the_way_to_a_mask_the_statistics_of_the_field_are_those_of_the_way():
+    image, nowhere = photographed(cells().labels), np.zeros((1, 2), int)
+    half = predictor().towards(0.5)
+
+    informed = half.for_field(image)(image[np.newaxis], nowhere)["translated-mask"]
+
+    # 0.2 and more with those of the way to the mask
+    assert np.abs(informed - half(image[np.newaxis], nowhere)["translated-mask"]).mean() < 0.02
+
+
+def test_an_empty_field_fades_into_an_empty_mask():
+    noise = np.random.default_rng(0).normal(0.5, 0.2, (1, 96, 96)).astype(np.float32)
+    one = predictor()
+
+    faded = one.towards(0.5).for_field(noise)(noise[np.newaxis], np.zeros((1, 2), int))["translated-mask"]
+
+    greys = np.clip(2 * noise[np.newaxis] - 1, -1, 1)
+    np.testing.assert_allclose(faded, (greys - 1) / 2, atol=1e-6)
 
 
 # --- instances -------------------------------------------------------------------------------------------------------

@@ -3,14 +3,14 @@ import pytest
 import tifffile
 
 from drawings import disks, picture
+from drawn import TINY, trained
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import TrainFinished, last_of
+from napari_cellseg_ssl.core.events import last_of
 from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.adgan import training
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 from napari_cellseg_ssl.tasks import (
     Control,
     FileWritten,
@@ -22,21 +22,12 @@ from napari_cellseg_ssl.tasks import (
     synthesise,
     train,
 )
-
-TINY = {"steps": 1, "width": 4, "blocks": 1, "crop": 32, "batch": 1}
-
-
-def trained(method_id):
-    image = ImageStack.from_array(picture(disks()), name="disks")
-    data = TrainingSet((TrainingItem(image=image, diameter=11.0),))
-    method = get_method(method_id)
-    options = with_values(method.info.preset(), TINY if method_id == "adgan" else {})
-    return last_of(method.train(data, options, Run()), TrainFinished).bundle
+from napari_cellseg_ssl.tasks.synthesis import can_draw, draw_pairs, drawn_diameter
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    return trained("adgan")
+    return trained()
 
 
 def written(request, control=None):
@@ -102,3 +93,36 @@ def test_models_that_cannot_draw_are_refused(tmp_path):
 def test_images_with_other_axes_are_refused(bundle, tmp_path):
     with pytest.raises(WrongImage, match="2D images, not 3D"):
         written(SynthesisRequest(bundle=bundle, folder=tmp_path, shape=(16, 32, 32)))
+
+
+def test_images_get_as_many_channels_as_are_asked_for(bundle, tmp_path):
+    image, labels = written(SynthesisRequest(bundle=bundle, folder=tmp_path, shape=(32, 40), count=1, channels=3))
+
+    pixels = tifffile.imread(image)
+    assert pixels.shape == (3, 32, 40)
+    assert np.array_equal(pixels[0], pixels[2])
+    assert tifffile.imread(labels).shape == (32, 40)
+
+
+def test_images_without_pixels_are_refused(bundle):
+    with pytest.raises(WrongImage, match="no pixels"):
+        list(draw_pairs(bundle, (0, 64)))
+
+
+def test_the_same_seed_draws_the_same_pairs_and_objects_have_the_size_that_is_said(bundle):
+    pairs, again, others = (
+        [one for one in draw_pairs(bundle, (128, 128), count=2, seed=seed) if isinstance(one, SyntheticPair)]
+        for seed in (1, 1, 2)
+    )
+
+    assert np.array_equal(pairs[1].image, again[1].image)
+    assert not np.array_equal(pairs[0].labels, pairs[1].labels)
+    assert not np.array_equal(pairs[0].labels, others[0].labels)
+    areas = np.bincount(np.concatenate([pair.labels.ravel() for pair in pairs]))[1:]
+    assert 2 * np.sqrt(np.median(areas[areas > 0]) / 2 / np.pi) == pytest.approx(drawn_diameter(bundle), rel=0.5)
+
+
+def test_only_models_that_can_draw_are_said_to(bundle):
+    assert can_draw(bundle)
+    assert not can_draw(trained("classical"))
+    assert not can_draw(None)

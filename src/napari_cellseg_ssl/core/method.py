@@ -148,6 +148,15 @@ class NeedsField(Protocol):
 
 
 @runtime_checkable
+class Interpolates(Protocol):
+    """A predictor that can stop on the way from an image to its mask."""
+
+    def towards(self, tau: float) -> Predictor:
+        """Return a predictor whose first map is the image as the network sees it at 0, its mask at 1."""
+        ...
+
+
+@runtime_checkable
 class Reconstructs(Protocol):
     """A predictor that can show what it has understood of an image."""
 

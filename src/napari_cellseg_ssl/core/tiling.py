@@ -94,14 +94,11 @@ def predict_tiled(
     scale = 1.0 if predictor.working_diameter is None else predictor.working_diameter / diameter
     shape = working_shape(image.spatial_shape, scale, image.aspect)
     tile = tile or TILE[len(shape)]
-    resize = resize_linear if predictor.working_diameter is None else resize_image  # as it was trained, if it was
     arrays = _empty_maps(len(image.frames), shape, specs, image.name)
     pads = padding(shape, halo=predictor.halo, multiple_of=predictor.multiple_of)
     done = 0
     for index, source in enumerate(image.frames):
-        limits = intensity.limits(source)
-        working = np.stack([resize(channel, shape) for channel in source])
-        field = intensity.normalise(working, limits)
+        field = field_of(source, shape, predictor, intensity)
         for_tiles = predictor.for_field(field) if isinstance(predictor, NeedsField) else predictor
         frame = reflect_pad(field, pads)
         tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
@@ -132,6 +129,13 @@ def predict_tiled(
             aspect=image.aspect,
         )
     )
+
+
+def field_of(source: Array, shape: Sequence[int], predictor: Predictor, intensity: Intensity) -> Array:
+    """Bring a frame (C, *S) to the working scale, normalised by its own statistics -> (C, *shape) float32."""
+    resize = resize_linear if predictor.working_diameter is None else resize_image  # as it was trained, if it was
+    working = np.stack([resize(channel, shape) for channel in source])
+    return intensity.normalise(working, intensity.limits(source))
 
 
 def is_out_of_memory(problem: BaseException) -> bool:

@@ -3,9 +3,11 @@
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Preview, Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.export import export
+from napari_cellseg_ssl.tasks.interpolation import InterpolationReady, interpolate
 from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
 from napari_cellseg_ssl.tasks.requests import (
     ExportRequest,
+    InterpolationRequest,
     PredictRequest,
     PreviewWindow,
     SegmentRequest,
@@ -21,6 +23,8 @@ __all__ = [
     "Control",
     "ExportRequest",
     "FileWritten",
+    "InterpolationReady",
+    "InterpolationRequest",
     "LabelsReady",
     "PredictRequest",
     "Preview",
@@ -34,6 +38,7 @@ __all__ = [
     "TuneRequest",
     "example_mask",
     "export",
+    "interpolate",
     "predict",
     "segment",
     "segment_image",

@@ -45,7 +45,7 @@ def predict(request: PredictRequest, control: Control | None = None) -> Iterator
     """
     control = control or Control()
     with guarded("Prediction"):
-        job = _Job(request)
+        job = PredictionJob(request)
         yield from job.notes
         job.refuse_if_too_large()
         yield from predict_tiled(
@@ -91,7 +91,7 @@ def segment_image(
     control = control or Control()
     options = request.bundle.segment_options if options is None else options
     with guarded("Segmentation"):
-        job = _Job(request)
+        job = PredictionJob(request)
         yield from job.notes
         image = request.image
         labels = _empty_labels(image) if into is None else into
@@ -115,7 +115,7 @@ def segment_image(
         yield LabelsReady(labels, options, job.diameter)
 
 
-class _Job:
+class PredictionJob:
     """A model on a device, an image that fits it, and the size of its objects."""
 
     def __init__(self, request: PredictRequest) -> None:

@@ -45,6 +45,8 @@ class TrainRequest:
         A record of the method's training options; None takes those of the preset.
     one_size : bool
         Whether a diameter that is given holds for all images, or only for the first; then the others are estimated.
+    known_diameters : tuple of float or None
+        One per image, or empty: the size of objects in source px where it is known of an image for certain.
     preset : str
         Name of the preset, "" for the method's first.
     time_budget : float, optional
@@ -69,6 +71,7 @@ class TrainRequest:
     preset: str = ""
     object_diameter: Diameter = "auto"
     one_size: bool = True
+    known_diameters: tuple[float | None, ...] = ()
     device: str = "auto"
     seed: int = 0
     time_budget: float | None = None
@@ -89,6 +92,24 @@ class PredictRequest:
     object_diameter: Diameter | None = None
     device: str = "auto"
     threads: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolationRequest(PredictRequest):
+    """Show by degrees how a model turns an image into its mask.
+
+    Parameters
+    ----------
+    frame : int
+    region : tuple of slice
+        Part of the frame, along each axis of S; empty for all of it.
+    steps : int
+        From the image to the mask, both included.
+    """
+
+    frame: int = 0
+    region: tuple[slice, ...] = ()
+    steps: int = 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +184,15 @@ class SynthesisRequest:
         Gets "images" and "labels", with files of the same names.
     shape : tuple of int
         (Y, X) or (Z, Y, X), px.
+    channels : int, optional
+        Of the images, all alike: a model knows one brightness only. None for as many as it was trained on.
     """
 
     bundle: ModelBundle
     folder: Path
     shape: tuple[int, ...] = (256, 256)
     count: int = 50
+    channels: int | None = None
     seed: int = 0
     device: str = "auto"
+    threads: int | None = None

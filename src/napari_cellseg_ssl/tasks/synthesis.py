@@ -1,16 +1,17 @@
-"""What a method draws by itself: masks to look at before it learns, and pairs that others train on."""
+"""What a method draws by itself: masks to look at before it learns, and pairs, as arrays and as files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.method import DrawsImages, DrawsMasks
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.synthetic_masks import MaskExample
+from napari_cellseg_ssl.core.synthetic_masks import MaskExample, SyntheticPair
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import FileWritten
@@ -45,6 +46,57 @@ def example_mask(
     return method.example_mask(cut_out(image, window.frame, window.region), diameter, options)
 
 
+def can_draw(bundle: ModelBundle | None) -> bool:
+    """Whether a model can draw images of objects that it invents."""
+    return bundle is not None and isinstance(get_method(bundle.method_id), DrawsImages)
+
+
+def drawn_diameter(bundle: ModelBundle) -> float:
+    """Diameter of a typical object, px, in the images that a model draws."""
+    return float(bundle.train_options.working_diameter)
+
+
+def draw_pairs(
+    bundle: ModelBundle,
+    shape: Sequence[int],
+    *,
+    count: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Iterator[Note | SyntheticPair]:
+    """Draw images and their objects.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (Y, X) or (Z, Y, X), px.
+
+    Yields
+    ------
+    Note, then `SyntheticPair` `count` times
+
+    Raises
+    ------
+    WrongRun
+        If the model cannot draw.
+    WrongImage
+        If it draws images with other axes, or of more than no pixels.
+    """
+    method = get_method(bundle.method_id)
+    if not isinstance(method, DrawsImages):
+        raise WrongRun(f"Model '{bundle.name}' of {method.info.title} cannot draw images.", "Choose a run of AD-GAN.")
+    ndim = bundle.architecture.get("spatial_ndim")
+    if ndim != len(shape):
+        raise WrongImage(f"Model '{bundle.name}' draws {ndim}D images, not {len(shape)}D ones.")
+    if min(shape) < 1:
+        raise WrongImage(f"An image of shape {tuple(shape)} has no pixels.", "Give the length of each side, px.")
+    with guarded("Drawing"):
+        chosen = device_for(method.info, device, threads)
+        yield Note(f"Device: {chosen.why}.")
+        yield from method.synthetic_pairs(bundle, shape, count=count, seed=seed, device=chosen.name)
+
+
 def synthesise(request: SynthesisRequest, control: Control | None = None) -> Iterator[FileWritten | Note]:
     """Draw pairs and write them, images as uint16; a stop ends it after the current pair.
 
@@ -59,30 +111,36 @@ def synthesise(request: SynthesisRequest, control: Control | None = None) -> Ite
     WrongImage
         If it draws images with other axes, or a file cannot be written.
     """
-    control = control or Control()
-    bundle = request.bundle
-    method = get_method(bundle.method_id)
-    if not isinstance(method, DrawsImages):
-        raise WrongRun(f"Model '{bundle.name}' of {method.info.title} cannot draw images.", "Choose a run of AD-GAN.")
-    ndim = bundle.architecture.get("spatial_ndim")
-    if ndim != len(request.shape):
-        raise WrongImage(f"Model '{bundle.name}' draws {ndim}D images, not {len(request.shape)}D ones.")
-    axes = "ZYX"[-len(request.shape) :]
-    folders = [request.folder / name for name in ("images", "labels")]
-    with guarded("Drawing"):
-        device = device_for(method.info, request.device, None)
-        yield Note(f"Device: {device.why}.")
-        pairs = method.synthetic_pairs(
-            bundle, request.shape, count=request.count, seed=request.seed, device=device.name
-        )
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-        for number, pair in enumerate(pairs, start=1):
-            image = np.round(pair.image * WHITE).astype(np.uint16)
-            labels = pair.labels.astype(label_dtype(pair.labels))
-            for folder, array in zip(folders, (image, labels), strict=True):
-                file = folder / f"synthetic_{number:04d}.tif"
-                write_tiff(file, array, axes)
-                yield FileWritten(file)
-            if control.should_stop():
-                return
+    control, number = control or Control(), 0
+    drawn = draw_pairs(
+        request.bundle,
+        request.shape,
+        count=request.count,
+        seed=request.seed,
+        device=request.device,
+        threads=request.threads,
+    )
+    for event in drawn:
+        if isinstance(event, Note):
+            yield event
+            continue
+        number += 1
+        for folder, array, axes in _files_of(event, request):
+            file = request.folder / folder / f"synthetic_{number:04d}.tif"
+            write_tiff(file, array, axes)
+            yield FileWritten(file)
+        if control.should_stop():
+            return
+
+
+def _files_of(pair: SyntheticPair, request: SynthesisRequest) -> Iterator[tuple[str, Array, str]]:
+    """Yield folder, pixels and axes of an image and of its labels."""
+    space = "ZYX"[-len(request.shape) :]
+    n_channels = request.channels or int(request.bundle.architecture.get("in_channels", 1))  # type: ignore[arg-type]
+    image = np.round(pair.image * WHITE).astype(np.uint16)
+    if n_channels == 1:
+        yield "images", image, space
+    else:
+        axes = space.replace("YX", "CYX")
+        yield "images", np.stack([image] * n_channels, axis=axes.index("C")), axes
+    yield "labels", pair.labels.astype(label_dtype(pair.labels)), space

@@ -48,8 +48,10 @@ class AdganPredictor:
         Of every normalisation in turn, for the field that the crops are from; by default each crop's own.
     is_empty : bool
         The field shows nothing but noise, which the normalisations would blow up into objects.
-    reconstructs : bool
-        Whether the image, drawn again by the network, is a map too.
+    target : float
+        What is predicted: 0 is the image again, 1 the mask, between them a mixture.
+    again : AdganPredictor, optional
+        Predicts the image again, as one map more.
     """
 
     def __init__(
@@ -61,38 +63,51 @@ class AdganPredictor:
         device: str,
         moments: list[tuple[Tensor, Tensor]] | None = None,
         is_empty: bool = False,
-        reconstructs: bool = False,
+        target: float = MASK,
+        again: AdganPredictor | None = None,
     ) -> None:
         from napari_cellseg_ssl.core.nets.adaptive_autoencoder import MULTIPLE
 
         self._net, self._greys, self._device = net, greys, device
-        self._moments, self._is_empty, self._reconstructs = moments, is_empty, reconstructs
+        self._moments, self._is_empty, self._target, self._again = moments, is_empty, target, again
         self.halo = net.reach + -net.reach % MULTIPLE
         self.multiple_of = MULTIPLE
         self.working_diameter: float | None = working_diameter
 
     def for_field(self, field: Array) -> AdganPredictor:
         """Return a predictor for the tiles of a normalised field (C, *S)."""
+        again = None if self._again is None else self._again.for_field(field)
         if is_only_noise(field, self.working_diameter or 1.0):
-            return self._with(is_empty=True)
+            return self._with(is_empty=True, again=again)
         found: list[tuple[Tensor, Tensor]] = []
         self._translate(
-            self._greys(representative_parts(field)), IMAGE, MASK, lambda features: _measured(features, found)
+            self._greys(representative_parts(field)), IMAGE, self._target, lambda features: _measured(features, found)
         )
-        return self._with(moments=found)
+        return self._with(moments=found, again=again)
+
+    def towards(self, tau: float) -> AdganPredictor:
+        """Return a predictor of what lies between images and masks: the decoder is told (1 − τ) image + τ mask.
+
+        See section 5.5 of the paper. It has to look at a field anew, for its normalisations find something else.
+        """
+        return self._with(target=float(tau), moments=None, again=None)
 
     def __call__(self, crops: Array, origins: Array) -> Mapping[str, Array]:
         """Translate images (B, C, *S) into masks, {"translated-mask": (B, 1, *S)} between -1 and 1."""
         greys = self._greys(crops)
-        mask = np.full_like(greys, NOTHING) if self._is_empty else self.translate(greys, IMAGE, MASK)
-        maps = {"translated-mask": mask, "intensity": (greys + 1) / 2}
-        if self._reconstructs:
-            maps[RECONSTRUCTION.name] = self._greys.brightness(self.translate(greys, IMAGE, IMAGE))
+        if self._is_empty:
+            translated = (1 - self._target) * greys + self._target * np.full_like(greys, NOTHING)
+        else:
+            translated = self.translate(greys, IMAGE, self._target)
+        maps = {"translated-mask": translated, "intensity": (greys + 1) / 2}
+        if self._again is not None:
+            drawn = self._again(crops, origins)["translated-mask"]
+            maps[RECONSTRUCTION.name] = self._greys.brightness(drawn)
         return maps
 
     def reconstructing(self) -> AdganPredictor:
         """Return a predictor of one map more; see `Reconstructs`."""
-        return self._with(reconstructs=True)
+        return self._with(again=self.towards(IMAGE))
 
     def translate(self, greys: Array, source: float, target: float) -> Array:
         """Translate (B, 1, *S) between -1 and 1 from one domain to another; 0 is image, 1 mask, between them a mixture.
@@ -115,11 +130,15 @@ class AdganPredictor:
         return translated[(slice(None), slice(None), *(slice(0, size) for size in greys.shape[2:]))]
 
     def _with(self, **changes: Any) -> AdganPredictor:
-        state = {"moments": self._moments, "is_empty": self._is_empty, "reconstructs": self._reconstructs}
-        working_diameter = self.working_diameter or 1.0
-        return AdganPredictor(
-            self._net, self._greys, working_diameter=working_diameter, device=self._device, **{**state, **changes}
-        )
+        state: dict[str, Any] = {
+            "working_diameter": self.working_diameter or 1.0,
+            "device": self._device,
+            "moments": self._moments,
+            "is_empty": self._is_empty,
+            "target": self._target,
+            "again": self._again,
+        }
+        return AdganPredictor(self._net, self._greys, **{**state, **changes})
 
 
 def representative_parts(field: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What else the one network can do: images for drawn masks, and all that lies between an image and its mask."""
+"""What else the one network can do: images for drawn masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
 from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor, load_predictor
@@ -57,11 +56,3 @@ def draw_pair(
     mask = draw_mask(prior, shape, rng)
     drawn = predictor.translate(mask.image[np.newaxis, np.newaxis], MASK, IMAGE)[0, 0]
     return SyntheticPair(greys.brightness(drawn), mask.labels, mask.image)
-
-
-def between_image_and_mask(predictor: AdganPredictor, greys: Array, *, steps: int = 11) -> Array:
-    """Translate images (B, 1, *S) by degrees, from themselves to their masks, (steps, B, 1, *S) (section 5.5).
-
-    The decoder is told (1 − τ) image + τ mask, with τ from 0 to 1.
-    """
-    return np.stack([predictor.translate(greys, IMAGE, tau) for tau in np.linspace(0, 1, steps).tolist()])
