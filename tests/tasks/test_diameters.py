@@ -6,7 +6,7 @@ import pytest
 from drawings import disks, picture
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.tasks.diameters import resolve_diameters
+from napari_cellseg_ssl.tasks.diameters import resolve_diameters, resolve_unknown
 
 
 def image(radius=7, n_frames=1, **kwargs):
@@ -49,3 +49,16 @@ def test_a_diameter_of_the_first_image_is_not_that_of_the_others():
     assert diameters == pytest.approx([20, 10.5, 18.5], rel=0.2)
     assert "as given" in sentence
     assert "estimated for each image" in sentence
+
+
+def test_known_sizes_go_before_estimates_and_before_what_is_said_of_the_first_image():
+    images = [image(9), image(5), image(5)]
+
+    diameters, sentence = resolve_unknown(images, 20, (None, 14.0, None), one_size=False)
+
+    assert diameters == [20, 14, pytest.approx(10, abs=2)]
+    assert "20.0 px, as given" in sentence
+    assert "14.0 px, known, in 1 images" in sentence
+    assert resolve_unknown(images, 20, (14.0, None, None), one_size=False)[0][1] == pytest.approx(10, abs=2)
+    assert resolve_unknown(images[:2], "auto", (14.0, 12.0))[0] == [14, 12]
+    assert resolve_unknown(images, 20, (None, None, None))[0] == [20, 20, 20]

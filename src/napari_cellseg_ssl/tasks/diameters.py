@@ -48,6 +48,23 @@ def resolve_diameters(
     return diameters, _sentence(diameters, estimates)
 
 
+def resolve_unknown(
+    images: Sequence[ImageStack], wanted: Diameter, known: Sequence[float | None], *, one_size: bool = True
+) -> tuple[list[float], str]:
+    """Find the diameters that are not known yet, as `resolve_diameters` does, and say in a sentence what is used."""
+    if not any(known):
+        return resolve_diameters(images, wanted, one_size=one_size)
+    unknown = [image for image, size in zip(images, known, strict=True) if size is None]
+    if known[0] is not None and not one_size:
+        wanted = "auto"  # what is wanted is said of the first image
+    found, how = resolve_diameters(unknown, wanted, one_size=one_size) if unknown else ([], "")
+    rest = iter(found)
+    sizes = [size for size in known if size is not None]
+    low, high = f"{min(sizes):.1f}", f"{max(sizes):.1f}"
+    is_told = f"{low if low == high else f'{low} to {high}'} px, known, in {len(sizes)} images."
+    return [next(rest) if size is None else size for size in known], f"{how} Object diameter {is_told}".strip()
+
+
 def resolve_diameter(image: ImageStack, wanted: Diameter) -> float:
     """Find the diameter of one image's objects; see `resolve_diameters`."""
     return resolve_diameters([image], wanted)[0][0]

@@ -46,6 +46,8 @@ class Example:
     read: ReadImage
     painted: ReadPainting | None = None
     found: ReadPainting | None = None
+    diameter: float | None = None
+    """Of its objects in source px, where it is known for certain."""
 
     def annotation(self) -> Annotation | None:
         """Decode what is painted; None where that is nothing."""
@@ -97,6 +99,7 @@ def learn(examples: Sequence[Example], request: TrainRequest, control: Control) 
         annotations=tuple(example.annotation() for example in examples),
         pseudo_labels=tuple(example.found and example.found() for example in examples),
         one_size=False,
+        known_diameters=tuple(example.diameter for example in examples),
     )
     image = images[0]
     reference = yield from _reference(image, request.object_diameter, control)
@@ -196,7 +199,7 @@ def search(
         note, one = example.annotation(), maps if number == 0 else None
         if note is not None and number > 0:
             yield Began("predicting", can_pause=True)
-            one = yield from maps_among(model, example.read(), number, len(examples), control)
+            one = yield from maps_among(model, example, example.read(), number, len(examples), control)
         if control.should_stop():
             return
         if note is not None and one is not None:
@@ -218,13 +221,13 @@ def search(
 
 
 def maps_among(
-    model: Model, image: ImageStack, number: int, total: int, control: Control
+    model: Model, example: Example, image: ImageStack, number: int, total: int, control: Control
 ) -> Generator[object, None, PredictionMaps | None]:
-    """Predict one image of several; None where it does not fit into memory, and after a stop.
+    """Predict the image of one example of several; None where it does not fit into memory, and after a stop.
 
     A diameter that the user gave is that of the first image.
     """
-    request = (model if number == 0 else replace(model, diameter=None)).on(image)
+    request = (model if number == 0 else replace(model, diameter=example.diameter)).on(image)
     try:
         for event in predict(request, control):
             match event:

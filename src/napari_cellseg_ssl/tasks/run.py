@@ -17,7 +17,7 @@ from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.volumes import require_depth, spatial_ndim
 from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.diameters import resolve_diameters
+from napari_cellseg_ssl.tasks.diameters import resolve_unknown
 from napari_cellseg_ssl.tasks.events import RunEvent
 from napari_cellseg_ssl.tasks.guard import closed_after, forget, guarded, release_memory
 from napari_cellseg_ssl.tasks.pacing import thin
@@ -170,7 +170,8 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
     problems = unsized.problems(info)
     if problems:
         raise problems[0]
-    diameters, sizes = resolve_diameters(request.images, settings.object_diameter, one_size=request.one_size)
+    told = request.known_diameters or (None,) * len(request.images)
+    diameters, sizes = resolve_unknown(request.images, settings.object_diameter, told, one_size=request.one_size)
     for image, diameter in zip(request.images, diameters, strict=True):
         require_depth(image, diameter)
     if any(found):

@@ -19,11 +19,15 @@ from napari_cellseg_ssl.tasks.files import (
 
 @dataclass(frozen=True)
 class TrainingFile:
-    """An image file as it was read, and what is known of it."""
+    """An image file as it was read, and what is known of it.
+
+    `diameter` is that of its objects in px, for an image that was drawn with objects of a known size.
+    """
 
     path: Path
     image: ImageStack
     annotation: Annotation | None = None
+    diameter: float | None = None
 
     def sliced(self) -> "TrainingFile":
         """Return the file with the slices of its volumes as frames."""
@@ -43,6 +47,20 @@ def read_training_files(paths: Iterable[Path]) -> tuple[TrainingFile, ...]:
         If one of them cannot be read; then none is taken.
     """
     return tuple(TrainingFile(path, read_image(path)) for path in find_files(paths))
+
+
+def read_drawn_pairs(images: Sequence[Path], labels: Sequence[Path], diameter: float) -> tuple[TrainingFile, ...]:
+    """Read drawn images and all their objects, which have a known size in px; labels pair by their places.
+
+    Raises
+    ------
+    WrongImage, WrongAnnotation
+        If one of them cannot be read.
+    """
+    files = read_training_files(images)
+    pairs = zip(files, labels, strict=True)
+    notes = [Annotation.from_dense(read_labels(path, file.image)) for file, path in pairs]
+    return tuple(replace(file, annotation=note, diameter=diameter) for file, note in zip(files, notes, strict=True))
 
 
 def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFile, ...]:

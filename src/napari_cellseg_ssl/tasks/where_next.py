@@ -44,7 +44,7 @@ def where_next(
     painted: list[int] = []
     for number, example in enumerate(examples):
         image = example.read()
-        maps = yield from maps_among(model, image, number, len(examples), control)
+        maps = yield from maps_among(model, example, image, number, len(examples), control)
         if control.should_stop():
             return
         note = example.annotation()
