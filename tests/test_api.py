@@ -6,6 +6,7 @@ import tifffile
 
 import napari_cellseg_ssl as cs
 from drawings import disks, painting, picture
+from drawn import trained
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Note, Step
 from napari_cellseg_ssl.core.images import ImageStack
@@ -151,3 +152,31 @@ def test_pseudo_labels_of_another_image_are_refused(cells):
             pseudo_labels=[cells],
             object_diameter=10.0,
         )
+
+
+def test_a_model_draws_pairs_as_arrays():
+    pairs = cs.synthesise(trained(), (48, 64), count=2, seed=3)
+
+    assert len(pairs) == 2
+    image, labels = pairs[0]
+    assert (image.shape, image.dtype, labels.shape, labels.dtype) == ((48, 64), np.float32, (48, 64), np.int32)
+    assert 0 <= image.min() < image.max() <= 1
+    assert labels.max() > 1
+    with pytest.raises(WrongImage, match="2D images, not 3D"):
+        cs.synthesise(trained(), (8, 48, 64))
+    with pytest.raises(WrongRun, match="cannot draw"):
+        cs.synthesise(trained("classical"), (48, 64))
+
+
+def test_an_image_becomes_its_mask_in_as_many_steps_as_asked_for(cells, tmp_path):
+    model = trained()
+    model.save(tmp_path / "run")
+
+    steps = cs.interpolate(tmp_path / "run", picture(cells), object_diameter=11.0)
+
+    mask = cs.predict(model, picture(cells), object_diameter=11.0).to_source("translated-mask")[0, 0]
+    assert steps.shape == (11, 64, 64)
+    np.testing.assert_allclose(steps[-1], mask, atol=0.02)
+    movie = cs.interpolate(model, np.stack([picture(cells)] * 2), steps=3, object_diameter=11.0)
+    assert movie.shape == (3, 2, 64, 64)
+    np.testing.assert_allclose(movie[-1, 1], mask, atol=0.02)

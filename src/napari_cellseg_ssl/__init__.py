@@ -10,13 +10,27 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl import core as core
     from napari_cellseg_ssl import tasks as tasks
     from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
+    from napari_cellseg_ssl.api_drawing import interpolate, synthesise
     from napari_cellseg_ssl.core.bundle import ModelBundle
 
 __version__ = "0.1.0"
-__all__ = ["train", "predict", "segment", "score", "load_run", "methods", "ModelBundle", "tasks", "core"]
+__all__ = [
+    "train",
+    "predict",
+    "segment",
+    "score",
+    "synthesise",
+    "interpolate",
+    "load_run",
+    "methods",
+    "ModelBundle",
+    "tasks",
+    "core",
+]
 
 _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
+    **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
     "ModelBundle": "napari_cellseg_ssl.core.bundle",
 }
 

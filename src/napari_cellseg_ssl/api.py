@@ -154,9 +154,9 @@ def predict(
     spacing: Sequence[float] | None = None,
 ) -> PredictionMaps:
     """Run a model's network over an image; the maps can be segmented again and again."""
-    bundle = _bundle(model)
+    bundle = opened(model)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
-    request = _predict_request(bundle, image, reading, object_diameter, device)
+    request = predict_request(bundle, image, reading, object_diameter, device)
     return last_of(predict_events(request), MapsReady).maps
 
 
@@ -186,14 +186,14 @@ def segment(
     (N, *S) or (*S) int32
         With a sample axis where the image has one.
     """
-    bundle = _bundle(model)
+    bundle = opened(model)
     settings = with_values(bundle.segment_options, options or {})
     if isinstance(image, PredictionMaps):
         events = segment_events(SegmentRequest(method_id=bundle.method_id, maps=image, options=settings))
         labels = last_of(events, LabelsReady).labels
         return labels[0] if len(labels) == 1 else labels
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
-    request = _predict_request(bundle, image, reading, object_diameter, device)
+    request = predict_request(bundle, image, reading, object_diameter, device)
     labels = last_of(segment_image(request, settings), LabelsReady).labels
     return request.image.to_source(labels)
 
@@ -285,13 +285,15 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _bundle(model: str | Path | ModelBundle) -> ModelBundle:
+def opened(model: str | Path | ModelBundle) -> ModelBundle:
+    """Return a model, read from its folder where it is not there yet."""
     return model if isinstance(model, ModelBundle) else load_run(model)
 
 
-def _predict_request(
+def predict_request(
     bundle: ModelBundle, image: Picture, reading: Reading, object_diameter: Diameter | None, device: str
 ) -> PredictRequest:
+    """Ask for the maps of an image of any kind."""
     stack = _stack(image, reading, 0)
     return PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
 
