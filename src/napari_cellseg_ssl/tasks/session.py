@@ -67,6 +67,7 @@ DOING: Mapping[str, str] = {
     "opening": "Opening the run",
     "comparing": "Comparing two versions",
     "searching": "Searching for fields worth painting",
+    "drawing": "Drawing images",
 }
 
 

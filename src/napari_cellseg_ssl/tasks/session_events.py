@@ -18,6 +18,7 @@ Activity = Literal[
     "opening",
     "comparing",
     "searching",
+    "drawing",
 ]
 
 
