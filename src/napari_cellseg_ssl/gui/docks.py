@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidge
 from napari_cellseg_ssl.core.options import Json, options_to_json
 from napari_cellseg_ssl.gui.controller import Controller, controller_of
 from napari_cellseg_ssl.gui.panels.data import DataPanel
+from napari_cellseg_ssl.gui.panels.drawn import DrawnPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
 from napari_cellseg_ssl.gui.panels.restore import RestoreBar
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
@@ -87,10 +88,11 @@ class TrainSegmentDock(_Dock):
         self.method = MethodPanel(self.controller)
         self.train = TrainPanel(self.controller)
         self.segment = SegmentPanel(self.controller)
+        self.drawn = DrawnPanel(self.controller)
         self.data = DataPanel(self.controller)
         self.versions = VersionsPanel(self.controller)
         self.strip = JobStrip(self.controller)
-        stages = self.data, self.method, self.train, self.segment, self.versions
+        stages = self.data, self.method, self.train, self.segment, self.drawn, self.versions
         for panel in (RestoreBar(self.controller), *stages):
             self.panels.addWidget(panel)
         self.panels.addStretch(1)
@@ -140,6 +142,7 @@ class TrainSegmentDock(_Dock):
         self.method.render(shown, state)
         self.train.render(shown, state)
         self.segment.render(shown, state)
+        self.drawn.render(shown, state)
         self.versions.render(shown, state)
         self.strip.render(shown, state)
 

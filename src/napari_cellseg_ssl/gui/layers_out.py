@@ -33,7 +33,16 @@ from napari_cellseg_ssl.gui.layer_tags import (
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
-ORDER = ("preview", "reference", "instances", "errors", "annotation", "corrections", "complete-regions")
+ORDER = (
+    "synthetic-labels",
+    "preview",
+    "reference",
+    "instances",
+    "errors",
+    "annotation",
+    "corrections",
+    "complete-regions",
+)
 """Kinds from below to above, references below what they are compared with; all others lie directly on the image."""
 
 
@@ -163,12 +172,27 @@ def _write(
     tag: Mapping[str, Any],
     transform: Mapping[str, Any] | None = None,
 ) -> Any:
+    transform = transform or transform_of(image_layer, layout)
+    return write_layer(viewer, image_layer, _placed(layout, picture), picture, tag, transform)
+
+
+def write_layer(
+    viewer: ViewerModel,
+    image_layer: Image,
+    pixels: Array,
+    picture: Picture,
+    tag: Mapping[str, Any],
+    transform: Mapping[str, Any],
+) -> Any:
     """Replace the pixels of the layer that has this tag, if they are ours; else add a layer.
 
     Instances that the user corrected are kept in the new pixels.
+
+    Parameters
+    ----------
+    pixels : array
+        Those of the picture, with the axes of the layer.
     """
-    pixels = _placed(layout, picture)
-    transform = transform or transform_of(image_layer, layout)
     layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("name", ""))
     if layer is not None and layer.ndim == pixels.ndim - picture.is_rgb and _is_ours(layer, pixels):
         _align(layer, transform)

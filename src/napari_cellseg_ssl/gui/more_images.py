@@ -65,7 +65,7 @@ class MoreImages(QObject):
         self._counts = LatestOnly(self)
         self._counts.done.connect(self._on_counts)
         self._files = LatestOnly(self)
-        self._files.done.connect(self._on_files)
+        self._files.done.connect(self._on_read)
         self._files.failed.connect(self._on_failed)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self._refresh)
@@ -116,6 +116,8 @@ class MoreImages(QObject):
     def examples(self, channels: Sequence[int] | None, *, with_labels: bool, ndim: int) -> tuple[Example, ...]:
         """Take what a job needs of the checked images; with `ndim` 2, slices of volumes are frames.
 
+        Drawn images are there for their labels: nobody else learns from them.
+
         Raises
         ------
         CellSegError
@@ -129,6 +131,7 @@ class MoreImages(QObject):
             if isinstance(source, TrainingFile)
             else _of_layer(viewer, source, channels, with_labels, ndim)
             for source in learned
+            if with_labels or not _is_drawn(source)
         )
 
     def sources(self) -> tuple[Image | TrainingFile, ...]:
@@ -166,8 +169,12 @@ class MoreImages(QObject):
             self._files.submit(function)
             self.changed.emit()
 
-    def _on_files(self, files: tuple[TrainingFile, ...]) -> None:
+    def _on_read(self, files: tuple[TrainingFile, ...]) -> None:
         self.is_reading = False
+        self.take(files)
+
+    def take(self, files: Sequence[TrainingFile]) -> None:
+        """Learn from files too that have been read already."""
         known = {entry.source.path: entry for entry in self._entries if isinstance(entry.source, TrainingFile)}
         for file in files:
             entry = known.get(file.path) or _Entry(next(self._keys), file, is_checked=True)
@@ -212,6 +219,10 @@ class MoreImages(QObject):
         self.chosen.emit()
 
 
+def _is_drawn(source: Image | TrainingFile) -> bool:
+    return isinstance(source, TrainingFile) and source.diameter is not None
+
+
 def _annotation_of(viewer: ViewerModel, layer: Image) -> Labels | None:
     found = find_layer(viewer, layer, "annotation")
     return found if isinstance(found, Labels) else None
@@ -229,7 +240,7 @@ def _of_file(file: TrainingFile, channels: Sequence[int] | None, with_labels: bo
     image, annotation = (file if ndim == 3 else file.sliced()).image, file.annotation if with_labels else None
     if channels is not None:
         image = replace(image, frames=image.frames[:, list(channels)])
-    return Example(lambda: image, None if annotation is None else lambda: annotation)
+    return Example(lambda: image, None if annotation is None else lambda: annotation, diameter=file.diameter)
 
 
 def _n_channels(source: Image | TrainingFile) -> int:

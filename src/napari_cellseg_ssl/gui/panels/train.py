@@ -13,7 +13,7 @@ from napari_cellseg_ssl.gui.loss_plot import LossPlot
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
-MADE_BY_US = ("instances", "pseudo-labels", "errors")
+MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels")
 """Kinds of labels that nobody painted."""
 SECONDS_WITHOUT_LABELS, SECONDS_WITH_LABELS = 45, 180
 RANGE = 1000
@@ -28,7 +28,12 @@ def is_annotation(layer: Layer) -> bool:
 
 def is_result(layer: Layer) -> bool:
     """Whether a layer may hold cells that some method found."""
-    return isinstance(layer, Labels) and kind_of(layer) not in ("annotation", "errors", "pseudo-labels")
+    return isinstance(layer, Labels) and kind_of(layer) not in (
+        "annotation",
+        "errors",
+        "pseudo-labels",
+        "synthetic-labels",
+    )
 
 
 class TrainPanel(Stage):
