@@ -11,7 +11,7 @@ from drawings import disks, picture
 from drawn import trained
 from napari_cellseg_ssl.core import registry
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
-from napari_cellseg_ssl.gui.layer_tags import find_layer, layers_of
+from napari_cellseg_ssl.gui.layer_tags import find_layer
 from napari_cellseg_ssl.tasks.session import BundleOpened
 
 QUICK = ActisOptions(steps=6, width=4, depth=2, crop=32, batch=2, refine_batch=1, unlabelled_batch=1, refine_share=0.5)
@@ -59,7 +59,7 @@ def press(screen, name):
     screen.wait_idle()
 
 
-def drawn(screen, kind, name=""):
+def drawn(screen, kind, name="example"):
     return find_layer(screen.viewer, screen.viewer.layers["disks"], kind, name=name)
 
 
@@ -103,7 +103,10 @@ def test_an_example_lies_beside_the_image_with_objects_as_large_as_in_it(window)
         screen.viewer.layers["disks"],
         [drawn(screen, kind) for kind in ("synthetic-image", "synthetic-labels")],
     )
-    assert [layer.name for layer in pair] == ["disks · synthetic-image", "disks · synthetic-labels"]
+    assert [layer.name for layer in pair] == [
+        "disks · synthetic-image (example)",
+        "disks · synthetic-labels (example)",
+    ]
     (top, _), (bottom, right) = box(image)
     for layer in pair:
         np.testing.assert_allclose(layer.scale, 0.5 * SIZE / 14)
@@ -114,7 +117,7 @@ def test_an_example_lies_beside_the_image_with_objects_as_large_as_in_it(window)
         assert own_bottom == pytest.approx(bottom, abs=0.5)
         assert right < own_left < right + 0.1 * (bottom - top)
     assert pair[1].data.max() > 1
-    assert f"{pair[1].data.max()} cells" in screen.status
+    assert f"{pair[1].data.max()} invented cells" in screen.status
     assert screen.viewer.layers.index(pair[1]) > screen.viewer.layers.index(pair[0])
 
 
@@ -151,7 +154,7 @@ def test_an_example_that_was_edited_stays(window):
     assert np.array_equal(labels.data, before[1])
     press(screen, "draw_example")
     assert np.array_equal(labels.data, before[1])
-    kinds = [kind for kind, _ in screen.kinds() if kind.startswith("synthetic")]
+    kinds = [kind for kind, _ in screen.kinds() if kind in ("synthetic-image", "synthetic-labels")]
     assert sorted(kinds) == ["synthetic-image", "synthetic-image", "synthetic-labels", "synthetic-labels"]
 
 
@@ -332,6 +335,20 @@ def test_an_image_that_is_closed_meanwhile_is_said(window):
     screen.wait_idle()
 
     assert "closed" in screen.status
-    assert not layers_of(screen.viewer, screen.viewer.layers["other"]) or not [
-        kind for kind, _ in screen.kinds() if kind.startswith("synthetic")
-    ]
+    assert "synthetic-labels" not in [kind for kind, _ in screen.kinds()]
+
+
+def test_what_a_training_draws_and_what_is_asked_for_take_turns_at_their_place(window):
+    screen = window()
+    screen.wait(lambda: find_layer(screen.viewer, screen.viewer.layers["disks"], "synthetic-mask") is not None)
+    mask = find_layer(screen.viewer, screen.viewer.layers["disks"], "synthetic-mask")
+    assert mask.visible
+    press(screen, "draw_example")
+    pair = [drawn(screen, kind) for kind in ("synthetic-image", "synthetic-labels")]
+    assert not mask.visible
+    screen.find("diameter").setValue(25)
+    screen.wait(lambda: mask.visible)
+    assert not any(layer.visible for layer in pair)
+    press(screen, "draw_example")
+    assert all(layer.visible for layer in pair)
+    assert not mask.visible

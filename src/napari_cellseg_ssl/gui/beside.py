@@ -14,15 +14,12 @@ from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
 from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
 from napari_cellseg_ssl.gui.layer_styles import Picture
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_unedited, tag_of
-from napari_cellseg_ssl.gui.layers_out import write_layer
+from napari_cellseg_ssl.gui.layers_out import GAP, write_layer
 from napari_cellseg_ssl.gui.layout import Layout, transform_of
+from napari_cellseg_ssl.gui.turns import BETWEEN, EXAMPLE, KEPT, take_turn
 
-GAP = 0.04
-"""Between an image and what lies beside it, as a share of the image."""
 SYNTHETIC_IMAGE, SYNTHETIC_LABELS = "synthetic-image", "synthetic-labels"
-TAU, BETWEEN = "τ", "image to mask"
-KEPT = "kept"
-"""Name, in its record, of a pair that the user edited: it is left alone."""
+TAU = "τ"
 Transform = dict[str, Any]
 
 
@@ -56,9 +53,8 @@ def show_pair(
     shown = []
     for kind, picture in ((SYNTHETIC_IMAGE, image), (SYNTHETIC_LABELS, labels)):
         pixels = _laid_out(layout, picture.pixels)
-        tag = tag_of(image_layer, kind, bundle.method_id, bundle.id)
-        pixels = pixels.reshape(pixels.shape[first:])
-        shown.append(write_layer(viewer, image_layer, pixels, picture, tag, transform))
+        tag = tag_of(image_layer, kind, bundle.method_id, bundle.id, name=EXAMPLE)
+        shown.append(_written(viewer, image_layer, pixels.reshape(pixels.shape[first:]), picture, tag, transform))
     return shown[0], shown[1]
 
 
@@ -80,16 +76,30 @@ def show_between(
     look = {"colormap": "gray", "contrast_limits": (-1.0, 1.0), "blending": "translucent"}
     pixels = np.stack([_laid_out(layout, step) for step in stack])
     tag = tag_of(image_layer, SYNTHETIC_IMAGE, bundle.method_id, bundle.id, name=BETWEEN)
-    before = find_layer(viewer, image_layer, SYNTHETIC_IMAGE, bundle.method_id, BETWEEN)
-    shown: Layer = write_layer(viewer, image_layer, pixels, Picture(pixels, settings=look), tag, transform)
-    if shown is not before:
-        shown.name = f"{image_layer.name} · {SYNTHETIC_IMAGE} ({BETWEEN})"
-    return shown
+    return _written(viewer, image_layer, pixels, Picture(pixels, settings=look), tag, transform)
+
+
+def _written(
+    viewer: ViewerModel,
+    image_layer: Image,
+    pixels: Array,
+    picture: Picture,
+    tag: Mapping[str, Any],
+    transform: Transform,
+) -> Layer:
+    """Write a layer that was asked for: it is seen, and its name says which of its kind it is."""
+    before = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag["name"])
+    layer: Layer = write_layer(viewer, image_layer, pixels, picture, tag, transform)
+    if layer is not before:
+        layer.name = f"{image_layer.name} · {tag['kind']} ({tag['name']})"
+    layer.visible = True
+    take_turn(viewer, image_layer, layer)
+    return layer
 
 
 def _keep_edited(viewer: ViewerModel, image_layer: Image, method: str) -> None:
     """Put a pair out of the way, and out of reach, if the user edited a part of it or took one away."""
-    pair = [find_layer(viewer, image_layer, kind, method, "") for kind in (SYNTHETIC_IMAGE, SYNTHETIC_LABELS)]
+    pair = [find_layer(viewer, image_layer, kind, method, EXAMPLE) for kind in (SYNTHETIC_IMAGE, SYNTHETIC_LABELS)]
     there = [layer for layer in pair if layer is not None]
     if len(there) < len(pair) or all(is_unedited(layer) for layer in there):
         return

@@ -32,6 +32,7 @@ from napari_cellseg_ssl.gui.layer_tags import (
     tag_of,
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
+from napari_cellseg_ssl.gui.turns import take_turn
 
 ORDER = (
     "synthetic-labels",
@@ -151,7 +152,9 @@ def show_in_window(
     height, width = (layout.shape[layout.axes.index(axis)] for axis in "YX")
     *depth, rows, columns = region
     region = (*depth, _outside(height, rows) if below else rows, _outside(width, columns) if beside else columns)
-    return _write_window(viewer, image_layer, picture, tag_of(image_layer, kind, method), frame, region)
+    layer = _write_window(viewer, image_layer, picture, tag_of(image_layer, kind, method), frame, region)
+    take_turn(viewer, image_layer, layer)
+    return layer
 
 
 def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mapping[str, Any]) -> Layer:

@@ -18,6 +18,7 @@ from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_tags import find_layer
 from napari_cellseg_ssl.gui.layers_out import show_in_window
 from napari_cellseg_ssl.gui.reading import watched_window
+from napari_cellseg_ssl.gui.turns import take_turn
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks import PreviewWindow, example_mask
 
@@ -102,6 +103,7 @@ class MaskPreview(QObject):
         )
         if not layer.visible:
             layer.visible = True
+            take_turn(viewer, image, layer)
         if is_first:
             viewer.reset_view()
         self.described.emit(example.description)

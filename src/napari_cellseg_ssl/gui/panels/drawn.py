@@ -26,6 +26,7 @@ from napari_cellseg_ssl.tasks.training_files import TrainingFile
 
 INTRODUCTION = "The model can draw images like yours with cells that it invents, so each of them is known exactly."
 DEFAULT_PAIRS, MOST_PAIRS = 50, 1000
+WHAT_NEXT = "If they look like yours, pairs are worth writing; if not, train for longer."
 NOT_SEEN = "Nothing of the image is in view in 2D: show it there, and press again."
 
 
@@ -57,6 +58,7 @@ class DrawnPanel(Stage):
         self.count.setObjectName("cellseg_n_pairs")
         self.count.setToolTip("How many images are drawn.")
         self.count.setRange(1, MOST_PAIRS)
+        self.count.setSuffix(" pairs")
         self.count.setValue(DEFAULT_PAIRS)
         self.write = button(
             "Write training pairs …",
@@ -140,7 +142,7 @@ class DrawnPanel(Stage):
     def _show_example(self, event: drawing.ExampleDrawn) -> None:
         if self._show(partial(show_pair, pair=event.pair, pixel=event.pixel)) is not None:
             n = event.pair.labels.max()
-            self._controller.apply(Note(f"On the right: {counted(n, 'cell')} that the model invented, outlined."))
+            self._controller.apply(Note(f"On the right: {counted(n, 'invented cell')}, outlined. {WHAT_NEXT}"))
 
     def _show_between(self, event: InterpolationReady) -> None:
         layer = self._show(partial(show_between, stack=event.stack, frame=event.frame, region=event.region))
