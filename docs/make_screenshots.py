@@ -19,6 +19,8 @@ TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS = 45, 90, 90, 120
 SHORT_SECONDS, VOLUME_SECONDS = 40, 120
+HALFWAY = 6
+"""Step of eleven that is shown on the way from image to mask."""
 BALLS, SLICE_DISTANCE = 60, 3
 """Of the drawn volume; px between its slices."""
 ERRORS_SEEN = 3
@@ -132,6 +134,18 @@ def drawn(tour: Tour) -> None:
     tour.shoot("masks-cells")
 
 
+def drawn_images(tour: Tour) -> None:
+    """Let the model draw, beside the image and below it."""
+    tour.show()
+    for button in ("cellseg_draw_example", "cellseg_interpolate"):
+        tour.find(button).click()
+        wait(0.5)
+        tour.finish(120)
+    tour.viewer.dims.set_current_step(0, HALFWAY)
+    tour.scroll("cellseg_write_pairs")
+    tour.shoot("drawn-images")
+
+
 def score_and_export(tour: Tour) -> None:
     """Score against the packaged truth, and write files."""
     tour.dock("Score & export")
@@ -206,7 +220,7 @@ STAGES = {
     "learn": (without_labels, paint, score_and_export),
     "correct": (correct,),
     "supported": (supported,),
-    "drawn": (drawn,),
+    "drawn": (drawn, drawn_images),
     "volume": (volume,),
     "versions": (versions,),
 }
