@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.maps import RECONSTRUCTION
 from napari_cellseg_ssl.core.methods.adgan import METHOD
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK, domain
 from napari_cellseg_ssl.core.methods.adgan.emptiness import is_only_noise
@@ -295,6 +296,15 @@ def test_on_the_way_to_a_mask_the_statistics_of_the_field_are_those_of_the_way()
 
     # 0.2 and more with those of the way to the mask
     assert np.abs(informed - half(image[np.newaxis], nowhere)["translated-mask"]).mean() < 0.02
+
+
+def test_an_image_is_redrawn_with_the_statistics_of_that_way():
+    image, nowhere = photographed(cells().labels), np.zeros((1, 2), int)
+
+    redrawn = predictor().reconstructing().for_field(image)(image[np.newaxis], nowhere)[RECONSTRUCTION.name]
+
+    greys = predictor().towards(IMAGE)(image[np.newaxis], nowhere)["translated-mask"]
+    assert np.abs(redrawn - (greys + 1) / 2).mean() < 0.01
 
 
 def test_an_empty_field_fades_into_an_empty_mask():
