@@ -9,9 +9,10 @@ from napari_cellseg_ssl.core.events import MapsReady
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.gui.layer_tags import KEY
-from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layers_out import find_layer, show_labels, show_maps
 from napari_cellseg_ssl.gui.reading import image_source
 from napari_cellseg_ssl.gui.results import drawing
+from napari_cellseg_ssl.gui.window_layers import show_preview
 from napari_cellseg_ssl.tasks import Control
 
 SHAPES = {

@@ -16,9 +16,9 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.synthetic_masks import MaskExample
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_tags import find_layer
-from napari_cellseg_ssl.gui.layers_out import show_in_window
 from napari_cellseg_ssl.gui.reading import watched_window
 from napari_cellseg_ssl.gui.turns import take_turn
+from napari_cellseg_ssl.gui.window_layers import show_in_window
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks import PreviewWindow, example_mask
 

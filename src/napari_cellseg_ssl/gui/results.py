@@ -15,7 +15,8 @@ from napari_cellseg_ssl.core.options import options_to_json
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
-from napari_cellseg_ssl.gui.layers_out import show_in_window, show_labels, show_maps, show_preview
+from napari_cellseg_ssl.gui.layers_out import show_labels, show_maps
+from napari_cellseg_ssl.gui.window_layers import show_in_window, show_preview
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.guard import closed_after
