@@ -25,7 +25,7 @@ from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cellulus import METHOD as CELLULUS
 from napari_cellseg_ssl.core.methods.cellulus import training as cellulus_training
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported import METHOD, guide
+from napari_cellseg_ssl.core.methods.cellulus_supported import METHOD, guide, setup
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -96,6 +96,18 @@ def test_a_batch_has_a_sparse_and_a_pseudo_half(cellulus):
 
 def test_without_painted_cells_only_pseudo_labels_are_learnt(cellulus):
     assert losses(train(item(), start_from=cellulus)) == {"pseudo"}
+
+
+def test_plenty_of_painted_cells_need_no_pseudo_labels_unless_the_papers_share_is_wanted(monkeypatch):
+    monkeypatch.setattr(setup, "PLENTY_OF_CELLS", 3)
+
+    few, plenty = train(item(n_cells=2)), train(item(n_cells=3))
+    constant = train(item(n_cells=3), options=replace(TINY, falling_alpha=False))
+
+    assert "pseudo" in " ".join(losses(few))
+    assert "pseudo" not in " ".join(losses(plenty))
+    assert "3 cells are painted: nothing else needs to be learned from." in bundle_of(plenty).provenance.notes
+    assert "pseudo" in " ".join(losses(constant))
 
 
 def test_alpha_zero_learns_from_painted_pixels_alone_and_needs_no_cellulus():

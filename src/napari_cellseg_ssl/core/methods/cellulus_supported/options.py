@@ -28,7 +28,8 @@ class SupportedOptions:
     falling_alpha: bool = option(
         True,
         label="Falling weight",
-        help="Let the weight of the pseudo-labels fall while the network learns, down to 0 from 20 painted cells on",
+        help="Let the weight of the pseudo-labels fall while the network learns, down to 0 from 20 painted cells on; "
+        "from 500 on leave them out",
         advanced=True,
     )
     pseudo_labels: str = option(

@@ -30,6 +30,8 @@ TRAINING_SHARE = 0.95
 """Of a time budget; the rest is for choosing thresholds."""
 FEWEST_TO_HOLD_OUT = 10
 """Painted cells, from which on a fifth of them is kept to judge by."""
+PLENTY_OF_CELLS = 500
+"""Painted ones, from which on pseudo-labels cost more time than they are worth."""
 QUICKLY_JUDGED_PIXELS = 250_000
 
 
@@ -55,8 +57,15 @@ class Setup:
     notes: tuple[str, ...] = ()
 
     @property
+    def n_painted(self) -> int:
+        """Painted cells that are learned from."""
+        return sum(len(frame.cell_ids) for frame in self.learning)
+
+    @property
     def wants_guide(self) -> bool:
-        """Whether there are pseudo-labels to learn from: always, where nothing is painted."""
+        """Whether there are pseudo-labels to learn from: always, where nothing is painted, never where all is."""
+        if self.options.falling_alpha and self.n_painted >= PLENTY_OF_CELLS:
+            return False
         return self.options.alpha > 0 or not any(frame.has_labels for frame in self.learning)
 
     @property

@@ -58,6 +58,8 @@ def train(data: TrainingSet, options: SupportedOptions, run: Run) -> Iterator[Tr
     reason: Reason = "stopped"
     if setup.wants_guide:
         setup.guide = yield from _guide(setup, data)
+    elif options.alpha > 0:
+        yield setup.note(f"{setup.n_painted} cells are painted: nothing else needs to be learned from.")
     if setup.guide or not setup.wants_guide:
         yield from _label(setup)
         if setup.learner.step == 0:
@@ -134,8 +136,7 @@ def _alpha(setup: Setup, done: float) -> float:
     options = setup.options
     if not options.falling_alpha:
         return options.alpha
-    n_painted = sum(len(frame.cell_ids) for frame in setup.learning)
-    return options.alpha * (1 - done * min(1.0, n_painted / ENOUGH_CELLS))
+    return options.alpha * (1 - done * min(1.0, setup.n_painted / ENOUGH_CELLS))
 
 
 def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
