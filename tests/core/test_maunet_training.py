@@ -23,6 +23,7 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.maunet import INFO, METHOD, training
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
+from napari_cellseg_ssl.core.methods.maunet.segmentation import step_by_step
 from napari_cellseg_ssl.core.metrics import match_instances
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -106,6 +107,17 @@ def test_ambiguity_is_a_clue_for_where_to_paint_next():
 
     assert set(clues) == {"probability", "ambiguity"}
     np.testing.assert_allclose(clues["ambiguity"].doubt, maps.to_source("ambiguity")[:, 0], atol=1e-6)
+
+
+def test_the_steps_of_a_segmentation_can_be_looked_at_on_the_images_grid():
+    bundle = bundle_of(train(item()))
+    maps, labels = segmented(bundle, item().image, diameter=8.0)
+
+    found = step_by_step(maps, bundle.segment_options)
+
+    assert set(found) == {"cores", "cored", "peaks", "peaked", "grown", "labels"}
+    assert all(step.shape == labels.shape for step in found.values())
+    assert np.array_equal(found["labels"], labels)
 
 
 def test_two_encoders_learn_side_by_side_and_predict_their_mean():

@@ -24,7 +24,7 @@ INFO = MethodInfo(
     summary="Learns from painted cells of mixed kinds of images, and shows where labels contradict each other.",
     citation=(
         "Li, Li, Sun, Mai, Luo, Wang, Pan, Xiong, Lai, Xiong, Zhang: MAUNet: Modality-Aware Anti-Ambiguity U-Net for "
-        "Multi-Modality Cell Segmentation. NeurIPS Cell Segmentation Challenge, PMLR 212, 2023."
+        "Multi-Modality Cell Segmentation. NeurIPS 2022 Cell Segmentation Challenge."
     ),
     labels="required",
     spatial_ndims=(2,),

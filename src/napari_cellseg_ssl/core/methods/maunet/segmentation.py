@@ -30,6 +30,7 @@ from napari_cellseg_ssl.core.instances.clean_up import relabel_sequential, remov
 from napari_cellseg_ssl.core.instances.distance import distance_to_background
 from napari_cellseg_ssl.core.instances.necks import join_across_wide_necks
 from napari_cellseg_ssl.core.instances.watershed import grow_seeds
+from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.methods.maunet.options import ONE, MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.targets import border_reach
 
@@ -38,6 +39,7 @@ RELATIVE_CORE = 0.85
 PEAKS_PER_KERNEL = 4
 """A peak is the highest point within a kernel's width divided by this."""
 DEFAULTS = MaunetSegmentOptions()
+STEPS = ("cores", "cored", "peaks", "peaked", "grown", "labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,17 @@ class Stages:
     def lost(self) -> float:
         """Share of the foreground in which no cell was found."""
         return 1.0 - float((self.grown > 0).sum()) / max(1, int(self.foreground.sum()))
+
+
+def step_by_step(maps: PredictionMaps, options: MaunetSegmentOptions = DEFAULTS) -> dict[str, Array]:
+    """What the four steps find, on the image's own grid: {step: labels (N, Y, X) int32}, see `Stages`.
+
+    "cores" and "peaks" are seeds, "cored" and "peaked" what they grow to over the interiors, "grown" and "labels" the
+    cells.
+    """
+    pairs = zip(maps.arrays["probability"], maps.arrays["distance"], strict=True)
+    frames = [stages(probabilities, distance[0], options) for probabilities, distance in pairs]
+    return {name: maps.labels_to_source(np.stack([getattr(one, name) for one in frames])) for name in STEPS}
 
 
 def instances(probabilities: Array, distance: Array, options: MaunetSegmentOptions = DEFAULTS) -> Array:

@@ -1,6 +1,6 @@
 """The training of MAUNet from end to end.
 
-Li et al., "MAUNet: Modality-Aware Anti-Ambiguity U-Net for Multi-Modality Cell Segmentation", 2023. What differs from
+Li et al., "MAUNet: Modality-Aware Anti-Ambiguity U-Net for Multi-Modality Cell Segmentation", 2022. What differs from
 the paper and its reference code, besides what `targets`, `segmentation` and `ambiguity_losses` list:
 
 - Anything may be unknown. Unknown pixels enter no loss, no target and no score.
