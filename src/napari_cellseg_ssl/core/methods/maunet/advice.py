@@ -57,6 +57,8 @@ def after(
     if held_out:
         texts.append(f"F1 {held_out.f1:.2f} on {held_out.n_cells} held-out cells.")
     thresholds = f"interior {options.interior_threshold:g}, background {options.background_threshold:g}"
+    if options.outline_threshold > 0:
+        thresholds += f", outline {options.outline_threshold:g}"
     if tuned:
         texts.append(f"Thresholds searched on {tuned.n_cells} annotated cells: {thresholds} (F1 {tuned.f1:.2f}).")
     else:

@@ -11,8 +11,8 @@ from napari_cellseg_ssl.core.learning.held_out import Judged, Score, score_label
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.segmentation import DEFAULTS, instances
 
-INTERIOR_GRID, BACKGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID = (0.5, 0.7), (0.15, 0.3, 0.5)
+INTERIOR_GRID, BACKGROUND_GRID, OUTLINE_GRID = (0.3, 0.5, 0.7, 0.9), (0.03, 0.1, 0.2, 0.3, 0.5), (0.3, 0.4, 0.5, 0.6)
+QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID = (0.5, 0.7), (0.1, 0.3, 0.5)
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,34 @@ def search_thresholds(
     quick: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[MaunetSegmentOptions, Score]:
-    """Find the thresholds of interior and background, see `best_pair`; the other options stay."""
-    interiors, backgrounds = (QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID) if quick else (INTERIOR_GRID, BACKGROUND_GRID)
+    """Find the thresholds of interior and background together, then those of background and outline; see `best_pair`.
+
+    `quick` tries six pairs of the first two only; after a stop the best of those tried so far are taken. The other
+    options stay.
+    """
 
     def with_thresholds(interior: float, background: float) -> MaunetSegmentOptions:
         return replace(options, interior_threshold=interior, background_threshold=background)
 
     interior, background, found = best_pair(
-        interiors,
-        backgrounds,
+        QUICK_INTERIOR_GRID if quick else INTERIOR_GRID,
+        QUICK_BACKGROUND_GRID if quick else BACKGROUND_GRID,
         lambda i, b: score(maps, judged, with_thresholds(i, b)),
         likely=(DEFAULTS.interior_threshold, DEFAULTS.background_threshold),
         should_stop=should_stop,
     )
-    return with_thresholds(interior, background), found
+    chosen = with_thresholds(interior, background)
+    if quick or options.outline_threshold == 0 or should_stop():
+        return chosen, found
+
+    def with_outline(background: float, outline: float) -> MaunetSegmentOptions:
+        return replace(chosen, background_threshold=background, outline_threshold=outline)
+
+    background, outline, found = best_pair(
+        BACKGROUND_GRID,
+        OUTLINE_GRID,
+        lambda b, o: score(maps, judged, with_outline(b, o)),
+        likely=(background, DEFAULTS.outline_threshold),
+        should_stop=should_stop,
+    )
+    return with_outline(background, outline), found

@@ -154,6 +154,15 @@ class MaunetSegmentOptions:
     interior_threshold: float = option(
         0.7, label="Interior", help="Higher: interiors come apart, and faint cells vanish", min=0.0, max=1.0, step=0.01
     )
+    outline_threshold: float = option(
+        0.45,
+        label="Outline",
+        help="Cells end where the distance field falls below this. Higher: smaller cells; 0: as published, at the "
+        "background alone",
+        min=0.0,
+        max=1.0,
+        step=0.01,
+    )
     core_threshold: float = option(
         0.8, label="Cores", help="Distance field from which a cell has its core. Higher: more pieces",
         min=0.0, max=1.0, step=0.01,
@@ -168,12 +177,6 @@ class MaunetSegmentOptions:
     )
     min_size: float = option(
         0.1, label="Smallest object", help="As a share of the objects' mean area", min=0.0, max=2.0, step=0.01
-    )
-    trimmed: bool = option(
-        True,
-        label="Trim outlines",
-        help="Take off the part of the border that lies outside of cells; the published steps leave it on",
-        advanced=True,
     )
     widest_contact: float = option(
         1.0,

@@ -29,6 +29,9 @@ QUICKLY_JUDGED_PIXELS = 250_000
 SAME = ("tag", "in_channels", "encoders", "depth", "width", "proxy", "distance")
 """What a model to start from has to share."""
 
+WITHOUT_DISTANCE = MaunetSegmentOptions(watershed=ONE, outline_threshold=0.0)
+"""How to make instances where there is no distance field."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
@@ -129,6 +132,6 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options),
-        segment_options=MaunetSegmentOptions() if options.distance else MaunetSegmentOptions(watershed=ONE),
+        segment_options=MaunetSegmentOptions() if options.distance else WITHOUT_DISTANCE,
         beginnings=tuple(str(report) for report in reports),
     )

@@ -80,14 +80,9 @@ def targets(cells: Array, known: Array | None = None) -> Targets:
     return Targets(classes, closeness)
 
 
-def border_reach(areas: Array) -> Array:
-    """How far a border reaches to both sides of the outermost pixels of cells of these areas, whole px."""
-    return np.ceil(np.sqrt(areas) / WIDTH_SHARE).astype(int)
-
-
 def _classes(cells: Array, areas: Array) -> Array:
     """Draw a border around each of the cells 1..n, then fill in those interiors that are left."""
-    reach = border_reach(areas)
+    reach = np.ceil(np.sqrt(areas) / WIDTH_SHARE).astype(int)
     rims = (cells > 0) & ~within_equals(cells)
     border = np.zeros(cells.shape, bool)
     for width in np.unique(reach[1:]):
