@@ -6,21 +6,22 @@ from collections.abc import Iterator, Sequence
 
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainFinished
-from napari_cellseg_ssl.core.learning.held_out import Judged, Score
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, within_area
 from napari_cellseg_ssl.core.methods.maunet import advice, judging
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetSegmentOptions
-from napari_cellseg_ssl.core.methods.maunet.setup import QUICKLY_JUDGED_PIXELS, Setup
+from napari_cellseg_ssl.core.methods.maunet.setup import Setup
 from napari_cellseg_ssl.core.torch_tools.weights import weights_of
 
-JUDGED_PIXELS = 1_000_000
-"""What is looked at for the final thresholds."""
+JUDGED_PIXELS, STOPPED_PIXELS = 1_000_000, 100_000
+"""What is looked at for the final thresholds, and where somebody waits for them."""
 
 
 def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note | TrainFinished]:
     """Choose the thresholds and make the bundle."""
     is_quick = reason == "stopped"
-    held_out = setup.search(setup.judged)[1] if setup.judged else None
-    painted = setup.painted(QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS)
+    pixels = STOPPED_PIXELS if is_quick else JUDGED_PIXELS
+    held_out = setup.search(within_area(setup.judged, pixels))[1] if setup.judged else None
+    painted = setup.painted(pixels)
     maps = setup.maps(painted)
     segment_options, tuned = _tuned(setup, maps, painted, is_quick)
     after = advice.after(held_out, segment_options, tuned, maps)
