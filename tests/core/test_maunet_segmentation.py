@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from drawings import disks
+from napari_cellseg_ssl.core.learning.held_out import Judged
+from napari_cellseg_ssl.core.methods.maunet.judging import Maps, score, search_thresholds
 from napari_cellseg_ssl.core.methods.maunet.segmentation import DEFAULTS, instances, one_watershed, stages
 from napari_cellseg_ssl.core.methods.maunet.targets import targets
 from napari_cellseg_ssl.core.metrics import image_scores
@@ -158,3 +160,18 @@ def test_thresholds_can_be_anything():
     for name in ("background_threshold", "interior_threshold", "outline_threshold", "core_threshold", "peak_threshold"):
         for value in (0.0, 1.0):
             assert instances(probabilities, distance, replace(DEFAULTS, **{name: value})).min() >= 0
+
+
+def test_the_search_finds_thresholds_that_fit_what_is_painted():
+    cells = disks((96, 96), radius=7, pitch=24)
+    probabilities, distance = perfect(cells)
+    faint = np.stack([1 - 0.6 * (1 - probabilities[0]), 0.6 * probabilities[1], 0.6 * probabilities[2]])
+    judged = [Judged(pixels=np.zeros((1, 96, 96), np.float32), cells=cells, known=np.ones_like(cells, bool))]
+    maps = [Maps(faint.astype(np.float32), distance)]
+
+    assert score(maps, judged).f1 == 0.0
+    for quick in (False, True):
+        options, found = search_thresholds(maps, judged, quick=quick)
+        assert options.interior_threshold < 0.6
+        assert options.background_threshold > 0.4
+        assert found.f1 == score(maps, judged, options).f1 == 1.0
