@@ -74,7 +74,7 @@ def test_given_statistics_of_the_same_image_change_nothing():
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_images_are_scaled_as_those_the_encoder_was_trained_on(channels):
     net = network(channels=channels)
-    net.expect_imagenet()
+    net.expect()
 
     expected = torch.tensor([0.485, 0.456, 0.406]) if channels == 3 else torch.full((channels,), 0.449)
     torch.testing.assert_close(net.input_mean.flatten(), expected)

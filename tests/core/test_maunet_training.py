@@ -241,6 +241,20 @@ def test_an_encoder_begins_with_the_weights_of_a_file_and_says_so(tmp_path):
     for name, array in parent.weights.items():
         if name.startswith("net.0.encoder."):
             np.testing.assert_allclose(bundle.weights[name], array, atol=1e-6, err_msg=name)  # statistics too
+    assert bundle.weights["net.0.input_mean"].item() == 0  # as in that run, which is not from ImageNet
+
+
+def test_images_are_given_to_a_foreign_encoder_as_imagenet_was(tmp_path):
+    import torch
+
+    from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
+
+    torch.save(ResNetEncoder("resnet18").state_dict(), tmp_path / "foreign.pth")
+    options = replace(TINY, steps=1, encoder_weights=str(tmp_path / "foreign.pth"))
+
+    bundle = bundle_of(train(item(channels=3), options=options))
+
+    np.testing.assert_allclose(bundle.weights["net.0.input_mean"].ravel(), [0.485, 0.456, 0.406])
 
 
 def test_an_encoder_without_its_file_is_refused_with_a_way_out():

@@ -73,11 +73,14 @@ class AmbiguityUNet(nn.Module):
         self.register_buffer("input_std", torch.ones(1, in_channels, 1, 1))
         self.to(memory_format=torch.channels_last)  # faster on processors
 
-    def expect_imagenet(self) -> None:
-        """Shift and scale images as those that released encoders saw; by their mean where there are not three."""
-        for buffer, values in ((self.input_mean, IMAGENET_MEAN), (self.input_std, IMAGENET_STD)):
-            colours = torch.tensor(values, dtype=torch.float32)
-            fitting = colours if buffer.shape[1] == len(values) else colours.mean().expand(buffer.shape[1])
+    def expect(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
+        """Shift and scale images as those that the encoder's weights were trained on.
+
+        Where there are other channels than those, each is shifted and scaled by their mean.
+        """
+        for buffer, values in ((self.input_mean, mean), (self.input_std, std)):
+            channels = torch.tensor(values, dtype=torch.float32)
+            fitting = channels if buffer.shape[1] == len(channels) else channels.mean().expand(buffer.shape[1])
             buffer.copy_(fitting.reshape(buffer.shape))
 
     def forward(self, images: Tensor, moments: Moments | None = None) -> Prediction:

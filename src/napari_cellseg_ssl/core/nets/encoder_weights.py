@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from napari_cellseg_ssl.core.errors import WrongOption
-from napari_cellseg_ssl.core.nets.released_weights import fetch, read
+from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
@@ -44,11 +44,14 @@ class LoadReport:
         "loaded", "colours summed", "missing" or "shape (…) instead of (…)".
     left_out : tuple of str
         Tensors of the file that the encoder has no place for.
+    inputs : (mean, std), optional
+        Per channel, by which images were shifted and scaled, where the file says so; one of our own runs does.
     """
 
     source: str
     fate: Mapping[str, str]
     left_out: tuple[str, ...]
+    inputs: tuple[list[float], list[float]] | None = None
 
     @property
     def not_loaded(self) -> tuple[str, ...]:
@@ -98,8 +101,8 @@ def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport 
 def offline_hint(name: str) -> str:
     """Say how to go on where there is no network or the file is the wrong one."""
     return (
-        f"Fetch {ADDRESS}{RELEASED[name]} on another machine and give its path as 'encoder_weights', "
-        "or set encoder_weights=none to begin at random."
+        f"Fetch {ADDRESS}{RELEASED[name]} on another machine and put it into {cache()}, or give its path as "
+        "'encoder_weights', or set encoder_weights=none to begin at random."
     )
 
 
@@ -120,13 +123,19 @@ def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> 
         else:
             fate[name] = f"shape {tuple(given.shape)} instead of {tuple(own.shape)}"
     left_out = tuple(name for name in offered if name not in fate and not name.endswith(COUNTER))
-    return LoadReport(source=source, fate=fate, left_out=left_out), fitting
+    return LoadReport(source=source, fate=fate, left_out=left_out, inputs=_inputs(tensors, prefix)), fitting
 
 
 def _prefix(names: Mapping[str, Tensor]) -> str:
     """Find what stands before the encoder's names; of several encoders the query encoder, else the first."""
     prefixes = sorted(name.removesuffix(TELLING) for name in names if name.endswith(TELLING))
     return next((one for one in prefixes if one.endswith("encoder_q.")), prefixes[0] if prefixes else "")
+
+
+def _inputs(tensors: Mapping[str, Tensor], prefix: str) -> tuple[list[float], list[float]] | None:
+    """Look beside the encoder for the mean and spread of its images."""
+    mean, std = (tensors.get(prefix.removesuffix("encoder.") + name) for name in ("input_mean", "input_std"))
+    return None if mean is None or std is None else (mean.flatten().tolist(), std.flatten().tolist())
 
 
 def _for_channels(stem: Tensor, channels: int) -> Tensor:

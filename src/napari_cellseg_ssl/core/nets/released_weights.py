@@ -19,6 +19,11 @@ WRAPPERS = ("state_dict", "model")
 """Entries under which training programs keep the tensors, beside what they need to go on."""
 
 
+def cache() -> Path:
+    """Return the folder in which torch keeps released weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def fetch(url: str, sha256: str, *, hint: str) -> Path:
     """Return a released file, downloaded at the first use to where torch keeps such files, and checked.
 
@@ -34,7 +39,7 @@ def fetch(url: str, sha256: str, *, hint: str) -> Path:
     WrongOption
         If it cannot be downloaded or is not what it should be.
     """
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    file = cache() / url.rpartition("/")[2]
     if not file.exists():
         partial = file.with_suffix(".partial")
         try:

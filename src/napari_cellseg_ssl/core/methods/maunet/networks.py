@@ -82,16 +82,18 @@ def build(described: Mapping[str, Any]) -> nn.ModuleList:
 
 
 def load_encoders(nets: nn.ModuleList, described: Mapping[str, Any], weights: str) -> list[LoadReport]:
-    """Put pre-trained weights into the encoders; see `encoder_weights.load_encoder`."""
-    from napari_cellseg_ssl.core.nets.encoder_weights import IMAGENET, load_encoder
+    """Put pre-trained weights into the encoders, see `encoder_weights.load_encoder`, and give them images as they know.
+
+    Files that do not say how their images were shifted and scaled are taken to come from ImageNet.
+    """
+    from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
 
     reports = []
     for net, name in zip(nets, described["encoders"], strict=True):
         report = load_encoder(net.encoder, name, weights)
         if report is not None:
             reports.append(report)
-        if weights == IMAGENET:
-            net.expect_imagenet()
+            net.expect(*(report.inputs or ()))
     return reports
 
 
