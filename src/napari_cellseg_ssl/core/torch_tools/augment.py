@@ -72,9 +72,7 @@ def random_positions(
     else:
         centre = np.round(centre)
     if rng.random() < elastic:
-        knots = side // ELASTIC_GRID + 3
-        coarse = rng.normal(0, ELASTIC_SIGMA, (2, knots, knots))
-        offsets = offsets + np.stack([_enlarge(field, side) for field in coarse])
+        offsets = offsets + _bent(rng, side)
     if rng.random() < 0.5:
         offsets = offsets[:, ::-1]
     offsets = np.rot90(offsets, int(rng.integers(4)), axes=(1, 2))
@@ -140,6 +138,13 @@ def _blurred(crops: Tensor, sigmas: Array) -> Tensor:
     flat = functional.conv2d(flat, weights, groups=len(weights))
     flat = functional.conv2d(flat, weights.transpose(2, 3), groups=len(weights))
     return flat.reshape(crops.shape)
+
+
+def _bent(rng: np.random.Generator, side: int) -> Array:
+    """Draw a smooth deformation (2, side, side), px."""
+    knots = side // ELASTIC_GRID + 3
+    coarse = rng.normal(0, ELASTIC_SIGMA, (2, knots, knots))
+    return np.stack([_enlarge(field, side) for field in coarse])
 
 
 def _enlarge(coarse: Array, side: int) -> Array:

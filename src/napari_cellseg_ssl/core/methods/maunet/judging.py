@@ -11,7 +11,8 @@ from napari_cellseg_ssl.core.learning.held_out import Judged, Score, score_label
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.segmentation import DEFAULTS, instances
 
-INTERIOR_GRID, BACKGROUND_GRID, OUTLINE_GRID = (0.3, 0.5, 0.7, 0.9), (0.03, 0.1, 0.2, 0.3, 0.5), (0.3, 0.4, 0.5, 0.6)
+INTERIOR_GRID, BACKGROUND_GRID = (0.3, 0.5, 0.7, 0.9), (0.03, 0.1, 0.2, 0.3, 0.5)
+OUTLINE_GRID = (0.3, 0.4, 0.5, 0.6, 0.7)
 QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID = (0.5, 0.7), (0.1, 0.3, 0.5)
 
 

@@ -123,10 +123,7 @@ def stages(probabilities: Array, distance: Array, options: MaunetSegmentOptions 
     foreground = probabilities[BACKGROUND] < options.background_threshold
     kernel = _kernel_size(interior)
     smooth = _smoothed(distance, kernel)
-    threshold = options.core_threshold
-    highest = float(smooth[interior].max(initial=0.0))
-    if highest <= threshold:
-        threshold = RELATIVE_CORE * highest
+    threshold = _core_threshold(smooth, interior, options)
 
     cores = ndimage.label(interior & (smooth > threshold))[0]
     cored = grow_seeds(cores, interior, smooth)
@@ -148,6 +145,12 @@ def stages(probabilities: Array, distance: Array, options: MaunetSegmentOptions 
         labels=_finished(grown, interior, distance, options),
         core_threshold=threshold,
     )
+
+
+def _core_threshold(smooth: Array, interior: Array, options: MaunetSegmentOptions) -> float:
+    """Return the threshold that was asked for, or one that something reaches."""
+    highest = float(smooth[interior].max(initial=0.0))
+    return options.core_threshold if highest > options.core_threshold else RELATIVE_CORE * highest
 
 
 def _interior(probabilities: Array, options: MaunetSegmentOptions) -> Array:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 TRAINING_SHARE = 0.97
@@ -110,15 +111,7 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
     described = networks.architecture(options, data.n_channels)
-    nets = networks.build(described)
-    has_own = bool(run.start_from or run.resume)
-    reports = networks.load_encoders(nets, described, NONE if has_own else options.encoder_weights)
-    if run.start_from:
-        start_from(nets, run.start_from, {key: described[key] for key in SAME})
-    if options.consistency > 0 and len(nets) == 1:  # one to agree with, of the same design, which predicts nothing
-        twin = networks.build(described)
-        networks.load_encoders(twin, described, options.encoder_weights)
-        nets.extend(twin)
+    nets, reports = _networks(described, options, run)
     is_pretrained = options.encoder_weights != NONE
     learner = Learner(nets, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
     if run.resume:
@@ -135,3 +128,17 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
         segment_options=MaunetSegmentOptions() if options.distance else WITHOUT_DISTANCE,
         beginnings=tuple(str(report) for report in reports),
     )
+
+
+def _networks(described: Mapping[str, Any], options: MaunetOptions, run: Run) -> tuple[nn.ModuleList, list[LoadReport]]:
+    """Build what learns, and say what its encoders begin with."""
+    nets = networks.build(described)
+    has_own = bool(run.start_from or run.resume)
+    reports = networks.load_encoders(nets, described, NONE if has_own else options.encoder_weights)
+    if run.start_from:
+        start_from(nets, run.start_from, {key: described[key] for key in SAME})
+    if options.consistency > 0 and len(nets) == 1:  # one to agree with, of the same design, which predicts nothing
+        twin = networks.build(described)
+        networks.load_encoders(twin, described, NONE if run.resume else options.encoder_weights)
+        nets.extend(twin)
+    return nets, reports
