@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.torch_tools.augment import (
     random_positions,
 )
 from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds, pseudo_classes, shift_background
+from napari_cellseg_ssl.core.torch_tools.labelled_crops import ZOOM
 from napari_cellseg_ssl.core.torch_tools.masked_losses import masked_cross_entropy
 from napari_cellseg_ssl.core.torch_tools.teacher import averaged_probabilities, decay_for, follow, make_teacher
 
@@ -192,7 +193,7 @@ def test_labels_stay_whole_numbers_under_deformation():
     seen = {
         int(value)
         for _ in range(10)
-        for value in np.unique(look_up(cells, random_positions(rng, np.array([30.0, 30.0]), 32, zoom=0.4, affine=1)))
+        for value in np.unique(look_up(cells, random_positions(rng, np.array([30.0, 30.0]), 32, zoom=ZOOM, affine=1)))
     }
 
     assert seen == {0, 7, 9}
@@ -201,7 +202,7 @@ def test_labels_stay_whole_numbers_under_deformation():
 def test_zoom_stays_within_its_bounds():
     rng = np.random.default_rng(0)
     for _ in range(50):
-        positions = random_positions(rng, np.array([50.0, 50.0]), 32, zoom=0.4, affine=1, elastic=0)
+        positions = random_positions(rng, np.array([50.0, 50.0]), 32, zoom=ZOOM, affine=1, elastic=0)
         step = float(np.hypot(*(positions[:, 0, 1] - positions[:, 0, 0])))
         assert 1 / 1.4 - 1e-3 <= step <= 1.4 + 1e-3
 
@@ -215,3 +216,13 @@ def test_intensity_changes_each_crop_its_own_way_but_repeats_with_the_seed():
     assert torch.equal(first, second)
     assert not torch.allclose(first[0], first[1])
     assert torch.equal(crops[0], crops[1])
+
+
+def test_labels_beyond_the_edge_can_be_mirrored_as_pixels_are():
+    cells = np.arange(12).reshape(3, 4)
+    positions = np.stack(np.meshgrid(np.arange(-7, 11), np.arange(-9, 13), indexing="ij")).astype(np.float32)
+
+    mirrored = look_up(cells, positions, None)
+
+    assert np.array_equal(mirrored, np.pad(cells, ((7, 8), (9, 9)), mode="symmetric"))
+    assert np.array_equal(mirrored, np.rint(interpolate(cells[None].astype(np.float32), positions)[0].numpy()))

@@ -9,6 +9,7 @@ from napari_cellseg_ssl.core.method import Method, MethodInfo
 METHODS = {
     "cellulus": "napari_cellseg_ssl.core.methods.cellulus",
     "actis": "napari_cellseg_ssl.core.methods.actis",
+    "maunet": "napari_cellseg_ssl.core.methods.maunet",
     "cellulus_supported": "napari_cellseg_ssl.core.methods.cellulus_supported",
     "adgan": "napari_cellseg_ssl.core.methods.adgan",
     "classical": "napari_cellseg_ssl.core.methods.classical",

@@ -71,17 +71,17 @@ def three_classes(cells: Array, known: Array | None = None) -> Array:
     """
     classes = np.where(cells != 0, INTERIOR, BACKGROUND).astype(np.int8)
     if known is not None:
-        classes[(cells != 0) & _beside(~known)] = UNKNOWN
+        classes[(cells != 0) & beside(~known)] = UNKNOWN
     classes[boundaries(cells, known)] = BOUNDARY
     if known is not None:
         classes[~known] = UNKNOWN
     return classes
 
 
-def _beside(mask: Array) -> Array:
-    """Return the pixels with a neighbour in `mask`."""
-    beside = np.zeros_like(mask)
+def beside(mask: Array) -> Array:
+    """Return the pixels with a neighbour, through a face, in `mask`."""
+    marked = np.zeros_like(mask)
     for before, after in neighbour_pairs(mask.ndim):
-        beside[before] |= mask[after]
-        beside[after] |= mask[before]
-    return beside
+        marked[before] |= mask[after]
+        marked[after] |= mask[before]
+    return marked

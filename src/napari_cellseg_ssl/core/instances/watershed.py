@@ -156,9 +156,27 @@ def seeded_watershed(
         seeds = relabel_sequential(distance_watershed(cores, diameter=diameter, widest_neck=widest_neck))
     else:
         seeds = ndimage.label(cores)[0]
+    return grow_seeds(seeds, mask, interior)
+
+
+def grow_seeds(seeds: Array, mask: Array, heights: Array) -> Array:
+    """Grow seeds over a mask, from high to low; where a part of the mask has one seed only, it takes all of it.
+
+    Parameters
+    ----------
+    seeds : (*S) int32
+        1..n within the mask, 0 elsewhere.
+    mask : (*S) bool
+        Its parts are those that are connected through faces; parts without a seed stay empty.
+    heights : (*S) float
+
+    Returns
+    -------
+    (*S) int32
+    """
     n_seeds = int(seeds.max(initial=0))
     if n_seeds == 0:
-        return np.zeros(interior.shape, dtype=np.int32)
+        return np.zeros(mask.shape, dtype=np.int32)
     components, n_components = ndimage.label(mask)
     component_of_seed = np.zeros(n_seeds + 1, dtype=np.int64)
     component_of_seed[seeds.ravel()] = components.ravel()
@@ -171,7 +189,7 @@ def seeded_watershed(
     if contested.any():
         # Seeds are large; only their rims take part in the flood.
         within = contested & within_equals(seeds)
-        rims = flood(-interior, np.where(contested & ~within, seeds, 0), mask=contested & ~within)
+        rims = flood(-heights, np.where(contested & ~within, seeds, 0), mask=contested & ~within)
         grown = np.where(contested, np.where(within, seeds, rims), grown)
     return grown.astype(np.int32, copy=False)
 

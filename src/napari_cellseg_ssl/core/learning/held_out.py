@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 FEWEST_CELLS, FEWEST_DENSE = 4, 5
 SHARE = 0.2
@@ -56,6 +57,17 @@ class Score:
     f1: float
     iou: float
     n_cells: int
+
+
+def score_labels(labels: Sequence[Array], judged: Sequence[Judged]) -> Score:
+    """Score instances, (Y, X) integer each, against what is known of each image."""
+    matches = [sparse_score(one.cells, one.known, found) for found, one in zip(labels, judged, strict=True)]
+    n_cells = sum(m.n_truth for m in matches)
+    return Score(
+        f1=pooled_f1(matches),
+        iou=sum(float(m.iou.sum()) for m in matches) / max(1, n_cells),
+        n_cells=n_cells,
+    )
 
 
 def to_judge_by(frames: Sequence[Frame]) -> tuple[Frame, ...]:

@@ -6,24 +6,18 @@ from: the address of the original release with its hash, or a file for machines 
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shutil
-import urllib.request
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
-import torch
 from torch import Tensor, nn
 
 from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets.released_weights import fetch, read
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
 WEIGHTS_URL = "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/efficientnet-b5-b6417697.pth"
 WEIGHTS_SHA256 = "b6417697"
 """How the file's hash begins, which its publisher has put into its name."""
-TIMEOUT_S = 20.0
 STEM = "_conv_stem.weight"
 _BLOCK = re.compile(r"(.+)\.\d+(\.\d+\..+)")
 """MONAI numbers blocks by stage and place, the released file by place alone."""
@@ -72,7 +66,7 @@ def load_encoder(encoder: nn.Module, file: Path) -> None:
     WrongOption
         If the file cannot be read or lacks weights of the encoder.
     """
-    released = _read(file)
+    released = read(file, hint=OFFLINE_HINT)
     own = encoder.state_dict()
     names = {name: re.sub(_BLOCK, r"\1\2", name) for name in own if not name.startswith("_fc")}
     missing = [name for name in names.values() if name not in released]
@@ -89,42 +83,5 @@ def load_encoder(encoder: nn.Module, file: Path) -> None:
 
 
 def imagenet_file() -> Path:
-    """Return the released weight file, downloaded at the first use and checked.
-
-    Raises
-    ------
-    WrongOption
-        If it cannot be downloaded or is not what it should be.
-    """
-    file = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS_URL.rpartition("/")[2]
-    if not file.exists():
-        partial = file.with_suffix(".partial")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(WEIGHTS_URL, timeout=TIMEOUT_S) as source, partial.open("wb") as target:
-                shutil.copyfileobj(source, target)
-        except (URLError, OSError) as problem:
-            raise WrongOption(f"The ImageNet weights cannot be downloaded: {problem}.", OFFLINE_HINT) from problem
-        partial.replace(file)
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not found.startswith(WEIGHTS_SHA256):
-        raise WrongOption(
-            f"'{file}' is not the released file: its hash begins with {found[:8]}, not {WEIGHTS_SHA256}.",
-            "Delete it and try again.",
-        )
-    return file
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """Read a weight file; of a .pth file only tensors are accepted."""
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(file))
-        return dict(torch.load(file, map_location="cpu", weights_only=True))
-    except FileNotFoundError as problem:
-        raise WrongOption(f"There is no weight file '{file}'.", OFFLINE_HINT) from problem
-    except Exception as problem:
-        raise WrongOption(f"The weight file '{file}' cannot be read: {problem}", OFFLINE_HINT) from problem
+    """Return the released weight file; see `released_weights.fetch`."""
+    return fetch(WEIGHTS_URL, WEIGHTS_SHA256, hint=OFFLINE_HINT)

@@ -37,7 +37,13 @@ def _code(view: int) -> int:
 
 
 def random_positions(
-    rng: np.random.Generator, centre: Array, side: int, *, zoom: float = 0.0, affine: float = 0.5, elastic: float = 0.3
+    rng: np.random.Generator,
+    centre: Array,
+    side: int,
+    *,
+    zoom: tuple[float, float] = (1.0, 1.0),
+    affine: float = 0.5,
+    elastic: float = 0.3,
 ) -> Array:
     """Draw where the pixels of a crop come from.
 
@@ -46,9 +52,9 @@ def random_positions(
     centre : (2) float
         Position in the frame, px, of the middle of the crop.
     side : int, px
-    zoom : float
-        With probability `affine`, objects are magnified by between 1 / (1 + zoom) and 1 + zoom and turned by any
-        angle; otherwise they keep their size and take one of the eight orientations, without interpolation.
+    zoom : (smallest, largest)
+        With probability `affine`, objects are magnified by a factor between these and turned by any angle; otherwise
+        they keep their size and take one of the eight orientations, without interpolation.
     elastic : float
         Probability of a smooth deformation of a few px.
 
@@ -60,15 +66,13 @@ def random_positions(
     steps = np.arange(side, dtype=np.float32) - side // 2
     offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"))
     if rng.random() < affine:
-        angle, magnification = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(-1, 1) * np.log1p(zoom))
+        angle, magnification = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(*np.log(zoom)))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / magnification
         offsets = np.einsum("ij,jyx->iyx", turn, offsets)
     else:
         centre = np.round(centre)
     if rng.random() < elastic:
-        knots = side // ELASTIC_GRID + 3
-        coarse = rng.normal(0, ELASTIC_SIGMA, (2, knots, knots))
-        offsets = offsets + np.stack([_enlarge(field, side) for field in coarse])
+        offsets = offsets + _bent(rng, side)
     if rng.random() < 0.5:
         offsets = offsets[:, ::-1]
     offsets = np.rot90(offsets, int(rng.integers(4)), axes=(1, 2))
@@ -76,10 +80,14 @@ def random_positions(
     return positions
 
 
-def look_up(frame: Array, positions: Array, outside: float = 0) -> Array:
-    """Nearest-neighbour values of a frame (Y, X) at positions (2, y, x); `outside` beyond its edge."""
+def look_up(frame: Array, positions: Array, outside: float | None = 0) -> Array:
+    """Nearest-neighbour values of a frame (Y, X) at positions (2, y, x); `outside` beyond its edge, None = mirrored."""
     y, x = np.rint(positions).astype(np.intp)
     height, width = frame.shape
+    if outside is None:
+        y, x = (np.minimum(at % (2 * n), 2 * n - 1 - at % (2 * n)) for at, n in ((y, height), (x, width)))
+        mirrored: Array = frame[y, x]
+        return mirrored
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     found: Array = np.where(inside, frame[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], outside)
     return found.astype(frame.dtype)
@@ -130,6 +138,13 @@ def _blurred(crops: Tensor, sigmas: Array) -> Tensor:
     flat = functional.conv2d(flat, weights, groups=len(weights))
     flat = functional.conv2d(flat, weights.transpose(2, 3), groups=len(weights))
     return flat.reshape(crops.shape)
+
+
+def _bent(rng: np.random.Generator, side: int) -> Array:
+    """Draw a smooth deformation (2, side, side), px."""
+    knots = side // ELASTIC_GRID + 3
+    coarse = rng.normal(0, ELASTIC_SIGMA, (2, knots, knots))
+    return np.stack([_enlarge(field, side) for field in coarse])
 
 
 def _enlarge(coarse: Array, side: int) -> Array:

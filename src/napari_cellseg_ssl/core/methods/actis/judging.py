@@ -12,14 +12,14 @@ from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, INTERIOR
 from napari_cellseg_ssl.core.instances.clean_up import fill_holes, ids_at_edge, relabel_sequential, remove_small
 from napari_cellseg_ssl.core.instances.watershed import distance_watershed, seeded_watershed, within_equals
 from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.learning.held_out import Judged, Score
+from napari_cellseg_ssl.core.learning.grid_search import best_pair
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, score_labels
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
-from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
 
 DEFAULTS = ActisSegmentOptions()
 SEED_GRID = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-LIKELY_SEED, LIKELY_FOREGROUND, COST_OF_DISTANCE = 0.9, 0.5, 0.05
+LIKELY_SEED, LIKELY_FOREGROUND = 0.9, 0.5
 CONTACTS = 0.25
 """Share of a boundary pixel that counts as foreground: boundaries are background, except where two cells touch."""
 CLOSE_IOU = 0.05
@@ -81,16 +81,8 @@ def score(
     probabilities: Sequence[Array], judged: Sequence[Judged], diameter: float, options: ActisSegmentOptions = DEFAULTS
 ) -> Score:
     """Score probabilities (3, Y, X) against what is known of each image."""
-    matches = [
-        sparse_score(one.cells, one.known, instances(p, diameter, options))
-        for p, one in zip(probabilities, judged, strict=True)
-    ]
-    n_cells = sum(m.n_truth for m in matches)
-    return Score(
-        f1=pooled_f1(matches),
-        iou=sum(float(m.iou.sum()) for m in matches) / max(1, n_cells),
-        n_cells=n_cells,
-    )
+    labels = [instances(one, diameter, options) for one in probabilities]
+    return score_labels(labels, judged)
 
 
 def best_candidate(scores: Mapping[str, Score]) -> str:
@@ -114,12 +106,9 @@ def search_thresholds(
     quick: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[ActisSegmentOptions, Score]:
-    """Find seed and foreground thresholds on a joint grid; the other options stay.
+    """Find seed and foreground thresholds on a joint grid, see `best_pair`; the other options stay.
 
-    Each pair is rated by the mean of itself and its neighbours on the grid: with few cells a single peak is chance,
-    a plateau is not. What was learned from is found with many thresholds, so near ties go to the pair next to that
-    which is usually best in unseen images. `quick` tries eight pairs only; after a stop the best
-    of those tried so far is taken.
+    `quick` tries eight pairs only; after a stop the best of those tried so far is taken.
 
     Returns
     -------
@@ -128,24 +117,15 @@ def search_thresholds(
         With these options.
     """
     seeds, foregrounds = (QUICK_SEED_GRID, QUICK_FOREGROUND_GRID) if quick else (SEED_GRID, FOREGROUND_GRID)
-    s, f = np.meshgrid(seeds, foregrounds, indexing="ij")
-    far = abs(s - LIKELY_SEED) + abs(f - LIKELY_FOREGROUND)
-    found: dict[tuple[int, int], tuple[ActisSegmentOptions, Score]] = {}
-    rating = np.zeros(s.shape)
-    for flat in np.argsort(far.ravel(), kind="stable"):
-        i, j = divmod(int(flat), len(foregrounds))
-        tried = replace(options, seed_threshold=seeds[i], foreground_threshold=foregrounds[j])
-        one = score(probabilities, judged, diameter, tried)
-        found[i, j] = tried, one
-        rating[i, j] = one.f1 + 0.5 * one.iou
-        if should_stop():
-            break
-    smooth = _smooth(rating) - COST_OF_DISTANCE * far
-    return found[max(found, key=lambda pair: float(smooth[pair]))]
 
+    def with_thresholds(seed: float, foreground: float) -> ActisSegmentOptions:
+        return replace(options, seed_threshold=seed, foreground_threshold=foreground)
 
-def _smooth(table: Array) -> Array:
-    from scipy.ndimage import uniform_filter
-
-    smooth: Array = uniform_filter(table, 3, mode="nearest")
-    return smooth
+    seed, foreground, found = best_pair(
+        seeds,
+        foregrounds,
+        lambda s, f: score(probabilities, judged, diameter, with_thresholds(s, f)),
+        likely=(LIKELY_SEED, LIKELY_FOREGROUND),
+        should_stop=should_stop,
+    )
+    return with_thresholds(seed, foreground), found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 TAG = "adgan"
 FIELD = 2**20
 """px from which the statistics of a field come; of a larger one, evenly spread parts of it."""
-PLACES = tuple(product((0.25, 0.75), repeat=2))
-"""Where the middles of these parts lie along Y and X."""
 SHORTEST = 8
 """px; shorter sides cannot be padded by reflection within the network."""
 NOTHING = -1.0
@@ -76,13 +73,13 @@ class AdganPredictor:
 
     def for_field(self, field: Array) -> AdganPredictor:
         """Return a predictor for the tiles of a normalised field (C, *S)."""
+        from napari_cellseg_ssl.core.torch_tools.field_moments import measure, representative_parts
+
         again = None if self._again is None else self._again.for_field(field)
         if is_only_noise(field, self.working_diameter or 1.0):
             return self._with(is_empty=True, again=again)
         found: list[tuple[Tensor, Tensor]] = []
-        self._translate(
-            self._greys(representative_parts(field)), IMAGE, self._target, lambda features: _measured(features, found)
-        )
+        self._translate(self._greys(representative_parts(field, FIELD)), IMAGE, self._target, measure(found))
         return self._with(moments=found, again=again)
 
     def towards(self, tau: float) -> AdganPredictor:
@@ -114,10 +111,9 @@ class AdganPredictor:
 
         Sides need not be multiples of anything.
         """
-        if self._moments is None:
-            return self._translate(greys, source, target, None)
-        known: Iterator[tuple[Tensor, Tensor]] = iter(self._moments)
-        return self._translate(greys, source, target, lambda _: next(known))
+        from napari_cellseg_ssl.core.torch_tools.field_moments import replay
+
+        return self._translate(greys, source, target, None if self._moments is None else replay(self._moments))
 
     def _translate(self, greys: Array, source: float, target: float, moments: Moments | None) -> Array:
         import torch
@@ -139,30 +135,6 @@ class AdganPredictor:
             "again": self._again,
         }
         return AdganPredictor(self._net, self._greys, **{**state, **changes})
-
-
-def representative_parts(field: Array) -> Array:
-    """Return a field (C, *S) whole, (1, C, *S), or where it is large some evenly spread parts of it, (B, C, *s)."""
-    shape = np.array(field.shape[1:])
-    if shape.prod() <= FIELD:
-        return field[np.newaxis]
-    sides = np.maximum(1, shape * (FIELD / len(PLACES) / shape.prod()) ** (1 / len(shape))).astype(int)
-    parts = []
-    for place in PLACES:
-        middle = np.array([0.5] * (len(shape) - 2) + list(place)) * shape
-        starts = np.maximum(0, middle - sides / 2).astype(int)
-        parts.append(field[(slice(None), *(slice(a, a + n) for a, n in zip(starts, sides, strict=True)))])
-    return np.stack(parts)
-
-
-def _measured(features: Tensor, found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Measure mean and variance of each channel over all parts, and note them down."""
-    import torch
-
-    dims = (0, *range(2, features.ndim))
-    variance, mean = torch.var_mean(features.float(), dims, correction=0, keepdim=True)
-    found.append((mean, variance))
-    return mean, variance
 
 
 def _reflected(images: Array, multiple_of: int) -> Array:

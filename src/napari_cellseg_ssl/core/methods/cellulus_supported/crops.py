@@ -25,7 +25,7 @@ STEP = 2
 """Distances are learnt on every other pixel along each axis: its neighbours' are alike, and to make them takes time."""
 CELL_SHARE = 0.8
 """Crops around a cell; the others are around known background."""
-ZOOM = 0.4
+ZOOM = (1 / 1.4, 1.4)
 ENOUGH_PLACES = 20_000
 """Of a frame's background."""
 

@@ -1,0 +1,66 @@
+"""MAUNet: painted cells of mixed modalities, with a class for what labels contradict each other in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.methods.maunet.options import PRESETS, MaunetOptions, MaunetSegmentOptions
+from napari_cellseg_ssl.core.methods.maunet.segmentation import instances
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.events import TrainEvent
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+INFO = MethodInfo(
+    id="maunet",
+    title="MAUNet",
+    summary="Learns from painted cells of mixed kinds of images, and shows where labels contradict each other.",
+    citation=(
+        "Li, Li, Sun, Mai, Luo, Wang, Pan, Xiong, Lai, Xiong, Zhang: MAUNet: Modality-Aware Anti-Ambiguity U-Net for "
+        "Multi-Modality Cell Segmentation. NeurIPS 2022 Cell Segmentation Challenge."
+    ),
+    labels="required",
+    spatial_ndims=(2,),
+    train_options=MaunetOptions,
+    segment_options=MaunetSegmentOptions,
+    maps=(
+        MapSpec("probability", "probability", 3, "background, interior, boundary"),
+        MapSpec("distance", "distance", 1, "closeness to the core of a cell"),
+        MapSpec("ambiguity", "ambiguity", 1, "the proxy class: neither of the three"),
+    ),
+    presets=PRESETS,
+    starts_from=("maunet",),
+)
+
+
+class Maunet:
+    """Two decoders on one encoder, a proxy class, and a watershed in four steps."""
+
+    info = INFO
+
+    def train(self, data: TrainingSet, options: MaunetOptions, run: Run) -> Iterator[TrainEvent]:
+        """Train; see `training.train`."""
+        from napari_cellseg_ssl.core.methods.maunet.training import train
+
+        return train(data, options, run)
+
+    def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
+        """Load a trained model."""
+        from napari_cellseg_ssl.core.methods.maunet.networks import predictor
+
+        return predictor(bundle, device)
+
+    def segment(self, maps: PredictionMaps, options: MaunetSegmentOptions) -> Array:
+        """Make instances from class probabilities and the distance field."""
+        pairs = zip(maps.arrays["probability"], maps.arrays["distance"], strict=True)
+        return maps.labels_to_source(np.stack([instances(p, distance[0], options) for p, distance in pairs]))
+
+
+METHOD = Maunet()

@@ -1,0 +1,70 @@
+"""How good maps are where something is known, and which thresholds are best there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.learning.grid_search import best_pair
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, score_labels
+from napari_cellseg_ssl.core.methods.maunet.options import MaunetSegmentOptions
+from napari_cellseg_ssl.core.methods.maunet.segmentation import DEFAULTS, instances
+
+INTERIOR_GRID, BACKGROUND_GRID = (0.3, 0.5, 0.7, 0.9), (0.03, 0.1, 0.2, 0.3, 0.5)
+OUTLINE_GRID = (0.3, 0.4, 0.5, 0.6, 0.7)
+QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID = (0.5, 0.7), (0.1, 0.3, 0.5)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Class probabilities (3, Y, X) and distance field (Y, X) of one image."""
+
+    probabilities: Array
+    distance: Array
+
+
+def score(maps: Sequence[Maps], judged: Sequence[Judged], options: MaunetSegmentOptions = DEFAULTS) -> Score:
+    """Score maps against what is known of each image."""
+    return score_labels([instances(one.probabilities, one.distance, options) for one in maps], judged)
+
+
+def search_thresholds(
+    maps: Sequence[Maps],
+    judged: Sequence[Judged],
+    options: MaunetSegmentOptions = DEFAULTS,
+    *,
+    quick: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[MaunetSegmentOptions, Score]:
+    """Find the thresholds of interior and background together, then those of background and outline; see `best_pair`.
+
+    `quick` tries six pairs of the first two only; after a stop the best of those tried so far are taken. The other
+    options stay.
+    """
+
+    def with_thresholds(interior: float, background: float) -> MaunetSegmentOptions:
+        return replace(options, interior_threshold=interior, background_threshold=background)
+
+    interior, background, found = best_pair(
+        QUICK_INTERIOR_GRID if quick else INTERIOR_GRID,
+        QUICK_BACKGROUND_GRID if quick else BACKGROUND_GRID,
+        lambda i, b: score(maps, judged, with_thresholds(i, b)),
+        likely=(DEFAULTS.interior_threshold, DEFAULTS.background_threshold),
+        should_stop=should_stop,
+    )
+    chosen = with_thresholds(interior, background)
+    if quick or options.outline_threshold == 0 or should_stop():
+        return chosen, found
+
+    def with_outline(background: float, outline: float) -> MaunetSegmentOptions:
+        return replace(chosen, background_threshold=background, outline_threshold=outline)
+
+    background, outline, found = best_pair(
+        BACKGROUND_GRID,
+        OUTLINE_GRID,
+        lambda b, o: score(maps, judged, with_outline(b, o)),
+        likely=(background, DEFAULTS.outline_threshold),
+        should_stop=should_stop,
+    )
+    return with_outline(background, outline), found

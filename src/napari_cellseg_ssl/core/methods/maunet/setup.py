@@ -1,0 +1,144 @@
+"""What does not change during a training, and the questions that are asked of the networks along the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
+from napari_cellseg_ssl.core.methods.maunet import judging, networks
+from napari_cellseg_ssl.core.methods.maunet.learner import Learner
+from napari_cellseg_ssl.core.methods.maunet.options import NONE, ONE, MaunetOptions, MaunetSegmentOptions
+from napari_cellseg_ssl.core.methods.maunet.sampling import Sampler
+from napari_cellseg_ssl.core.torch_tools.weights import start_from
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+TRAINING_SHARE = 0.97
+"""Of a time budget; the rest is for choosing thresholds."""
+QUICKLY_JUDGED_PIXELS = 250_000
+"""What is looked at while the training goes on or somebody waits."""
+SAME = ("tag", "in_channels", "encoders", "depth", "width", "proxy", "distance")
+"""What a model to start from has to share."""
+
+WITHOUT_DISTANCE = MaunetSegmentOptions(watershed=ONE, outline_threshold=0.0)
+"""How to make instances where there is no distance field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A training's data, networks and settings.
+
+    Parameters
+    ----------
+    frames : tuple of Frame
+        With everything that is known, what is held out included.
+    judged : tuple of Judged
+        What is held out.
+    segment_options : MaunetSegmentOptions
+        Where the search for thresholds starts.
+    beginnings : tuple of str
+        What the encoders begin with, in words.
+    """
+
+    options: MaunetOptions
+    run: Run
+    architecture: Mapping[str, Any]
+    intensity: Intensity
+    frames: tuple[Frame, ...]
+    judged: tuple[Judged, ...]
+    learner: Learner
+    sampler: Sampler
+    segment_options: MaunetSegmentOptions
+    beginnings: tuple[str, ...]
+
+    def done(self) -> float:
+        """Share of the training that is done."""
+        done = self.run.fraction(self.learner.step, self.options.steps)
+        return min(1.0, done / TRAINING_SHARE) if self.run.time_budget else done
+
+    def painted(self, pixels: int) -> tuple[Judged, ...]:
+        """Everything to judge by, learned from or held out, up to so many pixels."""
+        return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
+
+    @property
+    def result(self) -> nn.ModuleList:
+        """The averaged networks as they are now, those that predict."""
+        return self.learner.average[: len(self.architecture["encoders"])]
+
+    def predictor(self) -> networks.MaunetPredictor:
+        """Wrap the result as it is now."""
+        return networks.MaunetPredictor(self.result, self.architecture, self.run.device)
+
+    def maps(self, judged: Sequence[Judged]) -> list[judging.Maps]:
+        """Predict each piece, by the statistics of what it shows."""
+        predict = self.predictor()
+        found = [predict(one.pixels[None], networks.NOWHERE) for one in judged]
+        return [judging.Maps(one["probability"][0], one["distance"][0, 0]) for one in found]
+
+    def search(self, judged: Sequence[Judged]) -> tuple[MaunetSegmentOptions, Score]:
+        """Find out quickly how good the networks are, with the best of a few thresholds."""
+        return judging.search_thresholds(self.maps(judged), judged, self.segment_options, quick=True)
+
+
+def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
+    """Load images, hold some of the annotation out, build the networks.
+
+    Raises
+    ------
+    WrongAnnotation
+        If no cell is annotated.
+    WrongOption
+        If encoder weights cannot be had or do not fit.
+    WrongRun
+        If `run.start_from` or `run.resume` belong to another network.
+    """
+    import torch
+
+    torch.manual_seed(run.seed)
+    if data.n_cells == 0:
+        raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+    intensity = run.start_from.intensity if run.start_from else Intensity()
+    frames = load_frames(data, intensity, options.working_diameter, run.seed)
+    learning, judged = hold_out(frames, run.seed)
+    described = networks.architecture(options, data.n_channels)
+    nets, reports = _networks(described, options, run)
+    is_pretrained = options.encoder_weights != NONE
+    learner = Learner(nets, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
+    if run.resume:
+        learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
+    return Setup(
+        options=options,
+        run=run,
+        architecture=described,
+        intensity=intensity,
+        frames=frames,
+        judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
+        learner=learner,
+        sampler=Sampler(learning, options),
+        segment_options=MaunetSegmentOptions() if options.distance else WITHOUT_DISTANCE,
+        beginnings=tuple(str(report) for report in reports),
+    )
+
+
+def _networks(described: Mapping[str, Any], options: MaunetOptions, run: Run) -> tuple[nn.ModuleList, list[LoadReport]]:
+    """Build what learns, and say what its encoders begin with."""
+    nets = networks.build(described)
+    has_own = bool(run.start_from or run.resume)
+    reports = networks.load_encoders(nets, described, NONE if has_own else options.encoder_weights)
+    if run.start_from:
+        start_from(nets, run.start_from, {key: described[key] for key in SAME})
+    if options.consistency > 0 and len(nets) == 1:  # one to agree with, of the same design, which predicts nothing
+        twin = networks.build(described)
+        networks.load_encoders(twin, described, NONE if run.resume else options.encoder_weights)
+        nets.extend(twin)
+    return nets, reports

@@ -1,0 +1,152 @@
+"""Pre-trained weights for `ResNetEncoder`: released ones by address, or any file that names tensors in the same way.
+
+Accepted are plain state dicts, those of a whole network that contains the encoder (our own runs, wrapped models), and
+checkpoints of momentum contrast (MoCo), of which the query encoder is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
+from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
+
+IMAGENET, NO_WEIGHTS = "imagenet", "none"
+ADDRESS = "https://download.pytorch.org/models/"
+RELEASED = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-11ad3fa6.pth",
+    "wide_resnet50_2": "wide_resnet50_2-9ba9bcbe.pth",
+}
+"""Files by encoder; how a file's hash begins stands in its name."""
+STEM, TELLING, COUNTER = "conv1.weight", "layer1.0.conv1.weight", "num_batches_tracked"
+FEWEST = 0.9
+"""Share of the encoder's tensors that a file has to hold."""
+LISTED = 5
+"""Names of tensors in a sentence."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of each tensor.
+
+    Parameters
+    ----------
+    source : str
+        Where the weights came from.
+    fate : {name of the encoder's tensor: str}
+        "loaded", "colours summed", "missing" or "shape (…) instead of (…)".
+    left_out : tuple of str
+        Tensors of the file that the encoder has no place for.
+    inputs : (mean, std), optional
+        Per channel, by which images were shifted and scaled, where the file says so; one of our own runs does.
+    """
+
+    source: str
+    fate: Mapping[str, str]
+    left_out: tuple[str, ...]
+    inputs: tuple[list[float], list[float]] | None = None
+
+    @property
+    def not_loaded(self) -> tuple[str, ...]:
+        """Tensors of the encoder that stay as they were."""
+        return tuple(name for name, fate in self.fate.items() if fate not in ("loaded", "colours summed"))
+
+    def __str__(self) -> str:
+        loaded = len(self.fate) - len(self.not_loaded)
+        text = f"Encoder weights: {loaded} of {len(self.fate)} tensors loaded from {self.source}"
+        if self.not_loaded:
+            text += "; at random remain " + _listed([f"{name} ({self.fate[name]})" for name in self.not_loaded])
+        return text + (f"; left out: {_listed(self.left_out)}." if self.left_out else ".")
+
+
+def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport | None:
+    """Put pre-trained weights into an encoder.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RELEASED`.
+    weights : str
+        "none" or "", "imagenet", or the path of a weight file.
+
+    Returns
+    -------
+    LoadReport or None
+        None when the encoder stays as it is.
+
+    Raises
+    ------
+    WrongOption
+        If the file cannot be had, or fits less than nine tenths of the encoder.
+    """
+    if weights in ("", NO_WEIGHTS):
+        return None
+    hint = offline_hint(name)
+    file = fetch(ADDRESS + RELEASED[name], _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
+    tensors = read(file, hint=hint)
+    report, fitting = _fit(encoder, tensors, str(file))
+    if len(report.not_loaded) > (1 - FEWEST) * len(report.fate):
+        raise WrongOption(f"'{file}' does not hold weights of {name}. {report}", hint)
+    encoder.load_state_dict({**encoder.state_dict(), **fitting})
+    return report
+
+
+def offline_hint(name: str) -> str:
+    """Say how to go on where there is no network or the file is the wrong one."""
+    return (
+        f"Fetch {ADDRESS}{RELEASED[name]} on another machine and put it into {cache()}, or give its path as "
+        "'encoder_weights', or set encoder_weights=none to begin at random."
+    )
+
+
+def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> tuple[LoadReport, dict[str, Tensor]]:
+    """Find a place for each tensor of a file."""
+    prefix = _prefix(tensors)
+    offered = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    fitting, fate = {}, {}
+    for name, own in encoder.state_dict().items():
+        given = offered.get(name)
+        if given is None:
+            if not name.endswith(COUNTER):  # old files have none, and nothing depends on them
+                fate[name] = "missing"
+        elif given.shape == own.shape:
+            fitting[name], fate[name] = given, "loaded"
+        elif name == STEM and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:
+            fitting[name], fate[name] = _for_channels(given, own.shape[1]), "colours summed"
+        else:
+            fate[name] = f"shape {tuple(given.shape)} instead of {tuple(own.shape)}"
+    left_out = tuple(name for name in offered if name not in fate and not name.endswith(COUNTER))
+    return LoadReport(source=source, fate=fate, left_out=left_out, inputs=_inputs(tensors, prefix)), fitting
+
+
+def _prefix(names: Mapping[str, Tensor]) -> str:
+    """Find what stands before the encoder's names; of several encoders the query encoder, else the first."""
+    prefixes = sorted(name.removesuffix(TELLING) for name in names if name.endswith(TELLING))
+    return next((one for one in prefixes if one.endswith("encoder_q.")), prefixes[0] if prefixes else "")
+
+
+def _inputs(tensors: Mapping[str, Tensor], prefix: str) -> tuple[list[float], list[float]] | None:
+    """Look beside the encoder for the mean and spread of its images."""
+    mean, std = (tensors.get(prefix.removesuffix("encoder.") + name) for name in ("input_mean", "input_std"))
+    return None if mean is None or std is None else (mean.flatten().tolist(), std.flatten().tolist())
+
+
+def _for_channels(stem: Tensor, channels: int) -> Tensor:
+    """Adapt the first layer so that a grey image in all channels gives what it gave in all colours."""
+    return stem.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
+
+
+def _hash(file: str) -> str:
+    return file.removesuffix(".pth").rpartition("-")[2]
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

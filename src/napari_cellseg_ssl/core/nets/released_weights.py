@@ -1,0 +1,84 @@
+"""Weight files that others released: downloaded once and checked, or picked by the user. Only tensors are read."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from napari_cellseg_ssl.core.errors import WrongOption
+
+TIMEOUT_S = 20.0
+WRAPPERS = ("state_dict", "model")
+"""Entries under which training programs keep the tensors, beside what they need to go on."""
+
+
+def cache() -> Path:
+    """Return the folder in which torch keeps released weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def fetch(url: str, sha256: str, *, hint: str) -> Path:
+    """Return a released file, downloaded at the first use to where torch keeps such files, and checked.
+
+    Parameters
+    ----------
+    sha256 : str
+        How the file's hash begins, which publishers put into its name.
+    hint : str
+        What to do on a machine without a network.
+
+    Raises
+    ------
+    WrongOption
+        If it cannot be downloaded or is not what it should be.
+    """
+    file = cache() / url.rpartition("/")[2]
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as source, partial.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        except (URLError, OSError) as problem:
+            raise WrongOption(f"The released weights cannot be downloaded: {problem}.", hint) from problem
+        partial.replace(file)
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not found.startswith(sha256):
+        raise WrongOption(
+            f"'{file}' is not the released file: its hash begins with {found[:8]}, not {sha256[:8]}.",
+            "Delete it and try again.",
+        )
+    return file
+
+
+def read(file: Path, *, hint: str) -> dict[str, Tensor]:
+    """Read the tensors of a .pth or .safetensors file; of a .pth file nothing else is accepted.
+
+    Raises
+    ------
+    WrongOption
+        If the file is missing, damaged, or holds more than tensors and plain values.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content: dict[str, Any] = dict(load_file(file))
+        else:
+            content = dict(torch.load(file, map_location="cpu", weights_only=True))
+    except FileNotFoundError as problem:
+        raise WrongOption(f"There is no weight file '{file}'.", hint) from problem
+    except Exception as problem:
+        raise WrongOption(f"The weight file '{file}' cannot be read: {problem}", hint) from problem
+    for wrapper in WRAPPERS:
+        if isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
