@@ -64,6 +64,12 @@ def test_a_mask_lies_beside_the_image_with_objects_as_large_as_the_cells(adgan):
     assert "8 to 14 px wide" in adgan.find("mask_note").text()
 
 
+def test_the_time_that_is_suggested_is_enough_for_the_method(adgan):
+    choose(adgan, "adgan")
+
+    assert adgan.find("time_budget").value() == 200
+
+
 def test_the_mask_follows_object_size_and_options(adgan):
     choose(adgan, "adgan")
     adgan.wait(lambda: layer(adgan, "synthetic-mask") is not None)

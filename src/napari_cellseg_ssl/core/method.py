@@ -49,6 +49,8 @@ class MethodInfo:
     starts_from: tuple[str, ...] = ()
     learns_from_results: bool = False
     """Whether it can learn from what other methods found, where nothing is painted."""
+    usual_seconds: int = 180
+    """How long the first preset should learn on a processor; what the dock suggests."""
     uses_torch: bool = True
     """Whether a device has to be found; a method without a network does not load torch for it."""
 

@@ -15,7 +15,6 @@ from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels")
 """Kinds of labels that nobody painted."""
-SECONDS_WITHOUT_LABELS, SECONDS_WITH_LABELS = 45, 180
 RANGE = 1000
 GO_ON = "go on from the current model"
 MODES = {"auto": "guessed", "sparse": "painted: 0 unknown, 1 background", "dense": "complete: 0 background"}
@@ -84,7 +83,7 @@ class TrainPanel(Stage):
         self.form.setRowVisible(self._why, needs and bool(self._why.text()))
         self._learns_from_results = get_method(method_id).info.learns_from_results
         self._show_results()
-        self._seconds.setValue(SECONDS_WITH_LABELS if needs else SECONDS_WITHOUT_LABELS)
+        self._seconds.setValue(get_method(method_id).info.usual_seconds)
         self._limited.setChecked(is_first_preset)
 
     def render(self, controls: Controls, state: SessionState) -> None:

@@ -54,6 +54,7 @@ INFO = MethodInfo(
     summary="Finds cells without any labels: translates images into masks like those that it draws itself.",
     citation="Yao et al., 2021, arXiv:2107.11022",
     labels="none",
+    usual_seconds=200,
     spatial_ndims=(2, 3),
     train_options=AdganOptions,
     segment_options=AdganSegmentOptions,

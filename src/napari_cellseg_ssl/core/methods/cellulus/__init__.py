@@ -53,6 +53,7 @@ INFO = MethodInfo(
     summary="Finds cells without any labels: learns where each patch lies within its cell.",
     citation="Wolf et al., ICCV 2023, arXiv:2310.08501",
     labels="none",
+    usual_seconds=45,
     spatial_ndims=(2, 3),
     train_options=CellulusOptions,
     segment_options=CellulusSegmentOptions,

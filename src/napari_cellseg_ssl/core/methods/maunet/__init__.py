@@ -27,6 +27,7 @@ INFO = MethodInfo(
         "Multi-Modality Cell Segmentation. NeurIPS 2022 Cell Segmentation Challenge."
     ),
     labels="required",
+    usual_seconds=300,
     spatial_ndims=(2,),
     train_options=MaunetOptions,
     segment_options=MaunetSegmentOptions,
