@@ -194,6 +194,7 @@ def test_volumes_are_learnt_from_and_segmented():
     assert crop_shape(options, 3) == (12, 24, 24)
     maps = maps_of(bundle, volume, "CZYX")
     assert METHOD.segment(maps, bundle.segment_options).shape == (1, 16, 40, 40)
+    assert "eight minutes or more" in " ".join(bundle.provenance.notes)
 
 
 def test_images_smaller_than_a_crop_are_learnt_from():

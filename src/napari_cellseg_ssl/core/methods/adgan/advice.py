@@ -34,6 +34,8 @@ def before(data: TrainingSet, options: AdganOptions, prior: MaskPrior, greys: Gr
             f"A training crop is only {options.crop / options.working_diameter:.1f} diameters wide; "
             "choose larger crops or a smaller working diameter."
         )
+    if len(data.items[0].image.spatial_shape) == 3:
+        texts.append("In volumes it needs hundreds of steps of seconds each: eight minutes or more on a processor.")
     if coverage < SPARSE:
         texts.append("Objects are rare in the images; parts that show more of them teach more.")
     return tuple(texts)
