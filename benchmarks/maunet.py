@@ -2,7 +2,7 @@
 
     python benchmarks/maunet.py DATA [--sets NAME ...] [--variants NAME ...] [--budget SECONDS] [--seeds N ...]
                                 [--share SHARE] [--most N] [--option NAME=VALUE ...] [--true-diameter] [--cpu-clock]
-                                [--json]
+                                [--runs FOLDER] [--three-scales] [--json]
 
 Of each set, images are visited in random order, and up to two of their 256 x 256 px tiles are annotated completely,
 until a tenth of the set's cells are. Images of which nothing is annotated are scored on, at most `--most` of each set.
@@ -10,7 +10,8 @@ All images get three channels; grey ones have three times the same. Diameters ar
 
 Variants: "maunet"; "actis", its supervised part with the same labels and time; the ablations "no-distance", "no-proxy",
 "softmax-focal", and "consistency", which also learns from the other tiles of the visited images. Those that have a
-distance field are also segmented by one watershed ("one_step"). One thread.
+distance field are also segmented by one watershed ("one_step"), with `--three-scales` also from predictions that are
+averaged over three scales ("three_scales"). With `--runs`, what was trained is kept, and not trained again. One thread.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.diameter import diameter_of_cells
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
+from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
@@ -115,8 +117,21 @@ def train(data: TrainingSet, variant: str, seed: int, arguments: argparse.Namesp
     return last_of(method.train(data, options, run), TrainFinished).bundle
 
 
-def labels_of(bundle: ModelBundle, image: Painted, diameter: float) -> Iterator[tuple[str, np.ndarray]]:
-    """Segment an image; with a distance field in one step too."""
+def labels_of(
+    bundle: ModelBundle, image: Painted, diameter: float, three_scales: bool
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Segment an image in all the ways that the model allows."""
+    method, options = get_method(bundle.method_id), bundle.segment_options
+    maps = predict(bundle, image, diameter)
+    yield "as_trained", method.segment(maps, options)[0]
+    if bundle.architecture.get("distance"):
+        yield "one_step", method.segment(maps, replace(options, watershed="one step"))[0]
+    if three_scales and bundle.method_id == "maunet":
+        scaled = replace(bundle, architecture={**bundle.architecture, "scales": 3})
+        yield "three_scales", method.segment(predict(scaled, image, diameter), options)[0]
+
+
+def predict(bundle: ModelBundle, image: Painted, diameter: float) -> PredictionMaps:
     method = get_method(bundle.method_id)
     events = predict_tiled(
         stack(image),
@@ -125,17 +140,13 @@ def labels_of(bundle: ModelBundle, image: Painted, diameter: float) -> Iterator[
         specs={spec.name: spec for spec in method.info.maps},
         intensity=bundle.intensity,
     )
-    maps = last_of(events, MapsReady).maps
-    options = bundle.segment_options
-    yield "as_trained", method.segment(maps, options)[0]
-    if bundle.architecture.get("distance"):
-        yield "one_step", method.segment(maps, replace(options, watershed="one step"))[0]
+    return last_of(events, MapsReady).maps
 
 
-def test(bundle: ModelBundle, part: Part, of_truth: bool) -> dict[str, dict[str, float]]:
+def test(bundle: ModelBundle, part: Part, of_truth: bool, three_scales: bool) -> dict[str, dict[str, float]]:
     scores: dict[str, list[object]] = {}
     for image, diameter in zip(part.unseen, diameters(part.unseen, of_truth), strict=True):
-        for way, labels in labels_of(bundle, image, diameter):
+        for way, labels in labels_of(bundle, image, diameter, three_scales):
             scores.setdefault(way, []).append(image_scores(image.truth, labels))
     return {
         way: {name: round(set_scores(found)[name], 4) for name in ("f1_50", "seg", "f1_pooled", "n_images")}
@@ -145,8 +156,14 @@ def test(bundle: ModelBundle, part: Part, of_truth: bool) -> dict[str, dict[str,
 
 def measure(parts: list[Part], variant: str, seed: int, arguments: argparse.Namespace) -> dict[str, object]:
     data = training_set(parts, arguments.true_diameter)
-    bundle = train(data, variant, seed, arguments)
-    found = {part.name: test(bundle, part, arguments.true_diameter) for part in parts}
+    folder = arguments.runs and arguments.runs / f"{variant}-{seed}"
+    if folder and folder.exists():
+        bundle = ModelBundle.load(folder)
+    else:
+        bundle = train(data, variant, seed, arguments)
+        if folder:
+            bundle.save(folder)
+    found = {part.name: test(bundle, part, arguments.true_diameter, arguments.three_scales) for part in parts}
     ways = next(iter(found.values()))
     return {
         "variant": variant,
@@ -176,6 +193,8 @@ def main() -> None:
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE", help="of MAUNet")
     parser.add_argument("--true-diameter", action="store_true")
     parser.add_argument("--cpu-clock", action="store_true", help="count the process's own seconds, on a busy machine")
+    parser.add_argument("--runs", type=Path, help="where trained models are kept")
+    parser.add_argument("--three-scales", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

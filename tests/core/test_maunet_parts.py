@@ -8,7 +8,7 @@ from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
 from napari_cellseg_ssl.core.methods.maunet.sampling import Sampler
 from napari_cellseg_ssl.core.methods.maunet.targets import targets
 from napari_cellseg_ssl.core.nets.ambiguity_unet import Prediction
-from napari_cellseg_ssl.core.torch_tools.ambiguity_losses import balanced_l1, disagreement, masked_dice, masked_focal
+from napari_cellseg_ssl.core.torch_tools.ambiguity_losses import disagreement, distance_loss, masked_dice, masked_focal
 
 BACKGROUND, INTERIOR, BOUNDARY, UNKNOWN = 0, 1, 2, -1
 AMBIGUOUS, WRONG, SURE = [0.0, 0.1, 0.0, 0.5], [3.0, 0.0, 0.0, 0.5], [-4.0, 6.0, -4.0, -1.0]
@@ -200,18 +200,19 @@ def test_cells_and_background_count_equally_in_the_distance_loss():
     wanted = torch.zeros(1, 10, 10)
     wanted[0, 0, 0] = 1.0
 
-    only_cell = balanced_l1(torch.zeros(1, 1, 10, 10), wanted)
-    only_background = balanced_l1(torch.where(wanted > 0, 1.0, 0.5)[:, None], wanted)
+    only_cell = distance_loss(torch.zeros(1, 1, 10, 10), wanted)
+    only_background = distance_loss(torch.where(wanted > 0, 1.0, 0.5)[:, None], wanted)
 
     assert only_cell == pytest.approx(1.0)
     assert only_background == pytest.approx(0.5)
+    assert distance_loss(torch.zeros(1, 1, 10, 10), wanted, balanced=False) == pytest.approx(2 * 0.01)
 
 
 def test_images_without_cells_or_knowledge_have_a_distance_loss_too():
     wanted = torch.stack([torch.zeros(4, 4), torch.full((4, 4), -1.0)])
 
-    assert balanced_l1(torch.full((2, 1, 4, 4), 0.25), wanted) == pytest.approx(0.25)
-    assert balanced_l1(torch.ones(2, 1, 4, 4), torch.full((2, 4, 4), -1.0)) == 0
+    assert distance_loss(torch.full((2, 1, 4, 4), 0.25), wanted) == pytest.approx(0.25)
+    assert distance_loss(torch.ones(2, 1, 4, 4), torch.full((2, 4, 4), -1.0)) == 0
 
 
 def test_networks_that_agree_have_little_to_learn_from_each_other():

@@ -63,24 +63,27 @@ def masked_focal(logits: Tensor, classes: Tensor, *, as_published: bool = True) 
     return (losses * known).sum() / known.sum().clamp(min=1)
 
 
-def balanced_l1(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute error of a field that is 0 in the background, where cells and background count equally.
-
-    Per image, then the mean over images; an image without one of the two has the other alone.
+def distance_loss(predicted: Tensor, wanted: Tensor, *, balanced: bool = True) -> Tensor:
+    """Mean absolute error of a field that is 0 in the background, per image, then the mean over images.
 
     Parameters
     ----------
     predicted : (B, 1, Y, X) float
     wanted : (B, Y, X) float
         -1 where unknown.
+    balanced : bool
+        As published: cells and background count equally, however few pixels one of them has; an image without one of
+        them has the other alone. In doubt the rarer of the two wins, so that cells come out too wide where they are
+        sparse. Else each pixel counts equally.
     """
     errors = (predicted[:, 0].float() - wanted).abs()
-    halves = []
-    for part in (wanted > 0, wanted == 0):
+    parts = ((wanted > 0, 1.0), (wanted == 0, 1.0)) if balanced else ((wanted >= 0, 2.0),)
+    means = []
+    for part, weight in parts:
         counts = part.flatten(1).sum(1)
-        halves.append((errors * part).flatten(1).sum(1) / counts.clamp(min=1))
+        means.append(weight * (errors * part).flatten(1).sum(1) / counts.clamp(min=1))
     some = (wanted >= 0).flatten(1).any(1).sum()
-    return torch.stack(halves).sum() / some.clamp(min=1)
+    return torch.stack(means).sum() / some.clamp(min=1)
 
 
 def disagreement(own: Prediction, other: Prediction, where: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class Learner:
         return self.options.consistency > 0 and len(self.nets) > 1
 
     def _supervised(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        from napari_cellseg_ssl.core.torch_tools.ambiguity_losses import balanced_l1, masked_dice, masked_focal
+        from napari_cellseg_ssl.core.torch_tools.ambiguity_losses import distance_loss, masked_dice, masked_focal
 
         classes = batch.classes.to(self.device)
         losses = {
@@ -119,7 +119,8 @@ class Learner:
             "focal": masked_focal(prediction.logits, classes, as_published=self.options.focal == REFERENCE),
         }
         if prediction.distance is not None:
-            losses["distance"] = balanced_l1(prediction.distance, batch.closeness.to(self.device))
+            closeness = batch.closeness.to(self.device)
+            losses["distance"] = distance_loss(prediction.distance, closeness, balanced=self.options.balanced_distance)
         return losses
 
     def _consistency(self, first: Prediction, second: Prediction, anywhere: Batch) -> Tensor:

@@ -50,7 +50,7 @@ class MaunetOptions:
     width: int = option(12, label="Width", help="Feature maps at full resolution", min=4, max=64, advanced=True)
     crop: int = option(128, label="Crop", help="Side of a training crop", min=32, max=1024, step=32, unit="px")
     batch: int = option(4, label="Painted crops", help="Crops of painted places per step", min=1, max=128)
-    rate: float = option(3e-3, label="Learning rate", help="Of AdamW, at its peak", min=1e-6, max=1.0)
+    rate: float = option(5e-3, label="Learning rate", help="Of AdamW, at its peak", min=1e-6, max=1.0)
     weight_decay: float = option(0.01, label="Weight decay", help="Of AdamW", min=0.0, max=1.0, advanced=True)
     encoder_rate: float = option(
         0.1,
@@ -117,6 +117,12 @@ class MaunetOptions:
         True,
         label="Distance field",
         help="Learn it too; without it, cells come from one watershed",
+        advanced=True,
+    )
+    balanced_distance: bool = option(
+        False,
+        label="Balanced distance",
+        help="Cells and background count equally in the distance field, as published; makes sparse cells too wide",
         advanced=True,
     )
     consistency: float = option(
@@ -223,6 +229,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "largest_zoom": 2.0,
         "rescaled": 1.0,
         "pasted": 0.0,
+        "balanced_distance": True,
         "scales": 3,
     },
 }
