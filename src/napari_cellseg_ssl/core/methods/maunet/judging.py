@@ -11,8 +11,7 @@ from napari_cellseg_ssl.core.learning.held_out import Judged, Score, score_label
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.segmentation import DEFAULTS, instances
 
-INTERIOR_GRID, BACKGROUND_GRID = (0.3, 0.5, 0.7, 0.9), (0.03, 0.1, 0.2, 0.3, 0.5)
-OUTLINE_GRID = (0.3, 0.4, 0.5, 0.6, 0.7)
+INTERIOR_GRID, BACKGROUND_GRID = (0.3, 0.5, 0.7, 0.9), (0.1, 0.2, 0.3, 0.5)
 QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID = (0.5, 0.7), (0.1, 0.3, 0.5)
 
 
@@ -37,10 +36,10 @@ def search_thresholds(
     quick: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[MaunetSegmentOptions, Score]:
-    """Find the thresholds of interior and background together, then those of background and outline; see `best_pair`.
+    """Find the thresholds of interior and background together; see `best_pair`.
 
-    `quick` tries six pairs of the first two only; after a stop the best of those tried so far are taken. The other
-    options stay.
+    `quick` tries six pairs only; after a stop the best of those tried so far is taken. The other options stay, the
+    outline too: on what was learned from a narrow outline is best, on new images, where the field is lower, it is not.
     """
 
     def with_thresholds(interior: float, background: float) -> MaunetSegmentOptions:
@@ -53,18 +52,4 @@ def search_thresholds(
         likely=(DEFAULTS.interior_threshold, DEFAULTS.background_threshold),
         should_stop=should_stop,
     )
-    chosen = with_thresholds(interior, background)
-    if quick or options.outline_threshold == 0 or should_stop():
-        return chosen, found
-
-    def with_outline(background: float, outline: float) -> MaunetSegmentOptions:
-        return replace(chosen, background_threshold=background, outline_threshold=outline)
-
-    background, outline, found = best_pair(
-        BACKGROUND_GRID,
-        OUTLINE_GRID,
-        lambda b, o: score(maps, judged, with_outline(b, o)),
-        likely=(background, DEFAULTS.outline_threshold),
-        should_stop=should_stop,
-    )
-    return with_outline(background, outline), found
+    return with_thresholds(interior, background), found

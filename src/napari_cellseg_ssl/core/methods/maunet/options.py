@@ -161,7 +161,7 @@ class MaunetSegmentOptions:
         0.7, label="Interior", help="Higher: interiors come apart, and faint cells vanish", min=0.0, max=1.0, step=0.01
     )
     outline_threshold: float = option(
-        0.45,
+        0.1,
         label="Outline",
         help="Cells end where the distance field falls below this. Higher: smaller cells; 0: as published, at the "
         "background alone",

@@ -30,6 +30,8 @@ QUICKLY_JUDGED_PIXELS = 250_000
 SAME = ("tag", "in_channels", "encoders", "depth", "width", "proxy", "distance")
 """What a model to start from has to share."""
 
+BALANCED_OUTLINE = 0.45
+"""Where cells end if they and the background count equally in the distance field, which makes them too wide."""
 WITHOUT_DISTANCE = MaunetSegmentOptions(watershed=ONE, outline_threshold=0.0)
 """How to make instances where there is no distance field."""
 
@@ -125,8 +127,18 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options),
-        segment_options=MaunetSegmentOptions() if options.distance else WITHOUT_DISTANCE,
+        segment_options=_first_guess(options),
         beginnings=tuple(str(report) for report in reports),
+    )
+
+
+def _first_guess(options: MaunetOptions) -> MaunetSegmentOptions:
+    if not options.distance:
+        return WITHOUT_DISTANCE
+    return (
+        MaunetSegmentOptions(outline_threshold=BALANCED_OUTLINE)
+        if options.balanced_distance
+        else MaunetSegmentOptions()
     )
 
 
