@@ -287,6 +287,106 @@ def test_tiles_leave_no_seams(depth):
     np.testing.assert_allclose(whole, tiled, atol=1e-4)
 
 
+RESNET = replace(TINY, encoder="resnet18", depth=1)
+
+
+def test_a_unet_on_a_resnet_learns_and_says_that_it_begins_at_random(tmp_path):
+    events = train(item(0, 5), item(1), options=RESNET)
+    bundle = bundle_of(events)
+    bundle.save(tmp_path / "run")
+
+    assert "begins at random" in notes_of(events)
+    image = blobs(3)[0]
+    assert np.array_equal(segmented(ModelBundle.load(tmp_path / "run"), image)[1], segmented(bundle, image)[1])
+
+
+@pytest.mark.parametrize(("depth", "gap"), [(1, 1e-5), (2, 1e-5), (3, 1e-3)])  # the halo of the last is bounded
+def test_tiles_of_a_unet_on_a_resnet_leave_no_seams(depth, gap):
+    bundle = bundle_of(train(item(0, 5), options=replace(RESNET, depth=depth)))
+    image = ImageStack.from_array(blobs(1, side=300)[0])
+    specs, predictor = {spec.name: spec for spec in INFO.maps}, METHOD.predictor(bundle, "cpu")
+    whole, tiled = (
+        last_of(
+            predict_tiled(image, predictor, diameter=DIAMETER, specs=specs, intensity=bundle.intensity, tile=tile),
+            MapsReady,
+        ).maps.arrays["probability"]
+        for tile in (512, 64)
+    )
+
+    np.testing.assert_allclose(whole, tiled, atol=gap)
+
+
+def test_an_encoder_begins_with_the_weights_of_a_run_and_hardly_moves(tmp_path):
+    from napari_cellseg_ssl.core.methods.maunet import METHOD as MAUNET
+    from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
+
+    options = MaunetOptions(steps=2, width=4, depth=1, crop=32, batch=2)
+    parent = bundle_of(MAUNET.train(TrainingSet((item(0, 5),)), options, Run()))
+    parent.save(tmp_path / "run")
+    weights = str(tmp_path / "run" / "weights.safetensors")
+    options = replace(RESNET, encoder_weights=weights, encoder_rate=0.0, weight_decay=0.0)
+
+    events = train(item(2, 5), options=options, seed=5)
+
+    assert "30 of 30 tensors loaded from" in notes_of(events)
+    bundle = bundle_of(events)
+    for name, array in parent.weights.items():
+        if name.startswith("net.0.encoder."):
+            np.testing.assert_allclose(bundle.weights[name.replace("net.0", "net")], array, atol=1e-6, err_msg=name)
+    assert not same_weights(bundle, bundle_of(train(item(2, 5), options=replace(options, steps=2), seed=5)))
+
+
+def test_a_given_encoder_learns_at_its_own_rate(tmp_path):
+    parent = bundle_of(train(item(0, 5), options=RESNET))
+    parent.save(tmp_path / "run")
+    weights = str(tmp_path / "run" / "weights.safetensors")
+
+    def moved(encoder_rate):
+        options = replace(RESNET, encoder_weights=weights, encoder_rate=encoder_rate, steps=2, refine_share=0.0)
+        child = bundle_of(train(item(0, 5), options=options))
+        name = "net.encoder.layer1.0.conv1.weight"
+        return float(np.abs(child.weights[name] - parent.weights[name]).mean())
+
+    assert 0 < moved(0.1) < 0.3 * moved(1.0)
+
+
+def test_with_many_crops_a_step_the_statistics_of_a_given_encoder_follow(tmp_path):
+    parent = bundle_of(train(item(0, 5), options=RESNET))
+    parent.save(tmp_path / "run")
+    options = replace(
+        RESNET, encoder_weights=str(tmp_path / "run" / "weights.safetensors"), batch=8, steps=2, refine_share=0.0
+    )
+
+    child = bundle_of(train(item(2, 5), options=options))
+
+    name = "net.encoder.bn1.running_mean"
+    assert not np.allclose(child.weights[name], parent.weights[name], atol=1e-3)
+
+
+def test_an_interrupted_run_on_a_given_encoder_goes_on_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    bundle_of(train(item(0, 5), options=RESNET)).save(tmp_path / "run")
+    options = replace(RESNET, encoder_weights=str(tmp_path / "run" / "weights.safetensors"))
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole = train(item(0, 5), item(1), options=options)
+    saved = next(event for event in whole if isinstance(event, Checkpoint) and event.step == 4)
+    (tmp_path / "run" / "weights.safetensors").unlink()  # a resumed run does not need it
+
+    resumed = train(item(0, 5), item(1), options=options, resume=saved)
+
+    assert same_weights(bundle_of(whole), bundle_of(resumed))
+
+
+def test_weights_of_another_encoder_are_refused(tmp_path):
+    bundle_of(train(item(0, 5), options=RESNET)).save(tmp_path / "run")
+    weights = str(tmp_path / "run" / "weights.safetensors")
+
+    with pytest.raises(WrongOption, match=r"does not hold weights of resnet50.*tensors loaded"):
+        train(item(0, 5), options=replace(RESNET, encoder="resnet50", encoder_weights=weights))
+    with pytest.raises(WrongOption, match="small network takes no encoder weights") as problem:
+        train(item(0, 5), options=replace(TINY, encoder_weights=weights))
+    assert "encoder=resnet18" in problem.value.hint
+
+
 @pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])
 def test_presets_are_valid_and_survive_json(preset):
     options = INFO.preset(preset)
@@ -308,7 +408,8 @@ def test_an_option_out_of_range_is_refused():
 
 
 @pytest.mark.learns
-def test_a_few_painted_nuclei_are_enough_to_beat_an_untrained_network_by_far():
+@pytest.mark.parametrize("encoder", ["small", "resnet18"])
+def test_a_few_painted_nuclei_are_enough_to_beat_an_untrained_network_by_far(encoder):
     samples = files("napari_cellseg_ssl.samples")
 
     def read(folder, name):
@@ -320,8 +421,8 @@ def test_a_few_painted_nuclei_are_enough_to_beat_an_untrained_network_by_far():
         TrainingItem(image=images["nuclei_3"], annotation=painting, diameter=16.7),
         TrainingItem(image=images["nuclei_1"], annotation=None, diameter=12.7),
     )
-    trained = bundle_of(train(*data, options=replace(ActisOptions(), steps=160, unlabelled_batch=2)))
-    untrained = bundle_of(train(*data, options=ActisOptions(), should_stop=lambda: True))
+    trained = bundle_of(train(*data, options=replace(ActisOptions(), encoder=encoder, steps=160, unlabelled_batch=2)))
+    untrained = bundle_of(train(*data, options=ActisOptions(encoder=encoder), should_stop=lambda: True))
 
     def f1(bundle):
         labels = segmented(bundle, read("images", "nuclei_1"), diameter=12.7)[1][0]

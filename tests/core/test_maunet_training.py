@@ -188,6 +188,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
 
     assert next(event for event in resumed if isinstance(event, Step)).step == at + 1
     assert same_weights(bundle_of(whole), bundle_of(resumed))
+    assert "begins at random" not in notes_of(resumed)
 
 
 def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
 from drawings import disks, picture
-from fakes import FAILURES, TORCH_SAYS, FakeOptions, FakeSegmentOptions
+from fakes import FAILURES, TORCH_SAYS, FakeOptions, FakePredictor, FakeSegmentOptions
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.events import MapsReady, TileDone, last_of
@@ -23,6 +24,7 @@ from napari_cellseg_ssl.tasks import (
     predict,
     segment,
     segment_image,
+    windows,
 )
 from napari_cellseg_ssl.tasks.files import read_image
 
@@ -111,6 +113,66 @@ def test_blocks_give_the_same_objects_as_one_piece(bundle, monkeypatch):
     assert joined.max() == whole.max()
     assert image_scores(whole, joined).f1_50 == 1.0
     assert image_scores(whole, joined).seg > 0.99
+
+
+class FarSighted(FakePredictor):
+    """Takes for foreground what is bright beside all within three objects."""
+
+    halo, multiple_of = 40, 1
+
+    def __call__(self, crops, origins):
+        grey = crops.mean(axis=1, keepdims=True)
+        return {"foreground": 0.4 + grey - uniform_filter(grey, (0, 0, 61, 61))}
+
+
+class Coarse(FakePredictor):
+    """Sees blocks of 16 px, as networks do that halve their grid four times."""
+
+    halo, multiple_of = 16, 16
+
+    def __call__(self, crops, origins):
+        coarse = crops.mean(axis=1, keepdims=True)[..., 8::16, 8::16]
+        return {"foreground": np.repeat(np.repeat(coarse, 16, axis=2), 16, axis=3)}
+
+
+class Relative(FakePredictor):
+    """Takes for foreground what is bright beside the rest of the field."""
+
+    def __init__(self, brightest=None):
+        super().__init__()
+        self.brightest = brightest
+
+    def for_field(self, field):
+        return Relative(float(field.max()))
+
+    def __call__(self, crops, origins):
+        return {"foreground": crops.mean(axis=1, keepdims=True) / self.brightest}
+
+
+@pytest.mark.parametrize("predictor", [FarSighted, Coarse, Relative])
+def test_blocks_show_the_network_what_it_would_see_in_one_piece(bundle, fake_method, monkeypatch, predictor):
+    monkeypatch.setattr(fake_method, "predictor", lambda bundle, device: predictor(), raising=False)
+    pixels = picture(disks((300, 420), radius=6, pitch=17)).astype(np.float32)
+    pixels[:, 200:] *= 0.3  # dim beside the other half
+    image = ImageStack.from_array(pixels)
+    whole = labels_of(bundle, image)[0]
+    monkeypatch.setattr(blocks, "WHOLE", 100)
+    monkeypatch.setattr(blocks, "CORE", 97)
+
+    in_blocks = labels_of(bundle, image)[0]
+
+    assert whole.max() > 1
+    assert np.array_equal(in_blocks > 0, whole > 0)
+
+
+def test_an_overview_of_a_large_image_is_bounded_and_has_something_of_all_its_quarters():
+    pixels = np.zeros((1, 3000, 4000), np.uint8)
+    pixels[:, :1500, :2000], pixels[:, :1500, 2000:], pixels[:, 1500:, :2000] = 1, 2, 3
+
+    seen = windows.overview(ImageStack.from_array(pixels, "CYX"), 0, scale=1.0)
+
+    assert seen.shape == (1, 1024, 1024)
+    assert np.bincount(seen.ravel()).tolist() == [2**18] * 4
 
 
 def test_block_cores_cover_every_pixel_once():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 
@@ -13,7 +13,7 @@ WHOLE, WHOLE_3D = 4096, 256
 """Frames up to this many px a side (squared) are done in one piece, volumes up to so many working px (cubed)."""
 CORE, CORE_3D = 2048, 160
 OVERLAP, OVERLAP_3D = 2.0, 1.5
-"""Margin around a block's core, in object diameters."""
+"""Margin around a block's core, in object diameters, besides the network's context."""
 TOLERANCE = 4.0
 """How far outside a core, in px, the middle of an object may lie and still be offered to the seam."""
 
@@ -27,7 +27,13 @@ class Block:
 
 
 def plan_blocks(
-    shape: Sequence[int], diameter: float, aspect: Sequence[float] = (), scale: float = 1.0
+    shape: Sequence[int],
+    diameter: float,
+    aspect: Sequence[float] = (),
+    scale: float = 1.0,
+    *,
+    halo: int = 0,
+    multiple_of: int = 1,
 ) -> tuple[Block, ...]:
     """Cut a frame into blocks whose cores cover each px once; one block where the frame is small enough.
 
@@ -39,6 +45,11 @@ def plan_blocks(
         Size of a px along each axis, in px of the plane; empty where it is the same along all.
     scale : float
         Working px per px of the plane. It decides how much memory a volume takes.
+    halo : int
+        Context that the network needs, working px: objects at a seam are seen in full with theirs.
+    multiple_of : int
+        Blocks begin where the network's grid, with a point every so many working px, has one, up to rounding: so an
+        object looks the same from all blocks that see it.
     """
     ndim = len(shape)
     is_flat, sizes = ndim == 2, aspect or (1.0,) * ndim
@@ -49,11 +60,12 @@ def plan_blocks(
         return (Block(whole, whole),)
     axes = []
     for size, in_plane, each in zip(shape, sizes, working, strict=True):
-        margin = ceil(overlap * diameter / in_plane)
+        px = scale * in_plane
+        margin = overlap * diameter / in_plane + halo / px
         edges = np.linspace(0, size, ceil(size * each / core) + 1).astype(int)
         axes.append(
             [
-                (slice(max(0, a - margin), min(size, b + margin)), slice(a, b))
+                (_on_grid(a - margin, b + margin, multiple_of / px, size), slice(a, b))
                 for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
             ]
         )
@@ -100,6 +112,11 @@ class SeamWriter:
             if 2 * np.count_nonzero(free) > np.count_nonzero(mask):
                 self._last_id += 1
                 target[box][free] = self._last_id
+
+
+def _on_grid(first: float, last: float, step: float, size: int) -> slice:
+    """Widen a range to multiples of a step, and cut it to an axis of `size` px."""
+    return slice(max(0, round(floor(first / step) * step)), min(size, round(ceil(last / step) * step)))
 
 
 def _is_within(point: Array, core: tuple[slice, ...]) -> bool:

@@ -3,7 +3,7 @@
 Yao et al., AD-GAN (arXiv 2107.11022), section 5.5.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -12,14 +12,14 @@ import numpy as np
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import MapsReady, Note, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.method import Interpolates, NeedsField, Predictor
+from napari_cellseg_ssl.core.method import Interpolates, NeedsField
 from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.core.tiling import field_of, predict_tiled
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.predict import PredictionJob
 from napari_cellseg_ssl.tasks.requests import InterpolationRequest
-from napari_cellseg_ssl.tasks.windows import KnownIntensity, cut_out, whole_frame
+from napari_cellseg_ssl.tasks.windows import KnownField, KnownIntensity, cut_out, whole_frame
 
 AROUND = {2: 1024, 3: 256}
 """px to each side of a region that count as its field, by the number of spatial axes; smaller frames count whole."""
@@ -109,7 +109,7 @@ class _Window:
         ndim = len(self._read)
         events = predict_tiled(
             ImageStack(name="window", frames=seen, axes="NC" + "ZYX"[-ndim:], spacing=(1.0,) * ndim),
-            _Informed(predictor),
+            KnownField(predictor, working_diameter=None),
             diameter=1.0,
             specs=self._specs,
             intensity=KnownIntensity(measured=np.array([[0.0, 1.0]] * seen.shape[1], np.float32)),
@@ -129,19 +129,6 @@ class _Window:
         field[self._read] = seen
         around = resize_linear(field, [part.stop - part.start for part in self._around])
         return around[_within(self.region, self._around)]
-
-
-class _Informed:
-    """A predictor that has seen its field, at its own scale: it takes no part for the whole, and crops as they are."""
-
-    working_diameter: float | None = None
-
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-        self.halo, self.multiple_of = predictor.halo, predictor.multiple_of
-
-    def __call__(self, crops: Array, origins: Array) -> Mapping[str, Array]:
-        return self._predictor(crops, origins)
 
 
 def _complete(region: Sequence[slice], shape: Sequence[int]) -> tuple[slice, ...]:

@@ -10,6 +10,7 @@ from napari_cellseg_ssl.core.devices import Device, pick_device
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
+from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.scaling import working_shape
@@ -21,7 +22,7 @@ from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import LabelsReady, SegmentEvent
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
-from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
+from napari_cellseg_ssl.tasks.windows import cut_out, informed, whole_frame
 
 LARGEST_JOB, LARGEST_JOB_3D = 4 * 2**30, 2**30
 """Bytes above which the maps of a whole image, or volume, are refused; `segment_image` works on any size."""
@@ -95,14 +96,15 @@ def segment_image(
         yield from job.notes
         image = request.image
         labels = _empty_labels(image) if into is None else into
-        blocks = plan_blocks(image.spatial_shape, job.diameter, image.aspect, job.scale)
+        blocks = job.blocks()
         total = len(image.frames) * len(blocks)
         for done in range(total):
             n, k = divmod(done, len(blocks))
             if k == 0:
                 intensity = whole_frame(request.bundle.intensity, image, n)
+                predictor = job.predictor_of(n, intensity)
                 seams = SeamWriter(labels[n], alone=len(blocks) == 1)
-            for event in job.segment_block(n, blocks[k], intensity, options, control):
+            for event in job.segment_block(n, blocks[k], predictor, intensity, options, control):
                 match event:
                     case TileDone():
                         yield TileDone(PARTS * done + PARTS * event.done // event.total, PARTS * total)
@@ -145,13 +147,30 @@ class PredictionJob:
                 "Segment it without keeping the maps, or work on a part of it.",
             )
 
+    def blocks(self) -> tuple[Block, ...]:
+        """Plan the pieces in which a frame is done."""
+        return plan_blocks(
+            self.image.spatial_shape,
+            self.diameter,
+            self.image.aspect,
+            self.scale,
+            halo=self.predictor.halo,
+            multiple_of=self.predictor.multiple_of,
+        )
+
+    def predictor_of(self, n: int, intensity: Intensity) -> Predictor:
+        """Return the predictor for all blocks of a frame, which has seen the frame if it needs to."""
+        if len(self.blocks()) == 1:
+            return self.predictor
+        return informed(self.predictor, self.image, n, self.scale, intensity)
+
     def segment_block(
-        self, n: int, block: Block, intensity: Any, options: Any, control: Control
+        self, n: int, block: Block, predictor: Predictor, intensity: Any, options: Any, control: Control
     ) -> Iterator[TileDone | Note | Array]:
         """Yield progress, then the labels (*S) of what the block reads."""
         events = predict_tiled(
             cut_out(self.image, n, block.read),
-            self.predictor,
+            predictor,
             diameter=self.diameter,
             specs=self.specs,
             intensity=intensity,

@@ -12,9 +12,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
 from napari_cellseg_ssl.core.nets.released_weights import fetch, read
 
-IMAGENET, NO_WEIGHTS = "imagenet", "none"
+IMAGENET = "imagenet"
 WEIGHTS_URL = "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/efficientnet-b5-b6417697.pth"
 WEIGHTS_SHA256 = "b6417697"
 """How the file's hash begins, which its publisher has put into its name."""

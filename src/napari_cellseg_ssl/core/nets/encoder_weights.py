@@ -6,17 +6,19 @@ checkpoints of momentum contrast (MoCo), of which the query encoder is taken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 
 from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
 from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
-IMAGENET, NO_WEIGHTS = "imagenet", "none"
+IMAGENET = "imagenet"
 ADDRESS = "https://download.pytorch.org/models/"
 RELEASED = {
     "resnet18": "resnet18-f37072fd.pth",
@@ -64,6 +66,27 @@ class LoadReport:
         if self.not_loaded:
             text += "; at random remain " + _listed([f"{name} ({self.fate[name]})" for name in self.not_loaded])
         return text + (f"; left out: {_listed(self.left_out)}." if self.left_out else ".")
+
+
+class OnAnEncoder(Protocol):
+    """A network that is built on an encoder, and can give it images as it knows them."""
+
+    encoder: ResNetEncoder
+
+    def expect(self, mean: Sequence[float] = ..., std: Sequence[float] = ...) -> None:
+        """Shift and scale images, by default as those of ImageNet."""
+        ...
+
+
+def begin_with(net: OnAnEncoder, name: str, weights: str) -> LoadReport | None:
+    """Put pre-trained weights into a network's encoder, see `load_encoder`, and give it images as it knows them.
+
+    Files that do not say how their images were shifted and scaled are taken to come from ImageNet.
+    """
+    report = load_encoder(net.encoder, name, weights)
+    if report is not None:
+        net.expect(*(report.inputs or ()))
+    return report
 
 
 def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport | None:

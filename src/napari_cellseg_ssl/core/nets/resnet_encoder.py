@@ -14,6 +14,12 @@ from torch.nn import functional
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 STEM_WIDTH = 64
+DEEPEST = {"wide_resnet50_2": 3}
+"""Stages of an encoder in a U-Net, where fewer than four: the wide one's last has as many weights as all others."""
+LARGEST_HALO = 128
+"""px; what lies farther away hardly matters to a U-Net on such an encoder, though it can in deep ones."""
+FEWEST_CROPS = 8
+"""Per step; with fewer, a pre-trained encoder keeps the statistics it was trained with."""
 
 
 @dataclass(frozen=True)

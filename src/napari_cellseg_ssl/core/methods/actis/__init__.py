@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
 from napari_cellseg_ssl.core.methods.actis.judging import instances
-from napari_cellseg_ssl.core.methods.actis.options import PRESETS, ActisOptions, ActisSegmentOptions
+from napari_cellseg_ssl.core.methods.actis.options import PRESETS, TAGS, ActisOptions, ActisSegmentOptions
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -37,7 +37,7 @@ INFO = MethodInfo(
     ),
     presets=PRESETS,
     learns_from_results=True,
-    starts_from=("actis-small-unet", "actis-efficientnet-b5"),
+    starts_from=tuple(TAGS.values()),
 )
 
 

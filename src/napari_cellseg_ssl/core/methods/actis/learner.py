@@ -49,12 +49,15 @@ class Learner:
     def __init__(self, net: nn.Module, options: ActisOptions, *, device: str, seed: int) -> None:
         import torch
 
+        from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
         from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
         from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 
         self.options, self.device = options, device
         self.student = net.to(device).train()
         self.teacher = make_teacher(self.student)
+        if options.has_given_resnet and options.fewest_crops < FEWEST_CROPS:
+            freeze_statistics(self.student.encoder)
         self.thresholds = ClassThresholds(N_CLASSES, masked=options.masked, momentum=options.threshold_momentum)
         self.baseline: dict[str, Array] = {}
         self.background_odds = 1.0
@@ -97,7 +100,7 @@ class Learner:
         """
         losses = self._refinement_losses(sampler, refined) if self.is_refining else self._baseline_losses(sampler)
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self._optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         self._optimiser.step()
@@ -178,10 +181,19 @@ class Learner:
     def _make_optimiser(self, name: str) -> Optimizer:
         import torch
 
-        decay = self.options.weight_decay
+        decay, groups = self.options.weight_decay, self._groups()
         if name == "sgd":
-            return torch.optim.SGD(self.student.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=decay)
-        return torch.optim.AdamW(self.student.parameters(), lr=1e-3, weight_decay=decay)
+            return torch.optim.SGD(groups, lr=0.01, momentum=0.9, nesterov=True, weight_decay=decay)
+        return torch.optim.AdamW(groups, lr=1e-3, weight_decay=decay)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """List the weights by what share of the learning rate they have."""
+        if not self.options.has_given_resnet:
+            return [{"params": list(self.student.parameters()), "share": 1.0}]
+        encoder = list(self.student.encoder.parameters())
+        taken = {id(p) for p in encoder}
+        others = [p for p in self.student.parameters() if id(p) not in taken]
+        return [{"params": others, "share": 1.0}, {"params": encoder, "share": self.options.encoder_rate}]
 
     def arrays(self) -> dict[str, Array]:
         """Copy everything that `restore` needs, `state` apart."""

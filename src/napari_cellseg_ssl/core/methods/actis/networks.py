@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.actis.options import EFFICIENTNET, SMALL, TAGS, ActisOptions
+from napari_cellseg_ssl.core.nets.names import AT_RANDOM, NO_WEIGHTS, RESNETS
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
@@ -16,12 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
     from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
 
 THRESHOLDS = "confidence.thresholds"
-SMALL, EFFICIENTNET = "small", "efficientnet-b5"
-TAGS = {SMALL: "actis-small-unet", EFFICIENTNET: "actis-efficientnet-b5"}
 
 
 def architecture(options: ActisOptions, in_channels: int) -> dict[str, Json]:
@@ -37,8 +36,31 @@ def architecture(options: ActisOptions, in_channels: int) -> dict[str, Json]:
     }
 
 
+def begin(described: Mapping[str, Any], options: ActisOptions) -> tuple[nn.Module, str]:
+    """Build a network with the encoder weights that were asked for, and say of a ResNet what it begins with.
+
+    Raises
+    ------
+    WrongOption
+        If the weights cannot be had or do not fit.
+    """
+    weights = options.encoder_weights or NO_WEIGHTS
+    if options.encoder == SMALL and weights != NO_WEIGHTS:
+        raise WrongOption(
+            f"The small network takes no encoder weights, but '{weights}' is given.",
+            "Choose the encoder that the weights are of, for example encoder=resnet18, or set encoder_weights=none.",
+        )
+    if options.encoder not in RESNETS:
+        return build(described, weights), ""
+    from napari_cellseg_ssl.core.nets.encoder_weights import begin_with
+
+    net = build(described)
+    report = begin_with(net, options.encoder, weights)
+    return net, AT_RANDOM if report is None else str(report)
+
+
 def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
-    """Build a network; `weights` is where a pre-trained encoder comes from (see `efficientnet_unet`)."""
+    """Build a network; `weights` is where those of an EfficientNet come from (see `efficientnet_unet`)."""
     if described["tag"] == TAGS[SMALL]:
         from napari_cellseg_ssl.core.nets.small_unet import SmallUNet
 
@@ -47,6 +69,14 @@ def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
         from napari_cellseg_ssl.core.nets.efficientnet_unet import EfficientNetUNet
 
         return EfficientNetUNet(described["in_channels"], weights=weights)
+    for name in RESNETS:
+        if described["tag"] == TAGS[name]:
+            from napari_cellseg_ssl.core.nets.resnet_encoder import DEEPEST, ResNetEncoder
+            from napari_cellseg_ssl.core.nets.resnet_unet import ResNetUNet
+
+            channels = described["in_channels"]
+            encoder = ResNetEncoder(name, channels, depth=min(described["depth"], DEEPEST.get(name, 4)))
+            return ResNetUNet(encoder, channels, width=described["width"])
     raise WrongRun(f"This version does not know the network '{described['tag']}'.", "Update napari-cellseg-ssl.")
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS, RESNETS
 from napari_cellseg_ssl.core.options import Json, option
+
+SMALL, EFFICIENTNET = "small", "efficientnet-b5"
+TAGS = {SMALL: "actis-small-unet", EFFICIENTNET: "actis-efficientnet-b5", **{name: f"actis-{name}" for name in RESNETS}}
+"""What models call their network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,19 +45,36 @@ class ActisOptions:
         unit="px",
     )
     encoder: str = option(
-        "small",
+        SMALL,
         label="Network",
-        help="small: learns in minutes without a GPU; efficientnet-b5: the paper's, for GPUs",
-        choices=("small", "efficientnet-b5"),
+        help="small: learns in minutes without a GPU; efficientnet-b5: the paper's, for GPUs; others: a U-Net on this "
+        "encoder, for weights of one's own",
+        choices=(SMALL, EFFICIENTNET, *RESNETS),
     )
     encoder_weights: str = option(
-        "none",
+        NO_WEIGHTS,
         label="Encoder weights",
-        help="For efficientnet-b5: none, imagenet (downloaded once), or the path of a weight file",
+        help="none, imagenet (downloaded once), or the path of a weight file, of a ResNet also MoCo or a run's; "
+        "the small network takes none",
+        advanced=True,
+    )
+    encoder_rate: float = option(
+        0.1,
+        label="Encoder's rate",
+        help="Share of the learning rate for a ResNet that begins with given weights",
+        min=0.0,
+        max=1.0,
         advanced=True,
     )
     width: int = option(16, label="Width", help="Feature maps at full resolution", min=4, max=128, advanced=True)
-    depth: int = option(3, label="Depth", help="Number of 2x poolings", min=1, max=4, advanced=True)
+    depth: int = option(
+        3,
+        label="Depth",
+        help="Number of 2x poolings, or of stages of a ResNet; the wide one has three at most",
+        min=1,
+        max=4,
+        advanced=True,
+    )
     crop: int = option(96, label="Crop", help="Side of a training crop", min=32, max=512, step=32, unit="px")
     batch: int = option(
         8, label="Painted crops", help="Crops of painted places per step, before refinement", min=1, max=128
@@ -130,6 +152,17 @@ class ActisOptions:
         2, label="Views in prediction", help="Orientations averaged when an image is predicted", min=1, max=8
     )
 
+    @property
+    def has_given_resnet(self) -> bool:
+        """Whether the encoder is a ResNet that begins with weights learned elsewhere."""
+        return self.encoder in RESNETS and self.encoder_weights not in ("", NO_WEIGHTS)
+
+    @property
+    def fewest_crops(self) -> int:
+        """How many crops the network sees in a step, in the stage in which they are fewer."""
+        refining = self.refine_batch + self.unlabelled_batch
+        return min(self.batch, refining) if self.refine_share else self.batch
+
 
 @dataclass(frozen=True, kw_only=True)
 class ActisSegmentOptions:
@@ -168,7 +201,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "steps_per_cell": 0.0,
         "refine_share": 1 / 3,
         "working_diameter": 24.0,
-        "encoder": "efficientnet-b5",
+        "encoder": EFFICIENTNET,
         "encoder_weights": "imagenet",
         "crop": 128,
         "batch": 5,

@@ -50,6 +50,8 @@ class Setup:
         Where the search for thresholds starts; whether cells are cut at necks is decided.
     enough_steps : float
         After which a training with a time budget ends.
+    beginning : str
+        What the encoder begins with, in words; empty where nothing needs to be said.
     """
 
     options: ActisOptions
@@ -63,6 +65,7 @@ class Setup:
     sampler: Sampler
     segment_options: ActisSegmentOptions
     enough_steps: float
+    beginning: str
 
     def done(self) -> float:
         """Share of the training that is done: of the steps, or of the time and of the steps that are enough."""
@@ -112,6 +115,8 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     ------
     WrongAnnotation
         If no cell is annotated.
+    WrongOption
+        If encoder weights cannot be had or do not fit.
     WrongRun
         If `run.start_from` or `run.resume` belong to another network.
     """
@@ -125,7 +130,10 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     learning, judged = hold_out(frames, run.seed)
     trusted = to_judge_by(frames)
     described = networks.architecture(options, data.n_channels)
-    net = networks.build(described, "" if run.start_from or run.resume else options.encoder_weights)
+    if run.start_from or run.resume:
+        net, beginning = networks.build(described), ""
+    else:
+        net, beginning = networks.begin(described, options)
     if run.start_from:
         _start_from(net, run.start_from, described)
     learner = Learner(net, options, device=run.device, seed=run.seed)
@@ -146,6 +154,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         sampler=Sampler(learning, options.crop),
         segment_options=segment_options,
         enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
+        beginning=beginning,
     )
 
 

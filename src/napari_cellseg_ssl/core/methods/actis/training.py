@@ -44,12 +44,16 @@ def train(data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainE
     ------
     WrongAnnotation
         If no cell is annotated.
+    WrongOption
+        If encoder weights cannot be had or do not fit.
     WrongRun
         If `run.start_from` or `run.resume` belong to another network.
     """
     yield Started(None if run.time_budget else options.steps, run.device)
     setup = prepare(data, options, run)
     notes = advice.before(setup.frames, setup.judged, setup.segment_options, options.working_diameter)
+    if setup.beginning:
+        notes = (*notes, setup.beginning)
     for text in notes:
         yield Note(text)
     reason = yield from _optimise(setup)

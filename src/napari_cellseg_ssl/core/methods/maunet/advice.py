@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Score
 from napari_cellseg_ssl.core.methods.maunet import judging
 from napari_cellseg_ssl.core.methods.maunet.options import ONE, MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.segmentation import stages
+from napari_cellseg_ssl.core.nets.names import AT_RANDOM
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.methods.maunet.setup import Setup
@@ -39,8 +40,8 @@ def before(setup: Setup) -> tuple[str, ...]:
         texts.append("No background is annotated, so cells may come out too large. Paint some with id 1.")
     if setup.beginnings:
         texts += setup.beginnings
-    elif setup.run.start_from is None:
-        texts.append("The encoder begins at random; with pre-trained weights it needs fewer cells and steps.")
+    elif setup.run.start_from is None and setup.run.resume is None:
+        texts.append(AT_RANDOM)
     if setup.options.consistency > 0 and all(frame.is_dense for frame in setup.frames):
         texts.append("Everything is annotated, so there are no unpainted pixels for the networks to agree on.")
     return tuple(texts)

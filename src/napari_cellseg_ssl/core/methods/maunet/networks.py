@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 
 TAG = "maunet"
 SCALES = (1.0, 1.25, 1.5)
-DEEPEST = {"wide_resnet50_2": 3}
-"""Stages of an encoder, where there are fewer than four: the last of the wide one has as many weights as all others."""
 FIELD = 2**19
 """px from which the statistics of a field come; of a larger one, evenly spread parts of it."""
-LARGEST_HALO = 128
-"""px; what lies farther away hardly matters, though it can in deep networks."""
 NOWHERE = np.zeros((1, 2), int)
 """An origin, where it does not matter."""
 FINEST = 4
@@ -63,7 +59,7 @@ def build(described: Mapping[str, Any]) -> nn.ModuleList:
     from torch import nn
 
     from napari_cellseg_ssl.core.nets.ambiguity_unet import AmbiguityUNet
-    from napari_cellseg_ssl.core.nets.resnet_encoder import DESIGNS, ResNetEncoder
+    from napari_cellseg_ssl.core.nets.resnet_encoder import DEEPEST, DESIGNS, ResNetEncoder
 
     unknown = [name for name in described.get("encoders", ()) if name not in DESIGNS]
     if described["tag"] != TAG or unknown:
@@ -82,19 +78,11 @@ def build(described: Mapping[str, Any]) -> nn.ModuleList:
 
 
 def load_encoders(nets: nn.ModuleList, described: Mapping[str, Any], weights: str) -> list[LoadReport]:
-    """Put pre-trained weights into the encoders, see `encoder_weights.load_encoder`, and give them images as they know.
+    """Put pre-trained weights into the encoders; see `encoder_weights.begin_with`."""
+    from napari_cellseg_ssl.core.nets.encoder_weights import begin_with
 
-    Files that do not say how their images were shifted and scaled are taken to come from ImageNet.
-    """
-    from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
-
-    reports = []
-    for net, name in zip(nets, described["encoders"], strict=True):
-        report = load_encoder(net.encoder, name, weights)
-        if report is not None:
-            reports.append(report)
-            net.expect(*(report.inputs or ()))
-    return reports
+    reports = (begin_with(net, name, weights) for net, name in zip(nets, described["encoders"], strict=True))
+    return [report for report in reports if report is not None]
 
 
 class MaunetPredictor:
@@ -115,6 +103,8 @@ class MaunetPredictor:
     def __init__(
         self, nets: nn.ModuleList, described: Mapping[str, Any], device: str, moments: Found | None = None
     ) -> None:
+        from napari_cellseg_ssl.core.nets.resnet_encoder import LARGEST_HALO
+
         self._nets, self._described, self._device, self._moments = nets, described, device, moments
         self._scales = SCALES[: int(described["scales"])]
         self.working_diameter: float | None = described["working_diameter"]

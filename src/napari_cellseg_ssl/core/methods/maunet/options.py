@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS, RESNETS
 from napari_cellseg_ssl.core.options import Json, option
 
-ENCODERS = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2")
-NONE = "none"
+NONE = NO_WEIGHTS
+"""Also of a second encoder: there is none."""
 REFERENCE, SOFTMAX = "reference", "softmax"
 FOUR, ONE = "four steps", "one step"
 COSINE, STAIRS = "cosine", "stairs"
@@ -26,13 +27,13 @@ class MaunetOptions:
         unit="px",
     )
     encoder: str = option(
-        "resnet18", label="Encoder", help="resnet18 learns without a GPU; resnet50 is the paper's", choices=ENCODERS
+        "resnet18", label="Encoder", help="resnet18 learns without a GPU; resnet50 is the paper's", choices=RESNETS
     )
     second_encoder: str = option(
         NONE,
         label="Second encoder",
         help="A second network learns beside the first; their predictions are averaged",
-        choices=(NONE, *ENCODERS),
+        choices=(NONE, *RESNETS),
     )
     encoder_weights: str = option(
         NONE,
