@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_cellseg_ssl.core.nets.adaptive_autoencoder import EPSILON, Moments
+from napari_cellseg_ssl.core.nets.on_resnet import OnResNet
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
 N_CLASSES = 3
 SLOPE = 0.01
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Prediction(NamedTuple):
@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
     distance: Tensor | None
 
 
-class AmbiguityUNet(nn.Module):
+class AmbiguityUNet(OnResNet):
     """Map (B, C, Y, X) images to class logits and a distance field.
 
     Parameters
@@ -58,10 +58,9 @@ class AmbiguityUNet(nn.Module):
         has_proxy: bool = True,
         has_distance: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(encoder, in_channels)
         widths = [width, *(width * 2**level for level in range(encoder.depth + 1))]
         incoming = (in_channels, *encoder.widths)
-        self.encoder = encoder
         self.skips = nn.ModuleList(ResidualBlock(a, b) for a, b in zip(incoming, widths, strict=True))
         self.class_decoder = Decoder(widths)
         self.class_head = nn.Conv2d(width, N_CLASSES + has_proxy, 1)
@@ -69,19 +68,7 @@ class AmbiguityUNet(nn.Module):
         self.distance_head = nn.Conv2d(width, 1, 1) if has_distance else None
         self.multiple_of = encoder.multiple_of
         self.reach = _reach(encoder)
-        self.register_buffer("input_mean", torch.zeros(1, in_channels, 1, 1))
-        self.register_buffer("input_std", torch.ones(1, in_channels, 1, 1))
         self.to(memory_format=torch.channels_last)  # faster on processors
-
-    def expect(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        """Shift and scale images as those that the encoder's weights were trained on.
-
-        Where there are other channels than those, each is shifted and scaled by their mean.
-        """
-        for buffer, values in ((self.input_mean, mean), (self.input_std, std)):
-            channels = torch.tensor(values, dtype=torch.float32)
-            fitting = channels if buffer.shape[1] == len(channels) else channels.mean().expand(buffer.shape[1])
-            buffer.copy_(fitting.reshape(buffer.shape))
 
     def forward(self, images: Tensor, moments: Moments | None = None) -> Prediction:
         """Predict; both axes of the images must be multiples of `multiple_of`.
@@ -92,7 +79,7 @@ class AmbiguityUNet(nn.Module):
         moments : optional
             Where the mean and variance of each normalisation come from; by default from each image's own features.
         """
-        images = ((images - self.input_mean) / self.input_std).contiguous(memory_format=torch.channels_last)
+        images = self.expected(images)
         features = [images, *self.encoder(images)]
         skips = [block(tap, moments) for block, tap in zip(self.skips, features, strict=True)]
         logits = self.class_head(self.class_decoder(skips, moments)).float()

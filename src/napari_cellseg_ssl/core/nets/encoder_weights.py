@@ -6,15 +6,15 @@ checkpoints of momentum contrast (MoCo), of which the query encoder is taken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from torch import Tensor
 
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
+from napari_cellseg_ssl.core.nets.on_resnet import OnResNet
 from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
@@ -68,17 +68,7 @@ class LoadReport:
         return text + (f"; left out: {_listed(self.left_out)}." if self.left_out else ".")
 
 
-class OnAnEncoder(Protocol):
-    """A network that is built on an encoder, and can give it images as it knows them."""
-
-    encoder: ResNetEncoder
-
-    def expect(self, mean: Sequence[float] = ..., std: Sequence[float] = ...) -> None:
-        """Shift and scale images, by default as those of ImageNet."""
-        ...
-
-
-def begin_with(net: OnAnEncoder, name: str, weights: str) -> LoadReport | None:
+def begin_with(net: OnResNet, name: str, weights: str) -> LoadReport | None:
     """Put pre-trained weights into a network's encoder, see `load_encoder`, and give it images as it knows them.
 
     Files that do not say how their images were shifted and scaled are taken to come from ImageNet.

@@ -6,18 +6,17 @@ depend on what else is in the tile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_cellseg_ssl.core.nets.ambiguity_unet import IMAGENET_MEAN, IMAGENET_STD
+from napari_cellseg_ssl.core.nets.on_resnet import OnResNet
 from napari_cellseg_ssl.core.nets.resnet_encoder import LARGEST_HALO, ResNetEncoder
 
 
-class ResNetUNet(nn.Module):
+class ResNetUNet(OnResNet):
     """Map (B, C, Y, X) images to (B, K, Y, X) logits.
 
     Parameters
@@ -38,9 +37,8 @@ class ResNetUNet(nn.Module):
     """
 
     def __init__(self, encoder: ResNetEncoder, in_channels: int, out_channels: int = 3, *, width: int = 16) -> None:
-        super().__init__()
+        super().__init__(encoder, in_channels)
         widths = [width, *(width * 2**level for level in range(encoder.depth + 1))]
-        self.encoder = encoder
         self.skips = nn.ModuleList(_layer(a, b) for a, b in zip((in_channels, *encoder.widths), widths, strict=True))
         self.up = nn.ModuleList(
             nn.Sequential(_layer(below + here, here), _layer(here, here)) for here, below in pairwise(widths)
@@ -49,23 +47,11 @@ class ResNetUNet(nn.Module):
         self.multiple_of = encoder.multiple_of
         self.reach = _reach(encoder)
         self.halo = min(LARGEST_HALO, self.reach + -self.reach % self.multiple_of)
-        self.register_buffer("input_mean", torch.zeros(1, in_channels, 1, 1))
-        self.register_buffer("input_std", torch.ones(1, in_channels, 1, 1))
         self.to(memory_format=torch.channels_last)  # faster on processors
-
-    def expect(self, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD) -> None:
-        """Shift and scale images as those that the encoder's weights were trained on.
-
-        Where there are other channels than those, each is shifted and scaled by their mean.
-        """
-        for buffer, values in ((self.input_mean, mean), (self.input_std, std)):
-            channels = torch.tensor(values, dtype=torch.float32)
-            fitting = channels if buffer.shape[1] == len(channels) else channels.mean().expand(buffer.shape[1])
-            buffer.copy_(fitting.reshape(buffer.shape))
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict logits; both axes of the images must be multiples of `multiple_of`."""
-        images = ((images - self.input_mean) / self.input_std).contiguous(memory_format=torch.channels_last)
+        images = self.expected(images)
         *skips, features = (layer(tap) for layer, tap in zip(self.skips, [images, *self.encoder(images)], strict=True))
         for merge, skip in zip(reversed(self.up), reversed(skips), strict=True):
             enlarged = functional.interpolate(features, scale_factor=2.0, mode="nearest")

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.nets.ambiguity_unet import Prediction
 
 NETS, AVERAGE = "learning.", "average."
-FEWEST_CROPS = 8
-"""Per step; with fewer, a pre-trained encoder keeps the statistics it was trained with."""
 
 
 class Learner:
@@ -41,7 +39,7 @@ class Learner:
     def __init__(
         self, nets: nn.ModuleList, options: MaunetOptions, *, device: str, seed: int, is_pretrained: bool = False
     ) -> None:
-        from napari_cellseg_ssl.core.nets.resnet_encoder import freeze_statistics
+        from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
         from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 
         self.options, self.device = options, device

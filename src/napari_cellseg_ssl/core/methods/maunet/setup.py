@@ -30,8 +30,8 @@ QUICKLY_JUDGED_PIXELS = 250_000
 SAME = ("tag", "in_channels", "encoders", "depth", "width", "proxy", "distance")
 """What a model to start from has to share."""
 
-BALANCED_OUTLINE = 0.45
-"""Where cells end if they and the background count equally in the distance field, which makes them too wide."""
+BALANCED = MaunetSegmentOptions(outline_threshold=0.45)
+"""Where cells and background count equally in the distance field, it makes cells too wide."""
 WITHOUT_DISTANCE = MaunetSegmentOptions(watershed=ONE, outline_threshold=0.0)
 """How to make instances where there is no distance field."""
 
@@ -135,11 +135,7 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
 def _first_guess(options: MaunetOptions) -> MaunetSegmentOptions:
     if not options.distance:
         return WITHOUT_DISTANCE
-    return (
-        MaunetSegmentOptions(outline_threshold=BALANCED_OUTLINE)
-        if options.balanced_distance
-        else MaunetSegmentOptions()
-    )
+    return BALANCED if options.balanced_distance else MaunetSegmentOptions()
 
 
 def _networks(described: Mapping[str, Any], options: MaunetOptions, run: Run) -> tuple[nn.ModuleList, list[LoadReport]]:
