@@ -180,3 +180,15 @@ def test_an_image_becomes_its_mask_in_as_many_steps_as_asked_for(cells, tmp_path
     movie = cs.interpolate(model, np.stack([picture(cells)] * 2), steps=3, object_diameter=11.0)
     assert movie.shape == (3, 2, 64, 64)
     np.testing.assert_allclose(movie[-1, 1], mask, atol=0.02)
+
+
+def test_instances_are_written_as_coco_and_read_again(cells, tmp_path):
+    cs.write_coco(tmp_path / "one.json", cells, "a.tif", scores={1: 0.75})
+    cs.write_coco(tmp_path / "two.json", [cells, cells[:32]], ["a.tif", "b.tif"])
+    cs.write_coco(tmp_path / "movie.json", np.stack([cells, cells]), "m.tif")
+
+    (one,) = cs.read_coco(tmp_path / "one.json").images
+    assert np.array_equal(one.labels(), cells)
+    assert [found.score for found in one.objects[:2]] == [0.75, None]
+    assert [image.shape for image in cs.read_coco(tmp_path / "two.json").images] == [(64, 64), (32, 64)]
+    assert [image.frame for image in cs.read_coco(tmp_path / "movie.json").images] == [0, 1]

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.cli import main
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
+from napari_cellseg_ssl.core.coco_files import read_coco
 from napari_cellseg_ssl.core.weights_file import load_arrays
 
 TESTS = Path(__file__).parent
@@ -117,10 +118,13 @@ def test_segment_writes_maps_rois_and_measurements(folder, capsys):
     words = ("segment", trained(folder), "--images", folder / "images" / "a.tif", "--out", folder / "out")
     capsys.readouterr()
 
-    told = run_json(capsys, *words, "--maps", "--roi", "--measure")
+    told = run_json(capsys, *words, "--maps", "--roi", "--coco", "--measure")
 
     names = sorted(Path(file).name for file in told["images"][0]["files"])
-    assert names == ["a_foreground.tif", "a_labels.tif", "a_measurements.csv", "a_rois.zip"]
+    assert names == ["a_coco.json", "a_foreground.tif", "a_labels.tif", "a_measurements.csv", "a_rois.zip"]
+    (masks,) = read_coco(folder / "out" / "a_coco.json", folder / "images").images
+    assert masks.path == folder / "images" / "a.tif"
+    assert np.array_equal(masks.labels(), tifffile.imread(folder / "out" / "a_labels.tif"))
     assert told["images"][0]["instances"] == 16
     assert tifffile.imread(folder / "out" / "a_labels.tif").dtype == np.uint16
     assert tifffile.imread(folder / "out" / "a_foreground.tif").dtype == np.float32

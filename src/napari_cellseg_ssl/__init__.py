@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl import core as core
     from napari_cellseg_ssl import tasks as tasks
     from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
+    from napari_cellseg_ssl.api_coco import write_coco
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
     from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.coco_files import read_coco
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "score",
     "synthesise",
     "interpolate",
+    "read_coco",
+    "write_coco",
     "load_run",
     "methods",
     "ModelBundle",
@@ -31,6 +35,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
+    "read_coco": "napari_cellseg_ssl.core.coco_files",
+    "write_coco": "napari_cellseg_ssl.api_coco",
     "ModelBundle": "napari_cellseg_ssl.core.bundle",
 }
 

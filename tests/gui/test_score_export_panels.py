@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QTableWidget
 
+from napari_cellseg_ssl.core.coco_files import read_coco
 from napari_cellseg_ssl.gui.controller import controller_of
 from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.painting import new_annotation
@@ -116,6 +117,17 @@ def _export(qtbot, panel):
     panel.findChild(QPushButton, "cellseg_export").click()
     qtbot.waitUntil(lambda: panel.message.text() not in ("", "Writing …"), timeout=20_000)
     return panel.message.text()
+
+
+def test_masks_are_written_as_coco_where_wanted(qtbot, viewer, tmp_path):
+    show_labels(viewer, viewer.layers[0], _cells()[None], method="cellulus")
+    panel = _export_panel(qtbot, viewer, tmp_path)
+    panel.findChild(QCheckBox, "cellseg_export_coco").setChecked(True)
+
+    _export(qtbot, panel)
+
+    (found,) = read_coco(tmp_path / "well A_1_coco.json").images
+    np.testing.assert_array_equal(found.labels(), _cells())
 
 
 def test_labels_rois_and_measurements_are_written_and_the_layer_gets_its_features(qtbot, viewer, tmp_path):

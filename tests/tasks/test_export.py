@@ -1,6 +1,7 @@
 """Results as files, as other programs read them."""
 
 import csv
+import json
 import sys
 from zipfile import ZipFile
 
@@ -13,6 +14,7 @@ from skimage.draw import polygon2mask
 
 from drawings import picture
 from fakes import FAILURES
+from napari_cellseg_ssl.core.coco_files import read_coco
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
@@ -146,9 +148,29 @@ def test_errors_inside_the_export_reach_the_caller(stack, cells, tmp_path, monke
         written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None]))
 
 
-@pytest.mark.parametrize("kind", ["roi", "measure"])
+def test_coco_masks_are_the_labels_frame_by_frame(cells, tmp_path):
+    movie = ImageStack.from_array(np.stack([picture(cells)] * 2), name="m")
+    labels = np.stack([cells, cells * 3])
+    request = ExportRequest(
+        folder=tmp_path, image=movie, labels=labels, coco=True, file_name="m.png", metadata={"model": "a"}
+    )
+
+    files = written(request)
+
+    found = read_coco(files[-1])
+    assert [file.name for file in files] == ["m_labels.tif", "m_coco.json"]
+    assert [(one.name, one.frame) for one in found.images] == [("m.png", 0), ("m.png", 1)]
+    assert all(np.array_equal(one.labels(), cells) for one in found.images)  # ids are places: 1 to 16 in both
+    assert json.loads(files[-1].read_text())["info"] == {"model": "a"}
+    volume = ImageStack.from_array(np.stack([picture(cells)] * 2), "ZYX", name="v")
+    with pytest.raises(WrongOption, match="COCO masks lie in a plane"):
+        written(ExportRequest(folder=tmp_path, image=volume, labels=labels[None], coco=True))
+
+
+@pytest.mark.parametrize("kind", ["roi", "coco", "measure"])
 def test_a_file_in_the_way_of_rois_or_a_table_is_named(stack, cells, tmp_path, kind):
     (tmp_path / "disks_rois.zip").mkdir()
+    (tmp_path / "disks_coco.json").mkdir()
     (tmp_path / "disks_measurements.csv").mkdir()
 
     with pytest.raises(WrongImage, match="disks_"):

@@ -83,6 +83,7 @@ def _add_segment(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.
     command.add_argument("--maps", action="store_true", help="write the network's maps too")
     command.add_argument("--format", choices=("tiff", "ome-zarr"), default="tiff", help="of labels and maps")
     command.add_argument("--roi", action="store_true", help="write ImageJ ROIs too")
+    command.add_argument("--coco", action="store_true", help="write masks as COCO JSON too")
     command.add_argument("--measure", action="store_true", help="write a table of measurements too")
     _add_diameter(command, None)
     _add_set(command)

@@ -137,7 +137,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
         begin = time.monotonic()
         try:
             image = reading.file(file, console.note)
-            written = _segment_file(image, bundle, options, arguments, console, control)
+            written = _segment_file(file, image, bundle, options, arguments, console, control)
         except CellSegError as problem:
             problems.append(_about(file, problem))
             console.complain(str(problems[-1]))
@@ -153,6 +153,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
 
 
 def _segment_file(
+    file: Path,
     image: ImageStack,
     bundle: ModelBundle,
     options: Any,
@@ -187,9 +188,11 @@ def _segment_file(
         labels=labels,
         maps=maps,
         roi=arguments.roi,
+        coco=arguments.coco,
         measure=arguments.measure,
         write_labels=into is None or arguments.format != "tiff",
         file_format=arguments.format,
+        file_name=file.name,
         metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
     )
     files = [str(event.path) for event in export_events(export) if hasattr(event, "path")]

@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from napari_cellseg_ssl.core.coco_writing import write_coco
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
@@ -23,7 +24,7 @@ SUFFIXES: dict[FileFormat, str] = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}
 
 
 def export(request: ExportRequest, control: Control | None = None) -> Iterator[ExportEvent]:
-    """Write labels, maps, ROIs and measurements; a stop ends it after the current file.
+    """Write labels, maps, ROIs, COCO masks and measurements; a stop ends it after the current file.
 
     Yields
     ------
@@ -66,6 +67,8 @@ def _files(request: ExportRequest) -> Iterator[Path]:
             yield _write(label_file(folder, stem, request.file_format), frames, request)
         if request.roi:
             yield _write_rois(folder / f"{stem}_rois.zip", request.labels)
+        if request.coco:
+            yield _write_coco(folder / f"{stem}_coco.json", request.labels, request)
         if request.measure:
             yield _write_table(folder / f"{stem}_measurements.csv", image, request.labels)
     if request.maps is not None:
@@ -118,6 +121,13 @@ def _write_rois(file: Path, labels: Array) -> Path:
                     archive.writestr(f"{name}.roi", roi.tobytes())
     except OSError as problem:
         raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
+    return file
+
+
+def _write_coco(file: Path, labels: Array, request: ExportRequest) -> Path:
+    """Write one image per frame; all frames have the name of the file that they are from."""
+    names = [request.file_name or request.image.name] * len(labels)
+    write_coco(file, labels, names, info=request.metadata)
     return file
 
 

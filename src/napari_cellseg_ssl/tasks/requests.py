@@ -153,8 +153,10 @@ class ExportRequest:
     labels : (N, *S) integer, optional
     maps : PredictionMaps, optional
         Written on the image's own grid, float32, one file per map.
-    roi, measure : bool
-        ImageJ ROIs as a zip file; a table of measurements as CSV, in µm where the spacing is known.
+    roi, coco, measure : bool
+        ImageJ ROIs as a zip file; masks as COCO JSON; a table of measurements as CSV, in µm where the spacing is known.
+    file_name : str
+        Of the image, by which COCO finds it again; empty where only its name is known.
     write_labels : bool
         False where the label file is there already, as for images written block by block.
     file_format : "tiff" or "ome-zarr"
@@ -168,9 +170,11 @@ class ExportRequest:
     labels: Array | None = None
     maps: PredictionMaps | None = None
     roi: bool = False
+    coco: bool = False
     measure: bool = False
     write_labels: bool = True
     file_format: FileFormat = "tiff"
+    file_name: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -69,11 +69,15 @@ class Frame:
         return Frame(pixels=self.pixels, cells=cells, known=known, is_dense=bool(known.all()))
 
 
-def load_frames(data: TrainingSet, intensity: Intensity, diameter: float, seed: int) -> tuple[Frame, ...]:
+def load_frames(
+    data: TrainingSet, intensity: Intensity, diameter: float, seed: int, most_pixels: int | None = None
+) -> tuple[Frame, ...]:
     """Rescale the images of a set so that objects become `diameter` px wide.
 
-    Images are visited in random order, those with labels first, until `MOST_PIXELS` are loaded.
+    Images are visited in random order, those with labels first, until `most_pixels` (by default `MOST_PIXELS`) are
+    loaded.
     """
+    most_pixels = MOST_PIXELS if most_pixels is None else most_pixels
     rng = np.random.default_rng(seed)
     items = [replace(item, diameter=size) for item, size in zip(data.items, steady_diameters(data), strict=True)]
     items = [items[i] for i in rng.permutation(len(items))]
@@ -82,10 +86,10 @@ def load_frames(data: TrainingSet, intensity: Intensity, diameter: float, seed: 
     size = 0
     for item in items:
         for frame in _blocks(item, intensity, diameter):
-            if frame.has_labels or size < MOST_PIXELS:
+            if frame.has_labels or size < most_pixels:
                 frames.append(frame)
                 size += frame.known.size
-        if size >= MOST_PIXELS and item.annotation is None:
+        if size >= most_pixels and item.annotation is None:
             break
     return tuple(frames)
 

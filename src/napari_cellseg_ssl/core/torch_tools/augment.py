@@ -117,7 +117,7 @@ def random_intensity(crops: Tensor, rng: np.random.Generator, strength: float = 
     crops = (crops - mean) * uniform(0.6, 1.4) + mean
     bounded = crops.clamp(1e-3, 1)
     crops = crops + torch.from_numpy(_chosen(rng, len(crops))) * (bounded ** uniform(0.7, 1.4) - bounded)
-    crops = _blurred(crops * uniform(0.6, 1.4), strength * rng.uniform(0, 1, len(crops)))
+    crops = blurred(crops * uniform(0.6, 1.4), strength * rng.uniform(0, 1, len(crops)), reach=2)
     noise = strength * rng.uniform(0, 0.2, (len(crops), 1, 1, 1)) * _chosen(rng, len(crops))
     grain = rng.standard_normal(crops.shape, dtype=np.float32)
     return crops + torch.from_numpy(noise.astype(np.float32) * grain)
@@ -127,14 +127,14 @@ def _chosen(rng: np.random.Generator, count: int) -> Array:
     return (rng.random((count, 1, 1, 1)) < 0.5).astype(np.float32)
 
 
-def _blurred(crops: Tensor, sigmas: Array) -> Tensor:
-    """Smooth each crop with its own Gaussian of up to about 1 px."""
-    taps = np.arange(-2, 3)
+def blurred(crops: Tensor, sigmas: Array, *, reach: int) -> Tensor:
+    """Smooth each crop (B, C, Y, X) with its own Gaussian, which is cut off beyond `reach` px."""
+    taps = np.arange(-reach, reach + 1)
     kernels = np.exp(-0.5 * (taps / np.maximum(sigmas, 1e-2)[:, None]) ** 2)
     kernels = (kernels / kernels.sum(1, keepdims=True)).astype(np.float32)
     channels = crops.shape[1]
     weights = torch.from_numpy(kernels).repeat_interleave(channels, 0)[:, None, None]
-    flat = functional.pad(crops.reshape(1, -1, *crops.shape[2:]), (2, 2, 2, 2), mode="reflect")
+    flat = functional.pad(crops.reshape(1, -1, *crops.shape[2:]), (reach,) * 4, mode="reflect")
     flat = functional.conv2d(flat, weights, groups=len(weights))
     flat = functional.conv2d(flat, weights.transpose(2, 3), groups=len(weights))
     return flat.reshape(crops.shape)

@@ -62,13 +62,16 @@ class ExportPanel(Stage):
         self.form.addRow("Format", self.format)
         self.maps = self._tick("Maps (float32)", "cellseg_export_maps", "What the network predicted.")
         self.roi = self._tick("ImageJ ROIs (zip)", "cellseg_export_roi", "One outline per cell, for the ROI manager.")
+        self.coco = self._tick(
+            "COCO masks (JSON)", "cellseg_export_coco", "Run lengths, for programs that learn from cells or score them."
+        )
         self.table = self._tick(
             "Measurements (CSV)",
             "cellseg_export_measure",
             "Area, shape and intensity of every cell, in µm where the pixel size is known; also the layer's features.",
         )
         self.table.setChecked(True)
-        for tick in (self.table, self.roi, self.maps):
+        for tick in (self.table, self.roi, self.coco, self.maps):
             self.form.addRow(tick)
         tip = "Write the labels, 16 or 32 bit as the ids need, and what is ticked."
         self.button = button("Export", "cellseg_export", tip, self.export)
@@ -102,6 +105,7 @@ class ExportPanel(Stage):
             maps=self._controller.maps if self.maps.isChecked() else None,
             file_format=self.format.currentData(),
             roi=self.roi.isChecked(),
+            coco=self.coco.isChecked(),
             measure=self.table.isChecked(),
             metadata=_origin(labels),
         )

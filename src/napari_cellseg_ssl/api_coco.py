@@ -1,0 +1,43 @@
+"""Instances as COCO JSON, for notebooks and scripts; `core.coco_files.read_coco` reads them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core import coco_writing
+from napari_cellseg_ssl.core.images import Array
+
+
+def write_coco(
+    file: str | Path,
+    labels: Array | Sequence[Array],
+    names: str | Sequence[str] = "image.tif",
+    *,
+    scores: Mapping[int, float] | Sequence[Mapping[int, float]] = (),
+) -> None:
+    """Write instances as COCO JSON; every pixel is kept.
+
+    Parameters
+    ----------
+    labels : (Y, X) or (N, Y, X) integer, or a sequence of (Y, X)
+        0 = background; as `segment` returns them.
+    names : str or sequence of str
+        File name of each image; one name for all frames of a movie.
+    scores : {label: score} or a sequence of them, optional
+        How sure a detector was of each instance.
+
+    Raises
+    ------
+    WrongOption
+        If the labels are volumes.
+    WrongImage
+        If the file cannot be written.
+    """
+    frames: list[Any] = [np.asarray(one) for one in labels]
+    is_one = bool(frames) and all(frame.ndim == 1 for frame in frames)
+    if is_one:
+        frames = [np.asarray(labels)]
+    named = [names] * len(frames) if isinstance(names, str) else list(names)
+    coco_writing.write_coco(Path(file), frames, named, scores=[scores] if isinstance(scores, Mapping) else scores)
