@@ -92,5 +92,5 @@ def test_npe2_finds_it_in_a_wheel_install(wheel, tmp_path):
     place = "import napari_cellseg_ssl as cs; print(cs.__file__)"
     file = subprocess.run([python, "-c", place], check=True, capture_output=True, text=True, cwd=tmp_path)
 
-    assert found.stdout.split() == ["Cell", "segmentation", "3", "4"]
+    assert found.stdout.split() == ["Cell", "segmentation", "3", "5"]
     assert Path(file.stdout.strip()).is_relative_to(site)

@@ -21,12 +21,21 @@ def test_a_sample_is_an_image_with_its_hidden_truth(name):
     assert truth.data.max() >= 40
 
 
-def test_the_painted_sample_brings_an_annotation_that_belongs_to_its_image():
+@pytest.mark.parametrize("name", ["nuclei_3", "tissue"])
+def test_a_painted_sample_brings_an_annotation_that_belongs_to_its_image(name):
     viewer = ViewerModel()
-    for data in sample_data.nuclei_painted():
+    for data in getattr(sample_data, {"nuclei_3": "nuclei_painted", "tissue": "tissue_painted"}[name])():
         viewer.add_layer(Layer.create(*data))
 
-    annotation = viewer.layers["nuclei_3 · annotation"]
+    annotation, truth = viewer.layers[f"{name} · annotation"], viewer.layers[f"{name} · truth"]
 
-    assert belongs_to(annotation, viewer.layers["nuclei_3"])
+    assert belongs_to(annotation, viewer.layers[name])
     assert {0, 1, 2} <= set(np.unique(annotation.data).tolist())
+    assert (truth.data[annotation.data > 1] > 0).all()
+
+
+def test_the_tissue_is_in_colour():
+    image, truth, _painting = (Layer.create(*data) for data in sample_data.tissue_painted())
+
+    assert image.rgb
+    assert image.data.shape == (*truth.data.shape, 3)

@@ -27,10 +27,19 @@ def nuclei_3() -> list[LayerData]:
 
 def nuclei_painted() -> list[LayerData]:
     """Touching nuclei with a few painted cells and strokes of background, as after half a minute of painting."""
-    tag = {"kind": "annotation", "method": "", "image": "nuclei_3", "bundle": "", "settings": {}, "version": ""}
-    painted = _read("painted", "nuclei_3").astype("int32")
-    look = {"name": "nuclei_3 · annotation", "metadata": {KEY: tag}, "colormap": painting_colours()}
-    return [*_image_and_truth("nuclei_3"), (painted, look, "labels")]
+    return [*_image_and_truth("nuclei_3"), _painting("nuclei_3")]
+
+
+def tissue_painted() -> list[LayerData]:
+    """Stained tissue in colour with a few painted nuclei and strokes of background, and the true labels, hidden."""
+    return [*_image_and_truth("tissue"), _painting("tissue")]
+
+
+def _painting(name: str) -> LayerData:
+    tag = {"kind": "annotation", "method": "", "image": name, "bundle": "", "settings": {}, "version": ""}
+    painted = _read("painted", name).astype("int32")
+    look = {"name": f"{name} · annotation", "metadata": {KEY: tag}, "colormap": painting_colours()}
+    return painted, look, "labels"
 
 
 def _image_and_truth(name: str) -> list[LayerData]:
