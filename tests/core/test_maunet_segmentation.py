@@ -167,7 +167,7 @@ def test_the_search_finds_thresholds_that_fit_what_is_painted():
     probabilities, distance = perfect(cells)
     faint = np.stack([1 - 0.6 * (1 - probabilities[0]), 0.6 * probabilities[1], 0.6 * probabilities[2]])
     judged = [Judged(pixels=np.zeros((1, 96, 96), np.float32), cells=cells, known=np.ones_like(cells, bool))]
-    maps = [Maps(faint.astype(np.float32), distance)]
+    maps = [Maps(faint.astype(np.float32), distance, np.zeros_like(distance))]
 
     assert score(maps, judged).f1 == 0.0
     for quick in (False, True):

@@ -1,6 +1,6 @@
 """What a method is: a description that needs no torch, and four things it can do."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -164,6 +164,15 @@ class Reconstructs(Protocol):
 
     def reconstructing(self) -> Predictor:
         """Return a predictor with one map more, `maps.RECONSTRUCTION`: the image as the network draws it again."""
+        ...
+
+
+@runtime_checkable
+class RemarksOnMaps(Protocol):
+    """A method that can tell from a prediction when a user should be warned."""
+
+    def remarks(self, bundle: "ModelBundle", maps: PredictionMaps) -> Iterable[str]:
+        """Say what is unusual about what a model predicted, a sentence each."""
         ...
 
 

@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.scaling import working_shape
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -49,15 +49,7 @@ def predict(request: PredictRequest, control: Control | None = None) -> Iterator
         job = PredictionJob(request)
         yield from job.notes
         job.refuse_if_too_large()
-        yield from predict_tiled(
-            request.image,
-            job.predictor,
-            diameter=job.diameter,
-            specs=job.specs,
-            intensity=request.bundle.intensity,
-            bundle_id=request.bundle.id,
-            should_stop=control.should_stop,
-        )
+        yield from job.predict(request.image, job.predictor, request.bundle.intensity, control)
 
 
 def segment(request: SegmentRequest, control: Control | None = None) -> Iterator[LabelsReady]:
@@ -133,7 +125,8 @@ class PredictionJob:
         self.predictor: Predictor = self.method.predictor(bundle, device.name)
         self.scale = (self.predictor.working_diameter or self.diameter) / self.diameter
         self.specs = {spec.name: spec for spec in self.method.info.maps}
-        self.bundle_id = bundle.id
+        self.bundle = bundle
+        self._has_remarked = False
 
     def refuse_if_too_large(self) -> None:
         """Refuse what `predict` would need too much memory for."""
@@ -164,20 +157,31 @@ class PredictionJob:
             return self.predictor
         return informed(self.predictor, self.image, n, self.scale, intensity)
 
-    def segment_block(
-        self, n: int, block: Block, predictor: Predictor, intensity: Any, options: Any, control: Control
-    ) -> Iterator[TileDone | Note | Array]:
-        """Yield progress, then the labels (*S) of what the block reads."""
+    def predict(
+        self, image: ImageStack, predictor: Predictor, intensity: Intensity, control: Control
+    ) -> Iterator[PredictEvent]:
+        """Yield progress and the maps, before the first ones what the method has to say about them."""
         events = predict_tiled(
-            cut_out(self.image, n, block.read),
+            image,
             predictor,
             diameter=self.diameter,
             specs=self.specs,
             intensity=intensity,
-            bundle_id=self.bundle_id,
+            bundle_id=self.bundle.id,
             should_stop=control.should_stop,
         )
         for event in events:
+            if isinstance(event, MapsReady) and isinstance(self.method, RemarksOnMaps) and not self._has_remarked:
+                for text in self.method.remarks(self.bundle, event.maps):
+                    self._has_remarked = True
+                    yield Note(text)
+            yield event
+
+    def segment_block(
+        self, n: int, block: Block, predictor: Predictor, intensity: Any, options: Any, control: Control
+    ) -> Iterator[TileDone | Note | Array]:
+        """Yield progress, then the labels (*S) of what the block reads."""
+        for event in self.predict(cut_out(self.image, n, block.read), predictor, intensity, control):
             if isinstance(event, MapsReady):
                 yield self.method.segment(event.maps, options)[0]
             else:

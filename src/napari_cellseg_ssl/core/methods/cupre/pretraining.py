@@ -151,7 +151,8 @@ def encoder_weights(learner: ContrastLearner, encoder: ResNetEncoder) -> dict[st
 def _encoder(data: TrainingSet, options: ContrastOptions, run: Run) -> tuple[ResNetEncoder, LoadReport | None]:
     import torch
 
-    from napari_cellseg_ssl.core.nets.encoder_weights import NO_WEIGHTS, load_encoder
+    from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
+    from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
     from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
     with torch.random.fork_rng(devices=[]):

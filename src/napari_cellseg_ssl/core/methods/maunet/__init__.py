@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.methods.maunet import doubt
 from napari_cellseg_ssl.core.methods.maunet.options import PRESETS, MaunetOptions, MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.segmentation import instances
 
@@ -62,6 +63,10 @@ class Maunet:
         """Make instances from class probabilities and the distance field."""
         pairs = zip(maps.arrays["probability"], maps.arrays["distance"], strict=True)
         return maps.labels_to_source(np.stack([instances(p, distance[0], options) for p, distance in pairs]))
+
+    def remarks(self, bundle: ModelBundle, maps: PredictionMaps) -> Iterable[str]:
+        """Say so where an image seems to be of another kind than those of the training."""
+        return doubt.remarks(bundle, maps)
 
 
 METHOD = Maunet()

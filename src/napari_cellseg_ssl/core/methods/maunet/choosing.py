@@ -8,6 +8,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainFinished
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score, within_area
 from napari_cellseg_ssl.core.methods.maunet import advice, judging
+from napari_cellseg_ssl.core.methods.maunet.doubt import SCORE, doubtful_share
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.setup import Setup
 from napari_cellseg_ssl.core.torch_tools.weights import weights_of
@@ -30,6 +31,8 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
     numbers = {"f1": held_out.f1, "iou": held_out.iou} if held_out else {}
     if tuned:
         numbers |= {"tuned_f1": tuned.f1, "tuned_iou": tuned.iou}
+    if maps:
+        numbers[SCORE] = sum(doubtful_share(one.probabilities, one.ambiguity) for one in maps) / len(maps)
     run = setup.run
     provenance = Provenance(
         seed=run.seed,

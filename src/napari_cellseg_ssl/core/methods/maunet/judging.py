@@ -17,10 +17,11 @@ QUICK_INTERIOR_GRID, QUICK_BACKGROUND_GRID = (0.5, 0.7), (0.1, 0.3, 0.5)
 
 @dataclass(frozen=True)
 class Maps:
-    """Class probabilities (3, Y, X) and distance field (Y, X) of one image."""
+    """Class probabilities (3, Y, X), distance field (Y, X) and ambiguity (Y, X) of one image."""
 
     probabilities: Array
     distance: Array
+    ambiguity: Array
 
 
 def score(maps: Sequence[Maps], judged: Sequence[Judged], options: MaunetSegmentOptions = DEFAULTS) -> Score:

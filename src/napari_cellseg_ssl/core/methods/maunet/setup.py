@@ -85,7 +85,7 @@ class Setup:
         """Predict each piece, by the statistics of what it shows."""
         predict = self.predictor()
         found = [predict(one.pixels[None], networks.NOWHERE) for one in judged]
-        return [judging.Maps(one["probability"][0], one["distance"][0, 0]) for one in found]
+        return [judging.Maps(one["probability"][0], one["distance"][0, 0], one["ambiguity"][0, 0]) for one in found]
 
     def search(self, judged: Sequence[Judged]) -> tuple[MaunetSegmentOptions, Score]:
         """Find out quickly how good the networks are, with the best of a few thresholds."""
