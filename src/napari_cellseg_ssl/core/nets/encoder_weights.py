@@ -119,7 +119,7 @@ def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> 
         elif given.shape == own.shape:
             fitting[name], fate[name] = given, "loaded"
         elif name == STEM and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:
-            fitting[name], fate[name] = _for_channels(given, own.shape[1]), "colours summed"
+            fitting[name], fate[name] = for_channels(given, own.shape[1]), "colours summed"
         else:
             fate[name] = f"shape {tuple(given.shape)} instead of {tuple(own.shape)}"
     left_out = tuple(name for name in offered if name not in fate and not name.endswith(COUNTER))
@@ -133,12 +133,17 @@ def _prefix(names: Mapping[str, Tensor]) -> str:
 
 
 def _inputs(tensors: Mapping[str, Tensor], prefix: str) -> tuple[list[float], list[float]] | None:
-    """Look beside the encoder for the mean and spread of its images."""
-    mean, std = (tensors.get(prefix.removesuffix("encoder.") + name) for name in ("input_mean", "input_std"))
-    return None if mean is None or std is None else (mean.flatten().tolist(), std.flatten().tolist())
+    """Look in the networks around the encoder, the nearest first, for the mean and spread of its images."""
+    while prefix:
+        prefix = prefix.removesuffix(".").rpartition(".")[0]
+        prefix = f"{prefix}." if prefix else ""
+        mean, std = (tensors.get(prefix + name) for name in ("input_mean", "input_std"))
+        if mean is not None and std is not None:
+            return mean.flatten().tolist(), std.flatten().tolist()
+    return None
 
 
-def _for_channels(stem: Tensor, channels: int) -> Tensor:
+def for_channels(stem: Tensor, channels: int) -> Tensor:
     """Adapt the first layer so that a grey image in all channels gives what it gave in all colours."""
     return stem.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
 
