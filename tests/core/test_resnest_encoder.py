@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder, offline_hint
 from napari_cellseg_ssl.core.nets.norms import NORMS
 from napari_cellseg_ssl.core.nets.resnest_encoder import SPLIT_DESIGNS, ResNeStEncoder, SplitAttention
 from napari_cellseg_ssl.core.nets.resnet_encoder import Design, ResNetEncoder
@@ -82,3 +84,18 @@ def test_frozen_normalisation_neither_moves_nor_learns():
     assert torch.equal(encoder.bn1.running_mean, before)
     assert not encoder.bn1.weight.requires_grad
     assert encoder.widths == (8, 8, 16, 32, 64)
+
+
+def test_released_weights_are_loaded_and_where_there_are_none_that_is_said(tmp_path):
+    released = {**ResNeStEncoder("resnest14d").state_dict(), "fc.weight": torch.zeros(1000, 2048)}
+    torch.save(released, tmp_path / "weights.pth")
+    encoder = ResNeStEncoder("resnest14d", 1)
+
+    report = load_encoder(encoder, "resnest14d", str(tmp_path / "weights.pth"))
+
+    assert not report.not_loaded
+    assert report.fate["conv1.0.weight"] == "colours summed"
+    assert torch.equal(encoder.layer3[0].conv2.fc2.bias, released["layer3.0.conv2.fc2.bias"])
+    with pytest.raises(WrongOption, match="No released weights are known for resnest14d"):
+        load_encoder(encoder, "resnest14d", "imagenet")
+    assert "weights_step1/resnest50-528c19ca.pth" in offline_hint("resnest50d")

@@ -1,4 +1,4 @@
-"""Pre-trained weights for `ResNetEncoder`: released ones by address, or any file that names tensors in the same way.
+"""Pre-trained weights for residual encoders: released ones by address, or any file that names tensors in the same way.
 
 Accepted are plain state dicts, those of a whole network that contains the encoder (our own runs, wrapped models), and
 checkpoints of momentum contrast (MoCo), of which the query encoder is taken.
@@ -14,8 +14,10 @@ from torch import Tensor
 
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
+from napari_cellseg_ssl.core.nets.resnest_encoder import ResNeStEncoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
+Encoder = ResNetEncoder | ResNeStEncoder
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
 ADDRESS = "https://download.pytorch.org/models/"
 RELEASED = {
@@ -23,9 +25,13 @@ RELEASED = {
     "resnet34": "resnet34-b627a593.pth",
     "resnet50": "resnet50-11ad3fa6.pth",
     "wide_resnet50_2": "wide_resnet50_2-9ba9bcbe.pth",
+    "resnest50d": "resnest50-528c19ca.pth",
+    "resnest101e": "resnest101-22405ba7.pth",
+    "resnest200e": "resnest200-75117900.pth",
 }
 """Files by encoder; how a file's hash begins stands in its name."""
-STEM, TELLING, COUNTER = "conv1.weight", "layer1.0.conv1.weight", "num_batches_tracked"
+RESNEST_ADDRESS = "https://github.com/zhanghang1989/ResNeSt/releases/download/weights_step1/"
+STEMS, TELLING, COUNTER = ("conv1.weight", "conv1.0.weight"), "layer1.0.conv1.weight", "num_batches_tracked"
 FEWEST = 0.9
 """Share of the encoder's tensors that a file has to hold."""
 LISTED = 5
@@ -66,13 +72,13 @@ class LoadReport:
         return text + (f"; left out: {_listed(self.left_out)}." if self.left_out else ".")
 
 
-def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport | None:
+def load_encoder(encoder: Encoder, name: str, weights: str) -> LoadReport | None:
     """Put pre-trained weights into an encoder.
 
     Parameters
     ----------
     name : str
-        A key of `RELEASED`.
+        What the encoder is called, by which the released file is found; some have none.
     weights : str
         "none" or "", "imagenet", or the path of a weight file.
 
@@ -89,7 +95,9 @@ def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport 
     if weights in ("", NO_WEIGHTS):
         return None
     hint = offline_hint(name)
-    file = fetch(ADDRESS + RELEASED[name], _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
+    if weights == IMAGENET and name not in RELEASED:
+        raise WrongOption(f"No released weights are known for {name}.", hint)
+    file = fetch(_address(name), _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
     tensors = read(file, hint=hint)
     report, fitting = _fit(encoder, tensors, str(file))
     if len(report.not_loaded) > (1 - FEWEST) * len(report.fate):
@@ -100,13 +108,21 @@ def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport 
 
 def offline_hint(name: str) -> str:
     """Say how to go on where there is no network or the file is the wrong one."""
+    if name not in RELEASED:
+        return "Give the path of a file as 'encoder_weights', or set encoder_weights=none to begin at random."
     return (
-        f"Fetch {ADDRESS}{RELEASED[name]} on another machine and put it into {cache()}, or give its path as "
+        f"Fetch {_address(name)} on another machine and put it into {cache()}, or give its path as "
         "'encoder_weights', or set encoder_weights=none to begin at random."
     )
 
 
-def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> tuple[LoadReport, dict[str, Tensor]]:
+def _address(name: str) -> str:
+    return (RESNEST_ADDRESS if name.startswith("resnest") else ADDRESS) + RELEASED[name]
+
+
+def _fit(
+    encoder: ResNetEncoder | ResNeStEncoder, tensors: Mapping[str, Tensor], source: str
+) -> tuple[LoadReport, dict[str, Tensor]]:
     """Find a place for each tensor of a file."""
     prefix = _prefix(tensors)
     offered = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
@@ -118,7 +134,7 @@ def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> 
                 fate[name] = "missing"
         elif given.shape == own.shape:
             fitting[name], fate[name] = given, "loaded"
-        elif name == STEM and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:
+        elif name in STEMS and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:
             fitting[name], fate[name] = for_channels(given, own.shape[1]), "colours summed"
         else:
             fate[name] = f"shape {tuple(given.shape)} instead of {tuple(own.shape)}"
