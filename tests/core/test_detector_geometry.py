@@ -1,3 +1,6 @@
+import importlib.util
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +8,9 @@ import torch
 from napari_cellseg_ssl.core.nets.detector.anchors import make_anchors
 from napari_cellseg_ssl.core.nets.detector.boxes import clip, decode, encode, overlaps
 from napari_cellseg_ssl.core.nets.detector.cascade import stage_weights
+from napari_cellseg_ssl.core.nets.detector.coco_weights import UNUSED_CLASSES, fitted_config, load_detector, renamed
+from napari_cellseg_ssl.core.nets.detector.config import PRESETS
+from napari_cellseg_ssl.core.nets.detector.detector import Detector
 from napari_cellseg_ssl.core.nets.detector.matching import NOTHING, UNDECIDED, match, sample
 from napari_cellseg_ssl.core.nets.detector.roi_align import levels_of, roi_align, roi_align_pyramid
 
@@ -144,22 +150,79 @@ def test_large_boxes_are_pooled_from_coarse_levels_and_keep_their_order():
 
 
 @pytest.fixture(scope="module")
-def torchvision_ops():
-    """torchvision's operators: as installed, or where they cannot be compiled, those that it has in Python."""
-    pytest.importorskip("torchvision", exc_type=(ImportError, RuntimeError))
-    from torchvision import ops
-
-    return ops
+def torchvision():
+    """Return torchvision, where it cannot use its compiled operators with those that it has in Python."""
+    if importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+    schemas = torch.library.Library("torchvision", "DEF")
+    schemas.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    schemas.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    yield importlib.import_module("torchvision")
+    del schemas  # what it defines is gone with it
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-def test_pooling_is_that_of_torchvision(torchvision_ops, aligned):
+def test_pooling_is_that_of_torchvision(torchvision, aligned):
     features, boxes, image = torch.randn(2, 3, 16, 16), random_boxes(10), torch.arange(10) % 2
+    from torchvision.ops.roi_align import _roi_align
 
-    theirs = torchvision_ops.roi_align(
-        features, torch.cat([image[:, None], boxes], 1), 7, spatial_scale=0.25, sampling_ratio=2, aligned=aligned
-    )
+    theirs = _roi_align(features, torch.cat([image[:, None], boxes], 1), 0.25, 7, 7, 2, aligned)
 
     torch.testing.assert_close(
         roi_align(features, boxes, image, 7, stride=4, aligned=aligned), theirs, atol=1e-4, rtol=1e-4
     )
+
+
+def test_anchors_and_deltas_are_those_of_torchvision(torchvision):
+    from torchvision.models.detection._utils import BoxCoder
+    from torchvision.models.detection.anchor_utils import AnchorGenerator
+
+    theirs = AnchorGenerator(sizes=((64,),), aspect_ratios=((0.5, 1.0, 2.0),)).grid_anchors(
+        [[3, 5]], [[torch.tensor(16), torch.tensor(16)]]
+    )
+    boxes, targets, weights = random_boxes(20), random_boxes(20, seed=1), (10.0, 10.0, 5.0, 5.0)
+
+    (ours,) = make_anchors([(3, 5)], [16], [64], (0.5, 1.0, 2.0))
+
+    torch.testing.assert_close(ours, theirs[0], atol=0.5, rtol=0)  # theirs are rounded to whole px
+    torch.testing.assert_close(encode(boxes, targets, weights), BoxCoder(weights).encode_single(targets, boxes))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_torchvisions_detectors_become_ours(torchvision, version):
+    from torchvision.models import detection
+
+    torch.manual_seed(0)
+    make = detection.maskrcnn_resnet50_fpn if version == 1 else detection.maskrcnn_resnet50_fpn_v2
+    theirs = make(weights=None, weights_backbone=None).eval()
+    tensors = renamed(theirs.state_dict())
+    ours = Detector(fitted_config(PRESETS["balanced"], tensors)).eval()
+
+    report = load_detector(ours, tensors, "torchvision")
+
+    assert report.left_out == ()
+    assert {name.rpartition(".")[0] for name in report.not_loaded} == {
+        f"roi_heads.stages.{stage}.box_predictor.cls_score" for stage in range(3)
+    }
+    with torch.no_grad():
+        pyramid = list(theirs.backbone(torch.ones(1, 3, 64, 96)).values())
+        for level, other in zip(ours.backbone(torch.ones(1, 3, 64, 96)), pyramid, strict=True):
+            torch.testing.assert_close(level, other, rtol=1e-3, atol=1e-3)
+        for level, logits, deltas in zip(pyramid, *theirs.rpn.head(pyramid), strict=True):
+            own_logits, own_deltas = ours.rpn.head(level)
+            torch.testing.assert_close(own_logits, logits.permute(0, 2, 3, 1).flatten(1))
+            by_anchor = deltas.unflatten(1, (3, 4)).permute(0, 3, 4, 1, 2).reshape(1, -1, 4)
+            torch.testing.assert_close(own_deltas, by_anchor)
+        boxes, masks = torch.randn(2, 256, 7, 7), torch.randn(2, 256, 14, 14)
+        heads, used = theirs.roi_heads, [index for index in range(91) if index not in UNUSED_CLASSES]
+        deltas = heads.box_predictor(heads.box_head(boxes))[1].unflatten(1, (91, 4))[:, used].mean(1)
+        for times, stage in enumerate(ours.roi_heads.stages, start=1):
+            torch.testing.assert_close(stage(boxes)[1], times * deltas, rtol=1e-4, atol=1e-5)
+        logits = heads.mask_predictor(heads.mask_head(masks))[:, used].mean(1, keepdim=True)
+        own = ours.roi_heads.mask_predictor(ours.roi_heads.mask_head(masks))
+        torch.testing.assert_close(own, logits, rtol=1e-4, atol=1e-5)

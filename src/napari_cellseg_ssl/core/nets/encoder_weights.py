@@ -34,6 +34,8 @@ RESNEST_ADDRESS = "https://github.com/zhanghang1989/ResNeSt/releases/download/we
 STEMS, TELLING, COUNTER = ("conv1.weight", "conv1.0.weight"), "layer1.0.conv1.weight", "num_batches_tracked"
 FEWEST = 0.9
 """Share of the encoder's tensors that a file has to hold."""
+IN_PLACE = ("loaded", "colours summed", "averaged", "copied")
+"""How fates begin of tensors that have a value from the file."""
 LISTED = 5
 """Names of tensors in a sentence."""
 
@@ -46,27 +48,31 @@ class LoadReport:
     ----------
     source : str
         Where the weights came from.
-    fate : {name of the encoder's tensor: str}
-        "loaded", "colours summed", "missing" or "shape (…) instead of (…)".
+    fate : {name of the network's tensor: str}
+        "loaded", "colours summed", "missing" or "shape (…) instead of (…)"; in detectors also "averaged …" and
+        "copied …".
     left_out : tuple of str
-        Tensors of the file that the encoder has no place for.
+        Tensors of the file that the network has no place for.
     inputs : (mean, std), optional
         Per channel, by which images were shifted and scaled, where the file says so; one of our own runs does.
+    what : str
+        The network.
     """
 
     source: str
     fate: Mapping[str, str]
     left_out: tuple[str, ...]
     inputs: tuple[list[float], list[float]] | None = None
+    what: str = "Encoder"
 
     @property
     def not_loaded(self) -> tuple[str, ...]:
-        """Tensors of the encoder that stay as they were."""
-        return tuple(name for name, fate in self.fate.items() if fate not in ("loaded", "colours summed"))
+        """Tensors of the network that stay as they were."""
+        return tuple(name for name, fate in self.fate.items() if not fate.startswith(IN_PLACE))
 
     def __str__(self) -> str:
         loaded = len(self.fate) - len(self.not_loaded)
-        text = f"Encoder weights: {loaded} of {len(self.fate)} tensors loaded from {self.source}"
+        text = f"{self.what} weights: {loaded} of {len(self.fate)} tensors loaded from {self.source}"
         if self.not_loaded:
             text += "; at random remain " + _listed([f"{name} ({self.fate[name]})" for name in self.not_loaded])
         return text + (f"; left out: {_listed(self.left_out)}." if self.left_out else ".")
