@@ -120,7 +120,7 @@ class Cascade(nn.ModuleList):
         shape : (Y, X)
             Of the images, px.
         """
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for index, stage in enumerate(self):
             pooled = scale_gradient(self._pool(pyramid, regions.boxes, regions.image), 1 / len(self))
             logits, deltas = stage(pooled)
@@ -155,7 +155,7 @@ def first_regions(
     counts = [len(found) + len(target.boxes) for found, target in zip(proposals, targets, strict=True)]
     image = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(boxes.device)
     regions = label_regions(boxes, image, targets, config.overlaps[0])
-    chosen = []
+    chosen: list[Tensor] = []
     for index in range(len(targets)):
         here = image == index
         positive, negative = here & (regions.labels > BACKGROUND), here & (regions.labels == BACKGROUND)
