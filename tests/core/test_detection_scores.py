@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from pycocotools import mask as coder
 
-from napari_cellseg_ssl.core.detection_scores import JudgedImage, coco_scores, encode_labels, encode_masks, judged
+from napari_cellseg_ssl.core.detection_scores import (
+    JudgedImage,
+    coco_scores,
+    encode_labels,
+    encode_masks,
+    encode_window,
+    judged,
+)
 from napari_cellseg_ssl.core.detections import Detections
 
 
@@ -136,9 +143,24 @@ def test_classes_are_scored_by_themselves():
     assert coco_scores([image], "bbox").ap_50 == pytest.approx(0.25)  # of the first class all, at precision one half
 
 
+def test_masks_are_encoded_as_the_library_encodes_whole_images():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        whole = np.zeros((9, 11), bool)
+        y, x = rng.integers(0, 6, 2)
+        window = (slice(y, y + 3), slice(x, x + 4))
+        whole[window] = rng.random(whole[window].shape) < 0.6
+
+        assert encode_window(whole[window], window, whole.shape) == coder.encode(
+            np.asfortranarray(whole.view(np.uint8))
+        )
+
+
 def test_masks_are_encoded_where_they_are():
     labels, boxes = grid(3)
+    wholes = [np.asfortranarray((labels == index).astype(np.uint8)) for index in (1, 2, 3)]
 
-    decoded = [coder.decode(mask) for mask in encode_masks(found(boxes), labels.shape)]
-
-    assert all(np.array_equal(mask, labels == index) for index, mask in enumerate(decoded, start=1))
+    assert encode_masks(found(boxes), labels.shape) == [coder.encode(whole) for whole in wholes]
+    assert encode_labels(labels) == encode_masks(found(boxes), labels.shape)
+    outside = encode_masks(found(boxes + 1000), labels.shape)
+    assert [coder.area(mask) for mask in outside] == [0, 0, 0]

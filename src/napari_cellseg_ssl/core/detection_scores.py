@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from scipy import ndimage
 
 from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.images import Array
@@ -123,24 +124,31 @@ def judged(truth: Array, found: Detections, *, threshold: float = 0.5) -> Judged
 
 def encode_labels(labels: Array) -> list[Rle]:
     """Encode each object of a label image (Y, X), in the order of ids."""
-    return [_encoded(labels == index) for index in np.unique(labels[labels > 0])]
+    windows = ndimage.find_objects(labels)
+    found = [(index, window) for index, window in enumerate(windows, start=1) if window is not None]
+    return [encode_window(labels[window] == index, window, labels.shape) for index, window in found]
 
 
 def encode_masks(found: Detections, shape: tuple[int, int], *, threshold: float = 0.5) -> list[Rle]:
     """Encode the masks of detections in an image of shape (Y, X), in their order."""
     encoded = []
     for mask, box in zip(found.masks, found.boxes, strict=True):
-        whole = np.zeros(shape, bool)
         window, inside = paste(mask, box, shape, threshold)
-        whole[window] = inside
-        encoded.append(_encoded(whole))
+        encoded.append(encode_window(inside, window, shape))
     return encoded
 
 
-def _encoded(mask: Array) -> Rle:
+def encode_window(inside: Array, window: tuple[slice, ...], shape: tuple[int, ...]) -> Rle:
+    """Encode a mask (y, x) bool that fills a window of an image of shape (Y, X), without drawing the image."""
     from pycocotools import mask as coder
 
-    encoded: Rle = coder.encode(np.asfortranarray(mask.astype(np.uint8)))
+    height, width = shape
+    band = np.zeros((height, inside.shape[1]), bool)
+    band[window[0]] = inside
+    pixels = band.ravel(order="F")  # column after column, as COCO counts them
+    changes = np.flatnonzero(np.diff(pixels, prepend=False)) + window[1].start * height
+    counts = np.diff(changes, prepend=0, append=height * width)
+    encoded: Rle = coder.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
     return encoded
 
 
