@@ -2,8 +2,8 @@
 
 He et al., "Mask R-CNN", ICCV 2017, section 3 (RoIAlign); Lin et al., CVPR 2017, equation 1 (level of a box).
 
-Each bin is a weighted sum of a few pixels, which is what `embedding_bag` computes: on a CPU that is ten to thirty times
-as fast as `grid_sample` and an average of its samples, with the same result.
+Each bin is a weighted sum of a few pixels, which is what `embedding_bag` computes: on a CPU that is several times as
+fast as `grid_sample` and an average of its samples, with the same result.
 """
 
 from __future__ import annotations
