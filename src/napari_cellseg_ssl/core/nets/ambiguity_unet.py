@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_cellseg_ssl.core.nets.adaptive_autoencoder import EPSILON, Moments
-from napari_cellseg_ssl.core.nets.on_resnet import OnResNet
+from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
 N_CLASSES = 3
@@ -79,7 +79,7 @@ class AmbiguityUNet(OnResNet):
         moments : optional
             Where the mean and variance of each normalisation come from; by default from each image's own features.
         """
-        images = self.expected(images)
+        images = self.expected(images).contiguous(memory_format=torch.channels_last)
         features = [images, *self.encoder(images)]
         skips = [block(tap, moments) for block, tap in zip(self.skips, features, strict=True)]
         logits = self.class_head(self.class_decoder(skips, moments)).float()

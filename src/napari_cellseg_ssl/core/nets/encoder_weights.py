@@ -1,4 +1,4 @@
-"""Pre-trained weights for `ResNetEncoder`: released ones by address, or any file that names tensors in the same way.
+"""Pre-trained weights for residual encoders: released ones by address, or any file that names tensors in the same way.
 
 Accepted are plain state dicts, those of a whole network that contains the encoder (our own runs, wrapped models), and
 checkpoints of momentum contrast (MoCo), of which the query encoder is taken.
@@ -13,11 +13,13 @@ from pathlib import Path
 from torch import Tensor
 
 from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
-from napari_cellseg_ssl.core.nets.on_resnet import OnResNet
 from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
+from napari_cellseg_ssl.core.nets.resnest_encoder import ResNeStEncoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
+Encoder = ResNetEncoder | ResNeStEncoder
 IMAGENET = "imagenet"
 ADDRESS = "https://download.pytorch.org/models/"
 RELEASED = {
@@ -25,11 +27,17 @@ RELEASED = {
     "resnet34": "resnet34-b627a593.pth",
     "resnet50": "resnet50-11ad3fa6.pth",
     "wide_resnet50_2": "wide_resnet50_2-9ba9bcbe.pth",
+    "resnest50d": "resnest50-528c19ca.pth",
+    "resnest101e": "resnest101-22405ba7.pth",
+    "resnest200e": "resnest200-75117900.pth",
 }
 """Files by encoder; how a file's hash begins stands in its name."""
-STEM, TELLING, COUNTER = "conv1.weight", "layer1.0.conv1.weight", "num_batches_tracked"
+RESNEST_ADDRESS = "https://github.com/zhanghang1989/ResNeSt/releases/download/weights_step1/"
+STEMS, TELLING, COUNTER = ("conv1.weight", "conv1.0.weight"), "layer1.0.conv1.weight", "num_batches_tracked"
 FEWEST = 0.9
 """Share of the encoder's tensors that a file has to hold."""
+IN_PLACE = ("loaded", "colours summed", "averaged", "copied")
+"""How fates begin of tensors that have a value from the file."""
 LISTED = 5
 """Names of tensors in a sentence."""
 
@@ -42,27 +50,31 @@ class LoadReport:
     ----------
     source : str
         Where the weights came from.
-    fate : {name of the encoder's tensor: str}
-        "loaded", "colours summed", "missing" or "shape (…) instead of (…)".
+    fate : {name of the network's tensor: str}
+        "loaded", "colours summed", "missing" or "shape (…) instead of (…)"; in detectors also "averaged …" and
+        "copied …".
     left_out : tuple of str
-        Tensors of the file that the encoder has no place for.
+        Tensors of the file that the network has no place for.
     inputs : (mean, std), optional
         Per channel, by which images were shifted and scaled, where the file says so; one of our own runs does.
+    what : str
+        The network.
     """
 
     source: str
     fate: Mapping[str, str]
     left_out: tuple[str, ...]
     inputs: tuple[list[float], list[float]] | None = None
+    what: str = "Encoder"
 
     @property
     def not_loaded(self) -> tuple[str, ...]:
-        """Tensors of the encoder that stay as they were."""
-        return tuple(name for name, fate in self.fate.items() if fate not in ("loaded", "colours summed"))
+        """Tensors of the network that stay as they were."""
+        return tuple(name for name, fate in self.fate.items() if not fate.startswith(IN_PLACE))
 
     def __str__(self) -> str:
         loaded = len(self.fate) - len(self.not_loaded)
-        text = f"Encoder weights: {loaded} of {len(self.fate)} tensors loaded from {self.source}"
+        text = f"{self.what} weights: {loaded} of {len(self.fate)} tensors loaded from {self.source}"
         if self.not_loaded:
             text += "; at random remain " + _listed([f"{name} ({self.fate[name]})" for name in self.not_loaded])
         return text + (f"; left out: {_listed(self.left_out)}." if self.left_out else ".")
@@ -79,13 +91,13 @@ def begin_with(net: OnResNet, name: str, weights: str) -> LoadReport | None:
     return report
 
 
-def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport | None:
+def load_encoder(encoder: Encoder, name: str, weights: str) -> LoadReport | None:
     """Put pre-trained weights into an encoder.
 
     Parameters
     ----------
     name : str
-        A key of `RELEASED`.
+        What the encoder is called, by which the released file is found; some have none.
     weights : str
         "none" or "", "imagenet", or the path of a weight file.
 
@@ -102,7 +114,9 @@ def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport 
     if weights in ("", NO_WEIGHTS):
         return None
     hint = offline_hint(name)
-    file = fetch(ADDRESS + RELEASED[name], _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
+    if weights == IMAGENET and name not in RELEASED:
+        raise WrongOption(f"No released weights are known for {name}.", hint)
+    file = fetch(_address(name), _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
     tensors = read(file, hint=hint)
     report, fitting = _fit(encoder, tensors, str(file))
     if len(report.not_loaded) > (1 - FEWEST) * len(report.fate):
@@ -113,13 +127,21 @@ def load_encoder(encoder: ResNetEncoder, name: str, weights: str) -> LoadReport 
 
 def offline_hint(name: str) -> str:
     """Say how to go on where there is no network or the file is the wrong one."""
+    if name not in RELEASED:
+        return "Give the path of a file as 'encoder_weights', or set encoder_weights=none to begin at random."
     return (
-        f"Fetch {ADDRESS}{RELEASED[name]} on another machine and put it into {cache()}, or give its path as "
+        f"Fetch {_address(name)} on another machine and put it into {cache()}, or give its path as "
         "'encoder_weights', or set encoder_weights=none to begin at random."
     )
 
 
-def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> tuple[LoadReport, dict[str, Tensor]]:
+def _address(name: str) -> str:
+    return (RESNEST_ADDRESS if name.startswith("resnest") else ADDRESS) + RELEASED[name]
+
+
+def _fit(
+    encoder: ResNetEncoder | ResNeStEncoder, tensors: Mapping[str, Tensor], source: str
+) -> tuple[LoadReport, dict[str, Tensor]]:
     """Find a place for each tensor of a file."""
     prefix = _prefix(tensors)
     offered = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
@@ -131,8 +153,8 @@ def _fit(encoder: ResNetEncoder, tensors: Mapping[str, Tensor], source: str) -> 
                 fate[name] = "missing"
         elif given.shape == own.shape:
             fitting[name], fate[name] = given, "loaded"
-        elif name == STEM and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:
-            fitting[name], fate[name] = _for_channels(given, own.shape[1]), "colours summed"
+        elif name in STEMS and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:
+            fitting[name], fate[name] = for_channels(given, own.shape[1]), "colours summed"
         else:
             fate[name] = f"shape {tuple(given.shape)} instead of {tuple(own.shape)}"
     left_out = tuple(name for name in offered if name not in fate and not name.endswith(COUNTER))
@@ -146,12 +168,17 @@ def _prefix(names: Mapping[str, Tensor]) -> str:
 
 
 def _inputs(tensors: Mapping[str, Tensor], prefix: str) -> tuple[list[float], list[float]] | None:
-    """Look beside the encoder for the mean and spread of its images."""
-    mean, std = (tensors.get(prefix.removesuffix("encoder.") + name) for name in ("input_mean", "input_std"))
-    return None if mean is None or std is None else (mean.flatten().tolist(), std.flatten().tolist())
+    """Look in the networks around the encoder, the nearest first, for the mean and spread of its images."""
+    while prefix:
+        prefix = prefix.removesuffix(".").rpartition(".")[0]
+        prefix = f"{prefix}." if prefix else ""
+        mean, std = (tensors.get(prefix + name) for name in ("input_mean", "input_std"))
+        if mean is not None and std is not None:
+            return mean.flatten().tolist(), std.flatten().tolist()
+    return None
 
 
-def _for_channels(stem: Tensor, channels: int) -> Tensor:
+def for_channels(stem: Tensor, channels: int) -> Tensor:
     """Adapt the first layer so that a grey image in all channels gives what it gave in all colours."""
     return stem.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-STAGE_WIDTHS = (64, 128, 256, 512)
-STEM_WIDTH = 64
+from napari_cellseg_ssl.core.nets.norms import Norm
+
 DEEPEST = {"wide_resnet50_2": 3}
 """Stages of an encoder in a U-Net, where fewer than four: the wide one's last has as many weights as all others."""
 LARGEST_HALO = 128
@@ -33,12 +33,15 @@ class Design:
     expansion : int
         Channels out of a block per unit of its width; above 1 its middle convolution is narrower (a bottleneck).
     base_width : int
-        Channels of the bottleneck of the first stage.
+        Channels of the bottleneck of the first stage, where `width` is 64.
+    width : int
+        Channels of the stem and of the first stage, before their expansion; doubled at every stage.
     """
 
     blocks: tuple[int, int, int, int]
     expansion: int = 1
     base_width: int = 64
+    width: int = 64
 
 
 DESIGNS = {
@@ -54,11 +57,13 @@ class ResNetEncoder(nn.Module):
 
     Parameters
     ----------
-    name : str
-        A key of `DESIGNS`.
+    design : str or Design
+        A key of `DESIGNS`, or a network of one's own.
     in_channels : int
     depth : int, 1 to 4
         How many stages are kept.
+    norm : number of channels -> layer
+        What follows each convolution. Released weights were learned with batch normalisation.
 
     Attributes
     ----------
@@ -70,17 +75,22 @@ class ResNetEncoder(nn.Module):
         How far away, in px of the image, a pixel can matter for each of the features.
     """
 
-    def __init__(self, name: str, in_channels: int = 3, *, depth: int = 4) -> None:
+    def __init__(
+        self, design: str | Design, in_channels: int = 3, *, depth: int = 4, norm: Norm = nn.BatchNorm2d
+    ) -> None:
         super().__init__()
-        design = DESIGNS[name]
+        design = DESIGNS[design] if isinstance(design, str) else design
         self.depth = depth
-        self.conv1 = nn.Conv2d(in_channels, STEM_WIDTH, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(STEM_WIDTH)
-        incoming = STEM_WIDTH
-        for stage, (width, count) in enumerate(zip(STAGE_WIDTHS[:depth], design.blocks[:depth], strict=True), start=1):
-            self.add_module(f"layer{stage}", _stage(design, incoming, width, count, stride=1 if stage == 1 else 2))
+        self.conv1 = nn.Conv2d(in_channels, design.width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = norm(design.width)
+        incoming, widths = design.width, [design.width]
+        for stage, count in enumerate(design.blocks[:depth], start=1):
+            width = design.width * 2 ** (stage - 1)
+            layer = _stage(design, incoming, width, count, stride=1 if stage == 1 else 2, norm=norm)
+            self.add_module(f"layer{stage}", layer)
             incoming = width * design.expansion
-        self.widths = (STEM_WIDTH, *(width * design.expansion for width in STAGE_WIDTHS[:depth]))
+            widths.append(incoming)
+        self.widths = tuple(widths)
         self.multiple_of = 2 ** (depth + 1)
         self.reaches = _reaches(design, depth)
         self.apply(_initialise)
@@ -104,13 +114,13 @@ class ResNetEncoder(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions beside a shortcut."""
 
-    def __init__(self, incoming: int, width: int, stride: int) -> None:
+    def __init__(self, incoming: int, width: int, stride: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(incoming, width, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = norm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = _shortcut(incoming, width, stride)
+        self.bn2 = norm(width)
+        self.downsample = _shortcut(incoming, width, stride, norm)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, width, Y, X), Y and X divided by the stride."""
@@ -121,15 +131,15 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """A 3 x 3 convolution between two 1 x 1, beside a shortcut; the 3 x 3 one has the stride, as in torchvision."""
 
-    def __init__(self, incoming: int, middle: int, outgoing: int, stride: int) -> None:
+    def __init__(self, incoming: int, middle: int, outgoing: int, stride: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(incoming, middle, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(middle)
+        self.bn1 = norm(middle)
         self.conv2 = nn.Conv2d(middle, middle, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(middle)
+        self.bn2 = norm(middle)
         self.conv3 = nn.Conv2d(middle, outgoing, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outgoing)
-        self.downsample = _shortcut(incoming, outgoing, stride)
+        self.bn3 = norm(outgoing)
+        self.downsample = _shortcut(incoming, outgoing, stride, norm)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, outgoing, Y, X), Y and X divided by the stride."""
@@ -145,22 +155,22 @@ def freeze_statistics(net: nn.Module) -> None:
             module.eval()
 
 
-def _stage(design: Design, incoming: int, width: int, count: int, stride: int) -> nn.Sequential:
+def _stage(design: Design, incoming: int, width: int, count: int, stride: int, norm: Norm) -> nn.Sequential:
     outgoing = width * design.expansion
     blocks: list[nn.Module] = []
     for place in range(count):
         before, step = (incoming, stride) if place == 0 else (outgoing, 1)
         if design.expansion == 1:
-            blocks.append(BasicBlock(before, width, step))
+            blocks.append(BasicBlock(before, width, step, norm))
         else:
-            blocks.append(Bottleneck(before, width * design.base_width // 64, outgoing, step))
+            blocks.append(Bottleneck(before, width * design.base_width // 64, outgoing, step, norm))
     return nn.Sequential(*blocks)
 
 
-def _shortcut(incoming: int, outgoing: int, stride: int) -> nn.Sequential | None:
+def _shortcut(incoming: int, outgoing: int, stride: int, norm: Norm) -> nn.Sequential | None:
     if stride == 1 and incoming == outgoing:
         return None
-    return nn.Sequential(nn.Conv2d(incoming, outgoing, 1, stride, bias=False), nn.BatchNorm2d(outgoing))
+    return nn.Sequential(nn.Conv2d(incoming, outgoing, 1, stride, bias=False), norm(outgoing))
 
 
 def _passed(shortcut: nn.Sequential | None, features: Tensor) -> Tensor:

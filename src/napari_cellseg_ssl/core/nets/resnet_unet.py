@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_cellseg_ssl.core.nets.on_resnet import OnResNet
+from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.resnet_encoder import LARGEST_HALO, ResNetEncoder
 
 
@@ -51,7 +51,7 @@ class ResNetUNet(OnResNet):
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict logits; both axes of the images must be multiples of `multiple_of`."""
-        images = self.expected(images)
+        images = self.expected(images).contiguous(memory_format=torch.channels_last)
         *skips, features = (layer(tap) for layer, tap in zip(self.skips, [images, *self.encoder(images)], strict=True))
         for merge, skip in zip(reversed(self.up), reversed(skips), strict=True):
             enlarged = functional.interpolate(features, scale_factor=2.0, mode="nearest")

@@ -1,4 +1,4 @@
-"""What networks on a residual encoder share: its weights may come from elsewhere, and expect images as there."""
+"""What networks share whose weights may come from elsewhere: they expect images as there."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class OnResNet(nn.Module):
-    """A network that is built on an encoder, and can give it images as it knows them.
+class ExpectsInputs(nn.Module):
+    """A network that shifts and scales images as those that its weights were learned from."""
 
-    Parameters
-    ----------
-    encoder : ResNetEncoder
-    in_channels : int
-    """
+    input_mean: Tensor
+    input_std: Tensor
 
-    def __init__(self, encoder: ResNetEncoder, in_channels: int) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.encoder = encoder
         self.register_buffer("input_mean", torch.zeros(1, in_channels, 1, 1))
         self.register_buffer("input_std", torch.ones(1, in_channels, 1, 1))
 
@@ -38,5 +34,19 @@ class OnResNet(nn.Module):
             buffer.copy_(fitting.reshape(buffer.shape))
 
     def expected(self, images: Tensor) -> Tensor:
-        """Shift and scale (B, C, Y, X), and lay the channels last, in which processors are faster."""
-        return ((images - self.input_mean) / self.input_std).contiguous(memory_format=torch.channels_last)
+        """Shift and scale images (B, C, Y, X)."""
+        return (images - self.input_mean) / self.input_std
+
+
+class OnResNet(ExpectsInputs):
+    """A network on a residual encoder.
+
+    Parameters
+    ----------
+    encoder : ResNetEncoder
+    in_channels : int
+    """
+
+    def __init__(self, encoder: ResNetEncoder, in_channels: int) -> None:
+        super().__init__(in_channels)
+        self.encoder = encoder

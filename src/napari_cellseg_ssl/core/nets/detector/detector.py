@@ -1,0 +1,106 @@
+"""The whole detector: pyramid, proposals, cascade and masks. See the package for sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cellseg_ssl.core.detections import Detections
+from napari_cellseg_ssl.core.instances.box_suppression import suppress
+from napari_cellseg_ssl.core.nets.detector.cascade import first_regions, positives_of
+from napari_cellseg_ssl.core.nets.detector.config import DetectorConfig
+from napari_cellseg_ssl.core.nets.detector.mask_head import RegionHeads
+from napari_cellseg_ssl.core.nets.detector.proposals import ProposalNetwork
+from napari_cellseg_ssl.core.nets.detector.pyramid import PyramidBackbone
+from napari_cellseg_ssl.core.nets.detector.targets import Target
+from napari_cellseg_ssl.core.nets.expects_inputs import ExpectsInputs
+
+POOLED_LEVELS = 4
+"""P2 to P5; P6 has anchors only."""
+
+
+class Detector(ExpectsInputs):
+    """Find objects in (B, C, Y, X) images: boxes, scores, classes and masks.
+
+    Parameters
+    ----------
+    config : DetectorConfig
+    """
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__(config.in_channels)
+        self.config = config
+        self.backbone = PyramidBackbone(config)
+        self.rpn = ProposalNetwork(config)
+        self.roi_heads = RegionHeads(config)
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """Return P2 to P6, each (B, channels, Y', X')."""
+        return self.backbone(self.expected(images))
+
+    def losses(self, images: Tensor, targets: Sequence[Target], rng: np.random.Generator) -> dict[str, Tensor]:
+        """Return all losses of a batch, which are meant to be added up.
+
+        Parameters
+        ----------
+        images : (B, C, Y, X)
+        targets : sequence of B Target, on the same device
+        rng : numpy Generator
+            Draws the anchors and boxes that are learned from.
+        """
+        pyramid, shape = self.pyramid(images), (images.shape[2], images.shape[3])
+        levels = pyramid[:POOLED_LEVELS]
+        anchors, logits, deltas = self.rpn(pyramid)
+        losses = self.rpn.losses(anchors, logits, deltas, targets, rng)
+        proposals = self.rpn.proposals(anchors, logits, deltas, shape)
+        regions = first_regions(proposals, targets, self.config, rng)
+        losses |= self.roi_heads.stages.losses(levels, regions, targets, shape)
+        positives = positives_of(regions, self.config.mask_samples, rng)
+        return {**losses, "masks": self.roi_heads.mask_loss(levels, positives, targets)}
+
+    @torch.inference_mode()
+    def detect(self, images: Tensor) -> list[Detections]:
+        """Return what is found in each of the images (B, C, Y, X), best first; see the rules in the configuration."""
+        pyramid, shape = self.pyramid(images), (images.shape[2], images.shape[3])
+        levels = pyramid[:POOLED_LEVELS]
+        proposals = self.rpn.proposals(*self.rpn(pyramid), shape)
+        counts = torch.tensor([len(boxes) for boxes in proposals])
+        image = torch.repeat_interleave(torch.arange(len(counts)), counts).to(images.device)
+        boxes, probabilities = self.roi_heads.stages.refine(levels, torch.cat(proposals), image, shape)
+        found = []
+        for index in range(len(images)):
+            here = image == index
+            chosen, scores, classes = self._best(boxes[here], probabilities[here, 1:])
+            masks = self.roi_heads.masks(levels, chosen, torch.full_like(classes, index), classes)
+            arrays = (each.cpu().numpy() for each in (chosen, scores, classes, masks))
+            found.append(Detections(**dict(zip(("boxes", "scores", "classes", "masks"), arrays, strict=True))))
+        return found
+
+    @torch.inference_mode()
+    def objectness(self, images: Tensor) -> list[Tensor]:
+        """Return how probable any object is at each place of P2, P3, … that has anchors, each (B, Y', X'), 0 to 1."""
+        n_anchors = len(self.config.aspect_ratios)
+        levels = self.pyramid(images)
+        maps = []
+        for index in self.config.anchor_levels:
+            logits, _ = self.rpn.head(levels[index])
+            best = logits.unflatten(1, (-1, n_anchors)).amax(-1).sigmoid()
+            maps.append(best.unflatten(1, levels[index].shape[2:]))
+        return maps
+
+    def _best(self, boxes: Tensor, probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose among boxes (R, 4) with the probabilities (R, classes) of an image."""
+        place, classes = (probabilities > self.config.least_score).nonzero(as_tuple=True)
+        scores, boxes = probabilities[place, classes], boxes[place]
+        kept = suppress(
+            boxes.cpu().numpy(),
+            scores.cpu().numpy(),
+            self.config.detection_overlap,
+            groups=classes.cpu().numpy(),
+            limit=self.config.most_detections,
+        )
+        chosen = torch.from_numpy(kept).to(boxes.device)
+        return boxes[chosen], scores[chosen], classes[chosen]
