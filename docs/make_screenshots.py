@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer
 
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
-CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS = 45, 90, 90, 120
+CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS, MAUNET_SECONDS = 45, 90, 90, 120, 120
 SHORT_SECONDS, VOLUME_SECONDS = 40, 120
 HALFWAY = 6
 """Step of eleven that is shown on the way from image to mask."""
@@ -216,11 +216,43 @@ def volume(tour: Tour) -> None:
     tour.shoot("volume")
 
 
+def colour(tour: Tour) -> None:
+    """Learn from a few painted nuclei of stained tissue, in colour, and write the result."""
+    tour.viewer.open_sample(PLUGIN, "tissue_painted")
+    tour.dock("Train & segment")
+    wait_until(lambda: tour.controller.choices.shown_diameter is not None, 60)
+    tour.show("annotation")
+    train(tour, "MAUNet", MAUNET_SECONDS, "colour-learn")
+    tour.show("instances")
+    tour.scroll("cellseg_tune")
+    tour.shoot("colour-cells")
+    tour.dock("Score & export")
+    tour.find("cellseg_export_folder").setText("results")
+    tour.find("cellseg_export").click()
+    wait_until(lambda: tour.find("cellseg_export_message").text().startswith("Wrote"), 60)
+    tour.scroll("cellseg_export_message")
+    tour.shoot("colour-export")
+
+
+def another_kind(tour: Tour) -> None:
+    """Let the same model segment an image of a kind that it has never seen."""
+    grey = tifffile.imread(str(files("napari_cellseg_ssl") / "samples" / "images" / "nuclei_3.tif"))
+    other = tour.viewer.add_image(np.stack([grey] * 3, axis=-1), name="fluorescence", rgb=True)
+    tour.dock("Train & segment")
+    tour.controller.choices.choose_image(other)
+    tour.segment()
+    tour.show("ambiguity")
+    tour.viewer.reset_view()
+    tour.scroll("cellseg_tune")
+    tour.shoot("another-kind")
+
+
 STAGES = {
     "learn": (without_labels, paint, score_and_export),
     "correct": (correct,),
     "supported": (supported,),
     "drawn": (drawn, drawn_images),
+    "colour": (colour, another_kind),
     "volume": (volume,),
     "versions": (versions,),
 }

@@ -11,7 +11,7 @@ from drawings import disks, picture
 from fakes import FAILURES, TORCH_SAYS, FakeOptions, FakePredictor, FakeSegmentOptions
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
-from napari_cellseg_ssl.core.events import MapsReady, Note, TileDone, last_of
+from napari_cellseg_ssl.core.events import MapsReady, Remark, TileDone, last_of
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.tiff import create_tiff
@@ -199,8 +199,8 @@ def test_what_a_method_remarks_about_a_prediction_is_said_once(bundle, fake_meth
     monkeypatch.setattr(blocks, "CORE", 29)
     request = PredictRequest(bundle=bundle, image=stack)
 
-    in_one_piece = [event.text for event in predict(request) if isinstance(event, Note)]
-    in_blocks = [event.text for event in segment_image(request) if isinstance(event, Note)]
+    in_one_piece = [event.text for event in predict(request) if isinstance(event, Remark)]
+    in_blocks = [event.text for event in segment_image(request) if isinstance(event, Remark)]
 
     assert in_one_piece.count("fake: brightest 1.") == 1
     assert in_blocks.count("fake: brightest 1.") == 1

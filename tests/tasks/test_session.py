@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
+from napari_cellseg_ssl.core.events import MapsReady, Note, Remark, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import POINTS, Curve
 from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.session import (
@@ -222,6 +222,16 @@ def test_the_agreement_with_the_classical_result_is_a_sentence():
     assert "150 cells" in status
     assert "143" in status
     assert "F1 0.91" in status
+
+
+def test_a_remark_about_a_prediction_stays_beside_the_result_until_there_is_another():
+    segmented = after(Began("predicting"), Remark("Another kind."), MapsReady(None), Agreement(0.1, 4, 62), Ended())
+    moved = after(Began("segmenting"), Ended(), state=segmented)
+
+    assert controls(segmented).status.endswith("F1 0.10. Another kind.")
+    assert "Another kind." in controls(moved).status
+    assert "Another kind." not in controls(after(Began("predicting"), MapsReady(None), Ended(), state=moved)).status
+    assert "Another kind." not in controls(after(ImageChosen("other"), state=moved)).status
 
 
 def test_scores_trials_and_files_are_reported():

@@ -52,6 +52,11 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Remark(Note):
+    """A sentence about a result, to be seen as long as the result is."""
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The network as it is now, ready to predict in the job's own thread until the next event is asked for.
 

@@ -8,7 +8,7 @@ import numpy as np
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.devices import Device, pick_device
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
-from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDone
+from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, Remark, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps
@@ -174,7 +174,7 @@ class PredictionJob:
             if isinstance(event, MapsReady) and isinstance(self.method, RemarksOnMaps) and not self._has_remarked:
                 for text in self.method.remarks(self.bundle, event.maps):
                     self._has_remarked = True
-                    yield Note(text)
+                    yield Remark(text)
             yield event
 
     def segment_block(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.events import MapsReady, Note, Started, Step, TileDone, TrainFinished, Validated
+from napari_cellseg_ssl.core.events import MapsReady, Note, Remark, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import Curve
 from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.session_events import (
@@ -113,7 +113,7 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
     """
     match event:
         case ImageChosen(name):
-            return replace(state, image=name, has_maps=False, agreement="")
+            return replace(state, image=name, has_maps=False, agreement="", remark="")
         case MethodChosen(method_id, learns):
             return replace(state, method_id=method_id, learns=learns, has_maps=False, failure=None)
         case Checked(reasons):
@@ -131,6 +131,8 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
             return _with_bundle(state, bundle, f"Opened {folder}:")
         case Failed():
             return replace(state, failure=event)
+        case Remark(text):
+            return replace(state, remark=f"{state.remark} {text}".strip())
         case Note(text):
             return replace(state, message=text)
     return state if state.activity == "idle" and not isinstance(event, Began) else _advance_job(state, event, seconds)
@@ -153,7 +155,8 @@ def _begin(state: SessionState, activity: Activity, can_pause: bool) -> SessionS
     was_idle = state.activity == "idle"
     state = replace(state, activity=activity, can_pause=can_pause, fraction=None, phase="")
     if was_idle:
-        state = replace(state, failure=None, message="", agreement="", stopping=False, paused=False)
+        remark = state.remark if activity == "segmenting" else ""  # a slider changes nothing about the maps
+        state = replace(state, failure=None, message="", agreement="", remark=remark, stopping=False, paused=False)
     return replace(state, curve=Curve(), score="") if activity == "training" else state
 
 
@@ -199,6 +202,7 @@ def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> Sessio
         current=None,
         has_maps=False,
         agreement="",
+        remark="",
         message=f"{words} model '{bundle.name}'.",
     )
 
@@ -241,7 +245,7 @@ def _status(state: SessionState) -> str:
     if state.failure is not None:
         return f"{state.failure.message} {state.failure.hint}".strip()
     if state.activity == "idle":
-        return " ".join(part for part in (state.message, state.agreement) if part) or _next_step(state)
+        return " ".join(part for part in (state.message, state.agreement, state.remark) if part) or _next_step(state)
     if state.stopping:
         return "Stopping; the best so far is kept …"
     doing = DOING[state.activity]

@@ -51,6 +51,7 @@ class SessionState:
     curve: Curve = field(default_factory=Curve)
     message: str = ""
     agreement: str = ""
+    remark: str = ""
     failure: Failed | None = None
 
 
