@@ -12,7 +12,7 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 
 DOUBT = 0.5
 """From which a pixel counts as doubtful, of 1."""
-TIMES, MORE = 2.0, 0.05
+TIMES, MORE = 1.5, 0.05
 """An image is unlike those of the training from so many times their doubtful share on, and at least so much more."""
 SCORE = "doubtful"
 """Name of the share among the scores of a model."""
