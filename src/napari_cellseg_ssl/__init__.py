@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
     from napari_cellseg_ssl.api_coco import write_coco
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
+    from napari_cellseg_ssl.api_steps import steps
     from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.coco_files import read_coco
 
@@ -20,6 +21,7 @@ __all__ = [
     "train",
     "predict",
     "segment",
+    "steps",
     "score",
     "synthesise",
     "interpolate",
@@ -35,6 +37,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
+    "steps": "napari_cellseg_ssl.api_steps",
     "read_coco": "napari_cellseg_ssl.core.coco_files",
     "write_coco": "napari_cellseg_ssl.api_coco",
     "ModelBundle": "napari_cellseg_ssl.core.bundle",

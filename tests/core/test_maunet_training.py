@@ -23,7 +23,6 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.maunet import INFO, METHOD, training
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
-from napari_cellseg_ssl.core.methods.maunet.segmentation import step_by_step
 from napari_cellseg_ssl.core.metrics import match_instances
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -113,11 +112,13 @@ def test_the_steps_of_a_segmentation_can_be_looked_at_on_the_images_grid():
     bundle = bundle_of(train(item()))
     maps, labels = segmented(bundle, item().image, diameter=8.0)
 
-    found = step_by_step(maps, bundle.segment_options)
+    found = METHOD.steps(maps, bundle.segment_options)
 
-    assert set(found) == {"cores", "cored", "peaks", "peaked", "grown", "labels"}
-    assert all(step.shape == labels.shape for step in found.values())
-    assert np.array_equal(found["labels"], labels)
+    assert list(found.seeds) == ["seeds of step 2", "seeds of step 3"]
+    assert list(found.partial) == ["cells after step 2", "cells of step 3", "cells after step 4"]
+    assert all(step.shape == labels.shape for step in (*found.seeds.values(), *found.partial.values()))
+    assert (found.partial["cells after step 4"][labels > 0] > 0).all()
+    assert "of the foreground there is no seed" in found.remark
 
 
 def test_two_encoders_learn_side_by_side_and_predict_their_mean():

@@ -167,6 +167,32 @@ class Reconstructs(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class SegmentationSteps:
+    """What the steps of a segmentation found on the way to its instances.
+
+    Parameters
+    ----------
+    seeds, partial : {title: (N, *S) int32}
+        Seeds, and what they grew to, on the image's own grid, in the order of the steps.
+    remark : str
+        What a user should know about it.
+    """
+
+    seeds: Mapping[str, Array]
+    partial: Mapping[str, Array]
+    remark: str = ""
+
+
+@runtime_checkable
+class ShowsSteps(Protocol):
+    """A method that makes instances step by step, and lets people see how."""
+
+    def steps(self, maps: PredictionMaps, options: Any) -> SegmentationSteps:
+        """Do what `Method.segment` does, and keep what each step found."""
+        ...
+
+
 @runtime_checkable
 class RemarksOnMaps(Protocol):
     """A method that can tell from a prediction when a user should be warned."""

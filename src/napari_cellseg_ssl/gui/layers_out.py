@@ -32,11 +32,15 @@ from napari_cellseg_ssl.gui.layer_tags import (
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
+SEEDS, PARTIAL = "seeds", "partial-cells"
+"""Kinds of what the steps of a segmentation find."""
 ORDER = (
     "synthetic-labels",
     "preview",
     "reference",
+    PARTIAL,
     "instances",
+    SEEDS,
     "errors",
     "annotation",
     "corrections",

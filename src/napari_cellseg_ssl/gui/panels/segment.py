@@ -10,7 +10,8 @@ from napari_cellseg_ssl.gui.autosave import sessions_folder
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.panels.tune import TuneBox
-from napari_cellseg_ssl.gui.stage import Stage, button, discard, row
+from napari_cellseg_ssl.gui.stage import Stage, button, discard, note, row
+from napari_cellseg_ssl.gui.steps_view import StepsView
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 
@@ -33,6 +34,10 @@ class SegmentPanel(Stage):
         self.tune.tune_clicked.connect(self._tune)
         self.tune.chosen.connect(self._preview)
         self.reset = button("Reset", "cellseg_reset", "Take the model's own values again.", self._reset)
+        self.steps = StepsView(controller, self)
+        self.steps_note = note()
+        self.steps_note.setObjectName("cellseg_steps_note")
+        self.steps.said.connect(lambda text: self.tell(self.steps_note, text))
         self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
         self.open = button(
             "Open run …", "cellseg_open_run", "Open a saved model, or go on with an interrupted training.", self._open
@@ -42,7 +47,9 @@ class SegmentPanel(Stage):
         )
         self.form.addRow(self.segment)
         self.form.addRow(self._holder)
-        self.form.addRow(self.reset)
+        self.form.addRow(row(self.reset, self.steps.button))
+        self.form.addRow(self.steps_note)
+        self.tell(self.steps_note, "")
         self.form.addRow(self.tune)
         self.form.addRow(row(self.open, self.save, self.roll_back))
         controller.tuned.connect(self._show)
@@ -65,6 +72,7 @@ class SegmentPanel(Stage):
             self._bundle = state.bundle
             self._show(self._defaults())
         self.tune.render(controls, state)
+        self.steps.render(controls, state)
 
     def _rebuild(self, method_id: str) -> None:
         self._method_id = method_id

@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run, SegmentationSteps
 from napari_cellseg_ssl.core.methods.maunet import doubt
 from napari_cellseg_ssl.core.methods.maunet.options import PRESETS, MaunetOptions, MaunetSegmentOptions
-from napari_cellseg_ssl.core.methods.maunet.segmentation import instances
+from napari_cellseg_ssl.core.methods.maunet.segmentation import instances, step_by_step
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -63,6 +63,10 @@ class Maunet:
         """Make instances from class probabilities and the distance field."""
         pairs = zip(maps.arrays["probability"], maps.arrays["distance"], strict=True)
         return maps.labels_to_source(np.stack([instances(p, distance[0], options) for p, distance in pairs]))
+
+    def steps(self, maps: PredictionMaps, options: MaunetSegmentOptions) -> SegmentationSteps:
+        """Show what each of the four steps finds."""
+        return step_by_step(maps, options)
 
     def remarks(self, bundle: ModelBundle, maps: PredictionMaps) -> Iterable[str]:
         """Say so where an image seems to be of another kind than those of the training."""

@@ -30,6 +30,7 @@ from napari_cellseg_ssl.core.instances.clean_up import keep_largest_pieces, rela
 from napari_cellseg_ssl.core.instances.necks import join_across_wide_necks
 from napari_cellseg_ssl.core.instances.watershed import grow_seeds
 from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.method import SegmentationSteps
 from napari_cellseg_ssl.core.methods.maunet.options import ONE, MaunetSegmentOptions
 
 RELATIVE_CORE = 0.85
@@ -37,7 +38,9 @@ RELATIVE_CORE = 0.85
 PEAKS_PER_KERNEL = 4
 """A peak is the highest point within a kernel's width divided by this."""
 DEFAULTS = MaunetSegmentOptions()
-STEPS = ("cores", "cored", "peaks", "peaked", "grown", "labels")
+SEEDS = {"seeds of step 2": "cores", "seeds of step 3": "peaks"}
+PARTIAL = {"cells after step 2": "cored", "cells of step 3": "peaked", "cells after step 4": "grown"}
+"""Titles and stages of a step-by-step view."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +80,23 @@ class Stages:
         return 1.0 - float((self.grown > 0).sum()) / max(1, int(self.foreground.sum()))
 
 
-def step_by_step(maps: PredictionMaps, options: MaunetSegmentOptions = DEFAULTS) -> dict[str, Array]:
-    """What the four steps find, on the image's own grid: {step: labels (N, Y, X) int32}, see `Stages`.
-
-    "cores" and "peaks" are seeds, "cored" and "peaked" what they grow to over the interiors, "grown" and "labels" the
-    cells.
-    """
+def step_by_step(maps: PredictionMaps, options: MaunetSegmentOptions = DEFAULTS) -> SegmentationSteps:
+    """Make instances in four steps and keep what each of them found, on the image's own grid."""
     pairs = zip(maps.arrays["probability"], maps.arrays["distance"], strict=True)
     frames = [stages(probabilities, distance[0], options) for probabilities, distance in pairs]
-    return {name: maps.labels_to_source(np.stack([getattr(one, name) for one in frames])) for name in STEPS}
+
+    def shown(name: str) -> Array:
+        return maps.labels_to_source(np.stack([getattr(one, name) for one in frames]))
+
+    lost = float(np.mean([one.lost for one in frames]))
+    remark = f"In {lost:.0%} of the foreground there is no seed, so no cell."
+    if options.watershed == ONE:
+        remark = "These are the four steps; the cells shown come from one."
+    return SegmentationSteps(
+        seeds={title: shown(name) for title, name in SEEDS.items()},
+        partial={title: shown(name) for title, name in PARTIAL.items()},
+        remark=remark,
+    )
 
 
 def instances(probabilities: Array, distance: Array, options: MaunetSegmentOptions = DEFAULTS) -> Array:
