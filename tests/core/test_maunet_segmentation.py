@@ -5,8 +5,16 @@ import pytest
 
 from drawings import disks
 from napari_cellseg_ssl.core.learning.held_out import Judged
+from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.methods.maunet import INFO
 from napari_cellseg_ssl.core.methods.maunet.judging import Maps, score, search_thresholds
-from napari_cellseg_ssl.core.methods.maunet.segmentation import DEFAULTS, instances, one_watershed, stages
+from napari_cellseg_ssl.core.methods.maunet.segmentation import (
+    DEFAULTS,
+    instances,
+    one_watershed,
+    stages,
+    step_by_step,
+)
 from napari_cellseg_ssl.core.methods.maunet.targets import targets
 from napari_cellseg_ssl.core.metrics import image_scores
 
@@ -134,6 +142,32 @@ def test_what_is_lost_is_told():
     lost = (found.foreground & (found.labels == 0)).sum()
     assert found.lost == pytest.approx(lost / found.foreground.sum())
     assert lost == 25 + 9 + 12  # the patch without interior, and the speck with its rim
+
+
+def as_maps(*frames):
+    return PredictionMaps(
+        arrays={
+            "probability": np.stack([probabilities for probabilities, _ in frames]),
+            "distance": np.stack([distance[None] for _, distance in frames]),
+        },
+        specs={spec.name: spec for spec in INFO.maps},
+        scale=1.0,
+        source_shape=frames[0][1].shape,
+        diameter=8.0,
+        bundle_id="",
+        image_name="",
+    )
+
+
+def test_an_empty_frame_of_a_movie_loses_nothing():
+    frame = by_hand()
+    empty = np.stack([np.ones(frame[1].shape), *np.zeros((2, *frame[1].shape))]).astype(np.float32), 0 * frame[1]
+
+    one, movie = step_by_step(as_maps(frame), PUBLISHED), step_by_step(as_maps(frame, empty), PUBLISHED)
+
+    assert movie.remark == one.remark
+    assert f"{stages(*frame, PUBLISHED).lost:.0%}" in one.remark
+    assert "In 0% of the foreground" in step_by_step(as_maps(empty), PUBLISHED).remark
 
 
 def test_fragments_are_joined_where_the_field_hardly_falls_between_them():

@@ -88,7 +88,8 @@ def step_by_step(maps: PredictionMaps, options: MaunetSegmentOptions = DEFAULTS)
     def shown(name: str) -> Array:
         return maps.labels_to_source(np.stack([getattr(one, name) for one in frames]))
 
-    lost = float(np.mean([one.lost for one in frames]))
+    foreground = sum(int(one.foreground.sum()) for one in frames)
+    lost = 1 - sum(int((one.grown > 0).sum()) for one in frames) / foreground if foreground else 0.0
     remark = f"In {lost:.0%} of the foreground there is no seed, so no cell."
     if options.watershed == ONE:
         remark = "These are the four steps; the cells shown come from one."
