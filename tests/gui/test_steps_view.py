@@ -95,3 +95,31 @@ def test_another_image_puts_the_button_up(segmented):
 
     segmented.wait(lambda: not segmented.find("show_steps").isChecked())
     assert not segmented.viewer.layers[SEEDS].visible
+
+
+def test_steps_are_never_taken_for_painted_cells_or_for_a_result(segmented):
+    segmented.click("show_steps")
+    segmented.wait(lambda: SEEDS in layer_names(segmented) and PARTIAL in layer_names(segmented))
+
+    assert segmented.controller.annotation_layer is None
+    for name in ("annotation", "results", "agreeing"):
+        combo = segmented.find(name)
+        assert not {SEEDS, PARTIAL} & {combo.itemText(i) for i in range(combo.count())}, name
+
+
+def test_nothing_is_painted_into_a_step_by_mistake(segmented):
+    segmented.click("show_steps")
+    segmented.wait(lambda: SEEDS in layer_names(segmented) and PARTIAL in layer_names(segmented))
+
+    assert not any(segmented.viewer.layers[name].editable for name in (SEEDS, PARTIAL))
+
+
+def test_where_the_steps_fail_the_button_is_up_again(segmented, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(fakes.METHOD, "steps", fail)
+    segmented.click("show_steps")
+
+    segmented.wait(lambda: "Memory ran out" in segmented.status)
+    assert not segmented.find("show_steps").isChecked()

@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import kind_of, layers_of, tag_of
 from napari_cellseg_ssl.gui.layers_out import PARTIAL, SEEDS, write
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.worker import LatestOnly
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.tasks.session import Controls, Failed, SessionState
 
 
 class StepsView(QObject):
@@ -40,7 +40,7 @@ class StepsView(QObject):
         self.button.toggled.connect(self._toggle)
         self._latest = LatestOnly(self)
         self._latest.done.connect(self._show)
-        self._latest.failed.connect(controller.report)
+        self._latest.failed.connect(self._fail)
         controller.labels_changed.connect(lambda _: self._make())
         controller.image_changed.connect(lambda _: self.button.setChecked(False))
 
@@ -85,6 +85,10 @@ class StepsView(QObject):
         self._is_first = False
         self.said.emit(steps.remark)
 
+    def _fail(self, failure: Failed) -> None:
+        self.button.setChecked(False)
+        self._controller.report(failure)
+
     def _write(self, image: Image, kind: str, title: str, labels: Array) -> None:
         viewer = self._controller.viewer
         before = set(self._layers(image))
@@ -93,6 +97,7 @@ class StepsView(QObject):
         layer = write(viewer, image, layout_of(image, ndim=labels.ndim - 1), picture, tag)
         if layer not in before:
             layer.name = f"{image.name} · {title}"
+            layer.editable = False
         elif kind == SEEDS and self._is_first:
             layer.visible = True
 

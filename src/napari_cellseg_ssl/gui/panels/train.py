@@ -9,11 +9,12 @@ from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
+from napari_cellseg_ssl.gui.layers_out import PARTIAL, SEEDS
 from napari_cellseg_ssl.gui.loss_plot import LossPlot
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
-MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels")
+MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels", SEEDS, PARTIAL)
 """Kinds of labels that nobody painted."""
 RANGE = 1000
 GO_ON = "go on from the current model"
@@ -32,6 +33,8 @@ def is_result(layer: Layer) -> bool:
         "errors",
         "pseudo-labels",
         "synthetic-labels",
+        SEEDS,
+        PARTIAL,
     )
 
 
