@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS, RESNETS
 from napari_cellseg_ssl.core.options import Json, option
-
-ENCODERS = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +24,9 @@ class ContrastOptions:
         max=96.0,
         unit="px",
     )
-    encoder: str = option("resnet18", label="Encoder", help="The method that goes on needs the same", choices=ENCODERS)
+    encoder: str = option("resnet18", label="Encoder", help="The method that goes on needs the same", choices=RESNETS)
     encoder_weights: str = option(
-        "none",
+        NO_WEIGHTS,
         label="Encoder weights",
         help="What it begins with: none, imagenet (downloaded once), or the path of a weight file",
     )
