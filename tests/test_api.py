@@ -8,7 +8,7 @@ import napari_cellseg_ssl as cs
 from drawings import disks, painting, picture
 from drawn import trained
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import Note, Step
+from napari_cellseg_ssl.core.events import Note, Remark, Step
 from napari_cellseg_ssl.core.images import ImageStack
 
 pytestmark = pytest.mark.usefixtures("fake_method")
@@ -22,6 +22,16 @@ def test_arrays_in_labels_out(cells, tmp_path):
     assert labels.shape == (64, 64)
     assert cs.score(labels, cells)["f1_50"] == 1.0
     assert cs.load_run(tmp_path / "run").id == model.id
+
+
+def test_what_a_method_remarks_about_an_image_is_heard(cells, fake_method, monkeypatch):
+    monkeypatch.setattr(fake_method, "remarks", lambda bundle, maps: ["Another kind."], raising=False)
+    model = cs.train("fake", images=picture(cells), object_diameter=10.0)
+
+    for call in (cs.predict, cs.segment):
+        heard = []
+        call(model, picture(cells), on_event=heard.append)
+        assert Remark("Another kind.") in heard
 
 
 def test_maps_can_be_segmented_again_with_other_options(cells):

@@ -152,12 +152,19 @@ def predict(
     channels: Sequence[int] | None = None,
     z: ZMeaning | None = None,
     spacing: Sequence[float] | None = None,
+    on_event: Callable[[object], None] | None = None,
 ) -> PredictionMaps:
-    """Run a model's network over an image; the maps can be segmented again and again."""
+    """Run a model's network over an image; the maps can be segmented again and again.
+
+    Parameters
+    ----------
+    on_event : (event) -> None, optional
+        Called with every event, among them `Remark` where the image seems to be of another kind.
+    """
     bundle = opened(model)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
     request = predict_request(bundle, image, reading, object_diameter, device)
-    return last_of(predict_events(request), MapsReady).maps
+    return last_of(_told(predict_events(request), on_event), MapsReady).maps
 
 
 def segment(
@@ -171,6 +178,7 @@ def segment(
     channels: Sequence[int] | None = None,
     z: ZMeaning | None = None,
     spacing: Sequence[float] | None = None,
+    on_event: Callable[[object], None] | None = None,
 ) -> Array:
     """Find the instances in an image of any size, or in maps made by `predict`.
 
@@ -180,6 +188,8 @@ def segment(
         Segmentation options that differ from the model's own.
     z, spacing : optional
         As in `train`.
+    on_event : (event) -> None, optional
+        As in `predict`.
 
     Returns
     -------
@@ -190,11 +200,11 @@ def segment(
     settings = with_values(bundle.segment_options, options or {})
     if isinstance(image, PredictionMaps):
         events = segment_events(SegmentRequest(method_id=bundle.method_id, maps=image, options=settings))
-        labels = last_of(events, LabelsReady).labels
+        labels = last_of(_told(events, on_event), LabelsReady).labels
         return labels[0] if len(labels) == 1 else labels
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
     request = predict_request(bundle, image, reading, object_diameter, device)
-    labels = last_of(segment_image(request, settings), LabelsReady).labels
+    labels = last_of(_told(segment_image(request, settings), on_event), LabelsReady).labels
     return request.image.to_source(labels)
 
 
