@@ -5,8 +5,10 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
+from napari_cellseg_ssl import samples
 from napari_cellseg_ssl.gui import sample_data
 from napari_cellseg_ssl.gui.layer_tags import belongs_to
+from napari_cellseg_ssl.tasks.files import read_image
 
 
 @pytest.mark.parametrize("name", ["nuclei_1", "nuclei_2", "nuclei_3"])
@@ -39,3 +41,10 @@ def test_the_tissue_is_in_colour():
 
     assert image.rgb
     assert image.data.shape == (*truth.data.shape, 3)
+
+
+def test_the_grey_samples_can_be_learned_from_as_a_folder():
+    stacks = [read_image(path) for path in sorted(samples.IMAGES.iterdir())]
+
+    assert len(stacks) == len(samples.NAMES)
+    assert {stack.n_channels for stack in stacks} == {1}

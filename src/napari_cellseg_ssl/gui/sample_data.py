@@ -7,6 +7,8 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.layer_styles import painting_colours
 from napari_cellseg_ssl.gui.layer_tags import KEY
 
+COLOUR = "colour"
+"""Where images with another number of channels are: those of a folder are learned from together."""
 LayerData = tuple[Array, dict[str, Any], str]
 
 
@@ -32,27 +34,27 @@ def nuclei_painted() -> list[LayerData]:
 
 def tissue_painted() -> list[LayerData]:
     """Stained tissue in colour with a few painted nuclei and strokes of background, and the true labels, hidden."""
-    return [*_image_and_truth("tissue"), _painting("tissue")]
+    return [*_image_and_truth("tissue", COLOUR), _painting("tissue", COLOUR)]
 
 
-def _painting(name: str) -> LayerData:
+def _painting(name: str, home: str = "") -> LayerData:
     tag = {"kind": "annotation", "method": "", "image": name, "bundle": "", "settings": {}, "version": ""}
-    painted = _read("painted", name).astype("int32")
+    painted = _read(home, "painted", name).astype("int32")
     look = {"name": f"{name} · annotation", "metadata": {KEY: tag}, "colormap": painting_colours()}
     return painted, look, "labels"
 
 
-def _image_and_truth(name: str) -> list[LayerData]:
-    truth = _read("labels", name).astype("int32")
+def _image_and_truth(name: str, home: str = "") -> list[LayerData]:
+    truth = _read(home, "labels", name).astype("int32")
     return [
-        (_read("images", name), {"name": name}, "image"),
+        (_read(home, "images", name), {"name": name}, "image"),
         (truth, {"name": f"{name} · truth", "visible": False}, "labels"),
     ]
 
 
-def _read(folder: str, name: str) -> Array:
+def _read(home: str, folder: str, name: str) -> Array:
     import tifffile
 
-    with as_file(files("napari_cellseg_ssl") / "samples" / folder / f"{name}.tif") as file:
+    with as_file(files("napari_cellseg_ssl") / "samples" / home / folder / f"{name}.tif") as file:
         array: Array = tifffile.imread(file)
     return array
