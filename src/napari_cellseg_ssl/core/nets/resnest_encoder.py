@@ -7,13 +7,13 @@ the classifier.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_cellseg_ssl.core.nets.norms import Norm
+from napari_cellseg_ssl.core.nets.resnet_encoder import StagedEncoder
 
 RADIX = 2
 EXPANSION = 4
@@ -39,7 +39,7 @@ SPLIT_DESIGNS = {
 }
 
 
-class ResNeStEncoder(nn.Module):
+class ResNeStEncoder(StagedEncoder):
     """Map (B, C, Y, X) images to features at 1/2, 1/4, 1/8, 1/16 and 1/32 of their size.
 
     Parameters
@@ -59,6 +59,7 @@ class ResNeStEncoder(nn.Module):
     def __init__(self, name: str, in_channels: int = 3, *, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         design = SPLIT_DESIGNS[name]
+        self.depth = len(design.blocks)
         self.conv1 = _deep_stem(in_channels, design.stem, norm)
         incoming = 2 * design.stem
         self.bn1 = norm(incoming)
@@ -67,21 +68,6 @@ class ResNeStEncoder(nn.Module):
             self.add_module(f"layer{stage}", _stage(incoming, width, count, 1 if stage == 1 else 2, norm))
             incoming = width * EXPANSION
         self.apply(_initialise)
-
-    @property
-    def stages(self) -> Sequence[nn.Module]:
-        """The four stages."""
-        return [self.get_submodule(f"layer{stage}") for stage in range(1, 5)]
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the features, finest first."""
-        features = functional.relu(self.bn1(self.conv1(images)), inplace=True)
-        taps = [features]
-        features = functional.max_pool2d(features, 3, stride=2, padding=1)
-        for stage in self.stages:
-            features = stage(features)
-            taps.append(features)
-        return taps
 
 
 class SplitAttention(nn.Module):

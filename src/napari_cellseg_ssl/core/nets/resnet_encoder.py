@@ -52,7 +52,30 @@ DESIGNS = {
 }
 
 
-class ResNetEncoder(nn.Module):
+class StagedEncoder(nn.Module):
+    """A stem, and stages after it that each halve the image, the first by pooling."""
+
+    depth: int
+    conv1: nn.Module
+    bn1: nn.Module
+
+    @property
+    def stages(self) -> Sequence[nn.Module]:
+        """The stages that are kept."""
+        return [self.get_submodule(f"layer{stage}") for stage in range(1, self.depth + 1)]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the features, finest first."""
+        features = functional.relu(self.bn1(self.conv1(images)), inplace=True)
+        taps = [features]
+        features = functional.max_pool2d(features, 3, stride=2, padding=1)
+        for stage in self.stages:
+            features = stage(features)
+            taps.append(features)
+        return taps
+
+
+class ResNetEncoder(StagedEncoder):
     """Map (B, C, Y, X) images to features at 1/2, 1/4, ... of their size, one per stage and one of the stem.
 
     Parameters
@@ -94,21 +117,6 @@ class ResNetEncoder(nn.Module):
         self.multiple_of = 2 ** (depth + 1)
         self.reaches = _reaches(design, depth)
         self.apply(_initialise)
-
-    @property
-    def stages(self) -> Sequence[nn.Module]:
-        """The stages that are kept."""
-        return [self.get_submodule(f"layer{stage}") for stage in range(1, self.depth + 1)]
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the features, finest first."""
-        features = functional.relu(self.bn1(self.conv1(images)), inplace=True)
-        taps = [features]
-        features = functional.max_pool2d(features, 3, stride=2, padding=1)
-        for stage in self.stages:
-            features = stage(features)
-            taps.append(features)
-        return taps
 
 
 class BasicBlock(nn.Module):
