@@ -12,8 +12,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from actis import diameters
 from datasets import find_sets
-from maunet import diameters, predict, read
+from maunet import predict, read
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.methods.maunet.doubt import doubtful_share, remarks

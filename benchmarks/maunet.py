@@ -22,13 +22,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from actis import FALLBACK, stack
+from actis import diameters, stack, training_set
 from datasets import LabelledSet, find_sets
 from painting import Painted, tiles
 
-from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.diameter import diameter_of_cells
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Run
@@ -36,8 +34,7 @@ from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import predict_tiled
-from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
-from napari_cellseg_ssl.tasks.diameters import resolve_diameters
+from napari_cellseg_ssl.core.training_set import TrainingSet
 
 SETS = ("dsb2018_fluo", "dsb2018_other", "phase_psc", "he_gbm40")
 SIDE, TILES_PER_IMAGE = 256, 2
@@ -84,26 +81,6 @@ def read(data: LabelledSet, index: int) -> Painted:
     item = data.items[index]
     pixels = in_colour(item.read_image())
     return Painted(name=item.name, source=item.name, pixels=pixels, truth=item.read_labels())
-
-
-def diameters(images: list[Painted], of_truth: bool) -> list[float]:
-    if of_truth:
-        return [diameter_of_cells(image.truth) or FALLBACK for image in images]
-    return resolve_diameters([stack(image) for image in images], "auto")[0]
-
-
-def training_set(parts: list[Part], of_truth: bool) -> TrainingSet:
-    learned = [tile for part in parts for tile in part.learned]
-    return TrainingSet(
-        tuple(
-            TrainingItem(
-                image=stack(tile),
-                annotation=None if tile.painting is None else Annotation.from_painting(tile.painting),
-                diameter=diameter,
-            )
-            for tile, diameter in zip(learned, diameters(learned, of_truth), strict=True)
-        )
-    )
 
 
 def train(data: TrainingSet, variant: str, seed: int, arguments: argparse.Namespace) -> ModelBundle:
@@ -155,7 +132,8 @@ def test(bundle: ModelBundle, part: Part, of_truth: bool, three_scales: bool) ->
 
 
 def measure(parts: list[Part], variant: str, seed: int, arguments: argparse.Namespace) -> dict[str, object]:
-    data = training_set(parts, arguments.true_diameter)
+    learned = [tile for part in parts for tile in part.learned]
+    data = training_set(learned, arguments.true_diameter)
     folder = arguments.runs and arguments.runs / f"{variant}-{seed}"
     if folder and folder.exists():
         bundle = ModelBundle.load(folder)

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from actis import stack
+from actis import training_set
 from datasets import LabelledSet, find_sets
-from maunet import SIDE, Part, diameters, test
+from maunet import SIDE, Part, test
 from painting import Painted, tiles
 
-from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.method import Run
@@ -32,7 +31,6 @@ from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptio
 from napari_cellseg_ssl.core.methods.cupre.pretraining import pretrain
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 RANDOM, CONTRAST, FREE = "random", "contrast", "contrast-free"
 VARIANTS = {RANDOM: {}, CONTRAST: {}, FREE: {"encoder_rate": 1.0}}
@@ -63,23 +61,9 @@ def split(data: LabelledSet, seed: int, labelled: int, most: int) -> tuple[list[
     return others, Part(name=data.name, learned=pieces, unseen=unseen, n_cells=n_cells)
 
 
-def as_set(images: list[Painted]) -> TrainingSet:
-    """Make a training set with what is painted."""
-    return TrainingSet(
-        tuple(
-            TrainingItem(
-                image=stack(image),
-                annotation=None if image.painting is None else Annotation.from_painting(image.painting),
-                diameter=diameter,
-            )
-            for image, diameter in zip(images, diameters(images, False), strict=True)
-        )
-    )
-
-
 def learn_encoder(images: list[Painted], seed: int, budget: float) -> ModelBundle:
     run = Run(seed=seed, time_budget=budget, elapsed=Clock(time.process_time()))
-    return last_of(pretrain(as_set(images), ContrastOptions(), run), TrainFinished).bundle
+    return last_of(pretrain(training_set(images, False), ContrastOptions(), run), TrainFinished).bundle
 
 
 def fine_tune(
@@ -88,7 +72,7 @@ def fine_tune(
     method = get_method("maunet")
     options = with_values(method.info.preset(preset), {**changes, "encoder_weights": weights})
     run = Run(seed=seed, time_budget=budget, elapsed=Clock(time.process_time()))
-    return last_of(method.train(as_set(part.learned), options, run), TrainFinished).bundle
+    return last_of(method.train(training_set(part.learned, False), options, run), TrainFinished).bundle
 
 
 def measure(data: LabelledSet, seed: int, arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
