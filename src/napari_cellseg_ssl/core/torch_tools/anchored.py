@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from napari_cellseg_ssl.core.images import Array
 
 
 class Anchor:
@@ -56,6 +59,15 @@ class Anchor:
         moved = sum(float((weight - self._start[name]).square().sum()) for name, weight in self._weights.items())
         size = sum(float(start.square().sum()) for start in self._start.values())
         return float((moved / size) ** 0.5) if size else 0.0
+
+    def arrays(self, prefix: str) -> dict[str, Array]:
+        """Copy where the weights were."""
+        return {prefix + name: start.cpu().numpy().copy() for name, start in self._start.items()}
+
+    def restore(self, arrays: Mapping[str, Array], prefix: str) -> None:
+        """Take from `arrays` where the weights were."""
+        for name, start in self._start.items():
+            start.copy_(torch.from_numpy(np.array(arrays[prefix + name])))
 
 
 def anchored_weights(net: nn.Module) -> Mapping[str, nn.Parameter]:

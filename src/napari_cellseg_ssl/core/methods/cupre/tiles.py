@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.learning.frames import MOST_PIXELS, Frame, load_frames
+from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptions
-from napari_cellseg_ssl.core.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,25 +90,6 @@ class TileSampler:
         tile, options = self.tiles[number], self._options
         narrowest = NARROWEST_VIEW * options.working_diameter
         return random_view(tile.frame, np.array(tile.corner), options.tile, options.view, rng, narrowest)
-
-
-def load_sets(
-    data: TrainingSet, domains: Sequence[Hashable] | None, options: ContrastOptions, intensity: Intensity, seed: int
-) -> list[tuple[Frame, ...]]:
-    """Load the images of each set at the working scale.
-
-    Parameters
-    ----------
-    domains : sequence, optional
-        The set that each image is of, whatever it is called; by default they are all of one.
-    """
-    names = [None] * len(data.items) if domains is None else list(domains)
-    kinds = list(dict.fromkeys(names))
-    parts = [
-        TrainingSet(tuple(item for item, name in zip(data.items, names, strict=True) if name == kind)) for kind in kinds
-    ]
-    room = MOST_PIXELS // len(parts)
-    return [load_frames(part, intensity, options.working_diameter, seed, room) for part in parts]
 
 
 def _tiles_of(frame: Array, side: int) -> list[Tile]:

@@ -1,0 +1,166 @@
+"""The detector, and the steps by which it learns from annotated crops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
+from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
+from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+    from napari_cellseg_ssl.core.nets.detector.detector import Detector
+    from napari_cellseg_ssl.core.torch_tools.anchored import Anchor
+
+NET, AVERAGE, ANCHOR = "detector.", "average.", "anchor."
+BATCHES_TO_MEASURE, CROPS_TO_MEASURE = 8, 4
+"""Over which the statistics of normalisation are measured."""
+LONGEST_GRADIENT = 10.0
+"""A longer one is shortened: early steps of a random detector are wild."""
+
+
+class DetectorLearner:
+    """Everything that changes while a detector learns from objects, and so all that a checkpoint holds.
+
+    Parameters
+    ----------
+    detector : Detector
+        Learned in place.
+    has_learned : bool
+        Whether its backbone has learned before: then it moves more slowly.
+    averages : bool
+        Whether the result is an average over the last steps.
+    """
+
+    def __init__(
+        self, detector: Detector, options: CupreOptions, *, device: str, seed: int, has_learned: bool, averages: bool
+    ) -> None:
+        from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
+
+        self.options, self.device = options, device
+        self.detector = detector.to(device).train()
+        self._average = make_teacher(self.detector) if averages else None
+        self.steps = 0
+        self.anchor: Anchor | None = None
+        self._rng = np.random.default_rng(seed)
+        self._optimiser = self._make_optimiser(options.backbone_rate if has_learned else 1.0)
+
+    @property
+    def result(self) -> Detector:
+        """The detector that is to be used."""
+        return self.detector if self._average is None else self._average
+
+    def hold_backbone(self) -> None:
+        """From now on pull the backbone to where it is now (L2-SP)."""
+        from napari_cellseg_ssl.core.torch_tools.anchored import Anchor
+
+        self.anchor = Anchor(self.detector.backbone.body, alpha=self.options.alpha, strength=self.options.strength)
+        self._decay_backbone(0.0)  # the pull decays already
+
+    def release_backbone(self) -> None:
+        """Let it go."""
+        self.anchor = None
+        self._decay_backbone(self.options.weight_decay)
+
+    def freeze_backbone(self, is_frozen: bool) -> None:
+        """Keep the backbone bit by bit as it is, its statistics included, or let it learn again."""
+        body = self.detector.backbone.body
+        body.requires_grad_(not is_frozen)
+        body.train(not is_frozen)
+
+    def learn(self, crops: ObjectCrops, rate: float, done: float) -> dict[str, float]:
+        """Make one step at a learning rate, after a share `done` of the work; returns the losses, and the drift."""
+        import torch
+
+        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+        from napari_cellseg_ssl.core.torch_tools.teacher import decay_for, follow
+
+        images, targets = crops.draw(self._rng, self.options.batch)
+        with half_precision(self.device, self.options.mixed_precision):
+            losses = self.detector.losses(
+                images.to(self.device), [target.to(self.device) for target in targets], self._rng
+            )
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), LONGEST_GRADIENT)
+        self._optimiser.step()
+        self.steps += 1
+        found = {name: float(loss.detach()) for name, loss in losses.items()}
+        if self.anchor is not None:
+            self.anchor.pull(rate * self._optimiser.param_groups[1]["share"])
+            found["drift"] = self.anchor.drift()
+        if self._average is not None:
+            half_life = self.options.average * self.steps / max(done, 1e-6)
+            follow(self._average, self.detector, decay_for(half_life, self.steps) if self.options.average else 0.0)
+        return found
+
+    def settle(self, crops: ObjectCrops) -> None:
+        """Measure the statistics of the backbone's normalisation on images as they are."""
+        from napari_cellseg_ssl.core.torch_tools.batch_statistics import recalibrate
+
+        detector = self.result
+        rng = np.random.default_rng(0)
+        batches = (
+            detector.expected(crops.unchanged(rng, CROPS_TO_MEASURE).to(self.device)) for _ in range(BATCHES_TO_MEASURE)
+        )
+        recalibrate(detector.backbone.body, batches)
+
+    def _make_optimiser(self, backbone_share: float) -> Optimizer:
+        import torch
+
+        backbone = list(self.detector.backbone.body.parameters())
+        taken = {id(weight) for weight in backbone}
+        others = [weight for weight in self.detector.parameters() if id(weight) not in taken]
+        groups = [{"params": others, "share": 1.0}, {"params": backbone, "share": backbone_share}]
+        return torch.optim.AdamW(groups, lr=self.options.rate, weight_decay=self.options.weight_decay)
+
+    def _decay_backbone(self, weight_decay: float) -> None:
+        self._optimiser.param_groups[1]["weight_decay"] = weight_decay
+
+    def arrays(self) -> dict[str, Array]:
+        """Copy everything that `restore` needs, `state` apart."""
+        from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays
+
+        return {
+            **weights_of(self.detector, NET),
+            **({} if self._average is None else weights_of(self._average, AVERAGE)),
+            **({} if self.anchor is None else self.anchor.arrays(ANCHOR)),
+            **optimiser_arrays(self._optimiser),
+        }
+
+    def state(self) -> dict[str, Json]:
+        """Describe what is no array."""
+        return {"random": dict(self._rng.bit_generator.state), "steps": self.steps}
+
+    def restore(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint.
+
+        Raises
+        ------
+        WrongRun
+            If it is that of another network, or incomplete.
+        """
+        from napari_cellseg_ssl.core.torch_tools.optimiser_state import restore_optimiser
+
+        load_weights(self.detector, arrays, NET)
+        if self._average is not None:
+            load_weights(self._average, arrays, AVERAGE)
+        restore_optimiser(self._optimiser, arrays)
+        if any(name.startswith(ANCHOR) for name in arrays):
+            self.hold_backbone()
+            self.anchor.restore(arrays, ANCHOR)  # type: ignore[union-attr]
+        try:
+            self._rng.bit_generator.state = state["random"]
+            self.steps = int(state["steps"])
+        except (KeyError, TypeError, ValueError) as problem:
+            raise WrongRun("The checkpoint is incomplete.", "Start the training again.") from problem

@@ -1,0 +1,21 @@
+"""The training of CUPre: which of its stages it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from napari_cellseg_ssl.core.methods.cupre.alternating import pretrain
+from napari_cellseg_ssl.core.methods.cupre.fine_tuning import fine_tune
+from napari_cellseg_ssl.core.methods.cupre.options import AUTO, FINE_TUNE, CupreOptions
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.events import TrainEvent
+    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+
+def train(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
+    """Pre-train, or fine-tune where cells are painted; see `alternating.pretrain` and `fine_tuning.fine_tune`."""
+    tunes = data.n_cells > 0 if options.stage == AUTO else options.stage == FINE_TUNE
+    return fine_tune(data, options, run) if tunes else pretrain(data, options, run)
