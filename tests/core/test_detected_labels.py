@@ -2,9 +2,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial import KDTree
 
 from napari_cellseg_ssl.core.detections import Detections
+from napari_cellseg_ssl.core.instances import detected
 from napari_cellseg_ssl.core.instances.detected import paste, to_labels
 from napari_cellseg_ssl.core.instances.detection_windows import join_windows, plan_windows
 
@@ -76,6 +78,20 @@ def test_the_largest_piece_stays_and_its_holes_are_filled():
     assert not labels[:, 22:].any()
 
 
+def test_what_is_taken_for_one_piece_without_holes_is_one():
+    rng = np.random.default_rng(0)
+    simple = 0
+    for _ in range(2000):
+        mask = rng.random(rng.integers(1, 6, 2)) < rng.uniform(0.3, 0.95)
+        if mask.any() and detected._is_in_one_piece(mask):
+            simple += 1
+            assert ndimage.label(mask)[1] == 1, mask
+            assert (ndimage.binary_fill_holes(mask) == mask).all(), mask
+
+    assert simple > 500
+    assert detected._is_in_one_piece(np.ones((1, 1), bool))
+
+
 def test_no_detections_are_no_objects():
     nothing = found(np.zeros((0, 4)), scores=[], masks=np.zeros((0, 28, 28)))
 
@@ -94,6 +110,21 @@ def test_windows_cover_the_image_and_overlap_enough(shape):
     for window in windows:
         seen[window.slices] += 1
         assert all(0 <= a < b <= size for a, b, size in zip(window.start, window.stop, shape, strict=True))
+    assert seen.min() >= 1
+    for axis in (0, 1):
+        spans = sorted({(window.start[axis], window.stop[axis]) for window in windows})
+        assert all(before[1] - after[0] >= 48 for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (300, 520), (257, 64), (1, 1), (129, 135)])
+def test_windows_on_a_grid_begin_at_its_points_and_overlap_as_much(shape):
+    windows = plan_windows(shape, 100, 48, multiple_of=32)
+
+    seen = np.zeros(shape, int)
+    for window in windows:
+        seen[window.slices] += 1
+        assert all(start % 32 == 0 for start in window.start)
+        assert all(b - a <= 128 and b <= size for a, b, size in zip(window.start, window.stop, shape, strict=True))
     assert seen.min() >= 1
     for axis in (0, 1):
         spans = sorted({(window.start[axis], window.stop[axis]) for window in windows})

@@ -21,6 +21,7 @@ from napari_cellseg_ssl.core.nets.detector.config import PRESETS, DetectorConfig
 from napari_cellseg_ssl.core.nets.detector.detector import Detector
 from napari_cellseg_ssl.core.nets.detector.large_images import detect_image
 from napari_cellseg_ssl.core.nets.detector.mask_head import RegionHeads
+from napari_cellseg_ssl.core.nets.detector.objectness import largest_of_levels
 from napari_cellseg_ssl.core.nets.detector.pyramid import STRIDES, FeaturePyramid
 from napari_cellseg_ssl.core.nets.detector.targets import Target, boxes_of, mask_targets
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask
@@ -352,6 +353,41 @@ def test_objectness_has_one_map_per_level(detector):
 
     assert [tuple(each.shape) for each in maps] == [(1, 16, 16), (1, 8, 8), (1, 4, 4), (1, 2, 2), (1, 1, 1)]
     assert all(0 <= each.min() <= each.max() <= 1 for each in maps)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 1), (1, 40), (3, 130), (50, 33)])
+def test_one_look_gives_objects_and_objectness_of_images_of_any_size(detector, shape):
+    image = torch.rand(2, 1, *shape)
+
+    found, objectness = detector.eval().look(image)
+
+    assert objectness.shape == (2, *shape)
+    assert 0 <= objectness.min() <= objectness.max() <= 1
+    assert len(found) == 2
+    for each in found:
+        assert each.boxes.min(initial=0) >= 0
+        assert (each.boxes[:, 2] <= shape[1]).all()
+        assert (each.boxes[:, 3] <= shape[0]).all()
+
+
+def test_dense_objectness_is_that_of_the_best_level_at_its_places(detector):
+    image = example()[0][None]
+    levels = detector.eval().objectness(image)
+
+    dense = detector.look(image)[1]
+
+    assert (dense[0, ::4, ::4] >= levels[0][0] - 1e-6).all()
+    assert (dense[0, ::16, ::16] >= levels[2][0] - 1e-6).all()
+    assert dense.max() == pytest.approx(float(max(each.max() for each in levels)))
+
+
+def test_levels_are_interpolated_between_their_places():
+    level = torch.tensor([[[0.0, 0.4], [0.8, 0.0]]])
+
+    dense = largest_of_levels([level, torch.full((1, 1, 1), 0.1)], (4, 64), (6, 7))
+
+    assert dense[0, 0].tolist() == pytest.approx([0.1, 0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+    assert dense[0, :, 0].tolist() == pytest.approx([0.1, 0.2, 0.4, 0.6, 0.8, 0.8])
 
 
 def test_images_are_shifted_and_scaled_as_expected():

@@ -1,8 +1,11 @@
 """Maps are read-only and come back to the image's own grid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
@@ -48,6 +51,49 @@ def test_lengths_come_back_in_source_pixels():
     assert maps.scale == 0.5
     assert maps.to_source("m").shape == (1, 2, 8, 12)
     assert np.allclose(maps.to_source("m"), 6.0)
+
+
+def with_boxes(maps, *frames):
+    boxes = [np.array(each, np.float32).reshape(-1, 4) for each in frames]
+    found = (
+        Detections(
+            boxes=each,
+            scores=np.linspace(0.9, 0.5, len(each), dtype=np.float32),
+            classes=np.zeros(len(each), np.int64),
+            masks=np.ones((len(each), 28, 28), np.float32),
+        )
+        for each in boxes
+    )
+    return replace(maps, detections=tuple(found))
+
+
+def test_boxes_come_back_in_source_pixels_by_the_true_size_of_both_grids():
+    maps = with_boxes(maps_of(np.zeros((1, 1, 5, 6), np.float32), (8, 12)), [(0, 0, 6, 5), (1, 2, 3, 4)])
+
+    (found,) = maps.detections_to_source()
+
+    np.testing.assert_allclose(found.boxes, [(0, 0, 12, 8), (2, 3.2, 6, 6.4)], atol=1e-5)
+    assert len(found.scores) == 2
+    assert maps_of(np.zeros((1, 1, 5, 6), np.float32), (8, 12)).detections_to_source() == ()
+
+
+def test_boxes_follow_the_maps_of_a_magnified_image_to_its_own_grid():
+    maps = with_boxes(maps_of(np.zeros((1, 1, 20, 20), np.float32), (10, 10)), [(4, 6, 14, 16)])
+
+    on_own_grid = maps.on_own_grid()
+
+    assert on_own_grid.detections[0].boxes.tolist() == [[2, 3, 7, 8]]
+    assert on_own_grid.detections_to_source()[0].boxes.tolist() == [[2, 3, 7, 8]]
+
+
+def test_frames_and_windows_of_maps_keep_their_boxes():
+    maps = with_boxes(maps_of(np.zeros((2, 1, 20, 20), np.float32), (20, 20)), [(0, 0, 4, 4)], [(4, 6, 14, 16)])
+
+    part = maps.of_frames(np.array([1])).within((slice(10, 20), slice(5, 15)), (10, 10))
+
+    assert part.arrays["m"].shape == (1, 1, 10, 10)
+    assert [found.boxes.tolist() for found in part.detections] == [[[-1, -4, 9, 6]]]
+    assert not len(maps.within((slice(0, 3), slice(5, 9)), (3, 4)).detections[0])
 
 
 def test_labels_come_back_by_nearest_neighbour():

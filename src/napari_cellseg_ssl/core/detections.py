@@ -45,6 +45,17 @@ class Detections:
         boxes = self.boxes + np.array([x, y, x, y], np.float32)
         return Detections(boxes=boxes, scores=self.scores, classes=self.classes, masks=self.masks)
 
+    def within(self, rows: slice, columns: slice) -> "Detections":
+        """Return the objects whose boxes reach into a window, in px of the window; they may reach beyond it."""
+        x1, y1, x2, y2 = self.boxes.T
+        seen = (x2 > columns.start) & (x1 < columns.stop) & (y2 > rows.start) & (y1 < rows.stop)
+        return self[seen].moved(-rows.start, -columns.start)
+
+    def scaled(self, y: float, x: float) -> "Detections":
+        """Return the same objects in an image that was made so many times as high and as wide."""
+        boxes = self.boxes * np.array([x, y, x, y], np.float32)
+        return Detections(boxes=boxes, scores=self.scores, classes=self.classes, masks=self.masks)
+
     @classmethod
     def joined(cls, parts: Sequence["Detections"]) -> "Detections":
         """Put the objects of one or more parts together, best first."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
@@ -69,6 +70,8 @@ class PredictionMaps:
         Size of a pixel of the maps in px of the working scale, at which the network saw the image.
     aspect : tuple of float
         Size of a source pixel along each axis, in px of the plane; empty where it is the same along all.
+    detections : tuple of Detections
+        What a method that detects found in each frame, px of the maps; empty with other methods.
     """
 
     arrays: Mapping[str, Array]
@@ -80,6 +83,7 @@ class PredictionMaps:
     image_name: str
     spacing: float = 1.0
     aspect: tuple[float, ...] = ()
+    detections: tuple[Detections, ...] = ()
 
     def __post_init__(self) -> None:
         for name, array in self.arrays.items():
@@ -92,6 +96,13 @@ class PredictionMaps:
         """Object diameter in px of the maps."""
         return self.diameter * self.scale
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sw, the shape of a frame of the maps."""
+        for array in self.arrays.values():
+            return array.shape[2:]
+        return working_shape(self.source_shape, self.scale, self.aspect)
+
     def on_own_grid(self) -> "PredictionMaps":
         """Bring the maps of a magnified image back to its own grid, where there are fewer pixels to work on.
 
@@ -101,7 +112,25 @@ class PredictionMaps:
             return self
         shape = working_shape(self.source_shape, 1.0, self.aspect)
         arrays = {name: self._resized(name, shape) for name in self.arrays}
-        return replace(self, arrays=arrays, scale=1.0, spacing=self.spacing * self.scale)
+        detections = self._detections_in(shape)
+        return replace(self, arrays=arrays, detections=detections, scale=1.0, spacing=self.spacing * self.scale)
+
+    def detections_to_source(self) -> tuple[Detections, ...]:
+        """Bring what was found in each frame to the image's own grid."""
+        return self._detections_in(self.source_shape)
+
+    def of_frames(self, frames: Array) -> "PredictionMaps":
+        """Return the maps of some of the frames, by their indices."""
+        arrays = {name: array[frames] for name, array in self.arrays.items()}
+        detections = tuple(self.detections[index] for index in frames) if self.detections else ()
+        return replace(self, arrays=arrays, detections=detections)
+
+    def within(self, window: tuple[slice, ...], source_shape: tuple[int, ...]) -> "PredictionMaps":
+        """Cut out a window, px of the maps, which is that of a part of `source_shape` px of the image."""
+        where: tuple[Any, ...] = (..., *window)
+        arrays = {name: np.ascontiguousarray(array[where]) for name, array in self.arrays.items()}
+        detections = tuple(found.within(*window) for found in self.detections)
+        return replace(self, arrays=arrays, detections=detections, source_shape=source_shape)
 
     def labels_to_source(self, labels: Array) -> Array:
         """Bring labels (N, *Sw) to the image's own grid, (N, *S) int32."""
@@ -110,6 +139,12 @@ class PredictionMaps:
     def to_source(self, name: str) -> Array:
         """Bring a map to the image's own grid, (N, c, *S) float32; lengths are then in source px of the plane."""
         return self._resized(name, self.source_shape)
+
+    def _detections_in(self, shape: tuple[int, ...]) -> tuple[Detections, ...]:
+        if not self.detections:
+            return ()
+        y, x = (new / old for new, old in zip(shape, self.shape, strict=True))
+        return tuple(found.scaled(y, x) for found in self.detections)
 
     def _resized(self, name: str, shape: tuple[int, ...]) -> Array:
         resize = resize_labels if self.specs[name].kind == "pseudo-labels" else resize_linear

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
 from napari_cellseg_ssl.core.images import Array
@@ -146,6 +147,37 @@ class NeedsField(Protocol):
 
     def for_field(self, field: Array) -> Predictor:
         """Return a predictor for the tiles of a normalised field (C, *S) at the working scale."""
+        ...
+
+
+@runtime_checkable
+class Detects(Protocol):
+    """A predictor that finds objects instead of saying of each pixel what it is.
+
+    `PredictionMaps.detections` holds what it found, and the network is not asked again when sliders move.
+
+    Attributes
+    ----------
+    multiple_of : int
+        Windows begin at multiples of this, px.
+    """
+
+    multiple_of: int
+
+    def look(self, window: Array) -> tuple[Detections, Mapping[str, Array]]:
+        """Look at a window, of any size, of a normalised field at the working scale.
+
+        Parameters
+        ----------
+        window : (C, Y, X) float32
+
+        Returns
+        -------
+        found : Detections
+            In px of the window.
+        maps : {map name: (c, Y, X)}
+            As large as the window: what can be seen where nothing was found.
+        """
         ...
 
 

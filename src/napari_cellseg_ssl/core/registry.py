@@ -12,6 +12,7 @@ METHODS = {
     "maunet": "napari_cellseg_ssl.core.methods.maunet",
     "cellulus_supported": "napari_cellseg_ssl.core.methods.cellulus_supported",
     "adgan": "napari_cellseg_ssl.core.methods.adgan",
+    "cupre": "napari_cellseg_ssl.core.methods.cupre",
     "classical": "napari_cellseg_ssl.core.methods.classical",
 }
 

@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.detecting import Detecting
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import NeedsField, Predictor
+from napari_cellseg_ssl.core.method import Detects, NeedsField, Predictor
 from napari_cellseg_ssl.core.scaling import resize_image, resize_linear, working_shape
 
 TILE, SMALLEST_TILE = {2: 512, 3: 96}, {2: 64, 3: 24}
@@ -95,28 +98,33 @@ def predict_tiled(
     shape = working_shape(image.spatial_shape, scale, image.aspect)
     tile = tile or TILE[len(shape)]
     arrays = _empty_maps(len(image.frames), shape, specs, image.name)
-    pads = padding(shape, halo=predictor.halo, multiple_of=predictor.multiple_of)
+    detections: tuple[Detections, ...] = ()
     done = 0
     for index, source in enumerate(image.frames):
         field = field_of(source, shape, predictor, intensity)
-        for_tiles = predictor.for_field(field) if isinstance(predictor, NeedsField) else predictor
-        frame = reflect_pad(field, pads)
-        tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
-        pending = list(tiles)
+        maps = {name: a[index] for name, a in arrays.items()}
+        work: _Tiling | Detecting = (
+            Detecting(field, predictor, diameter * scale, maps)
+            if isinstance(predictor, Detects)
+            else _Tiling(field, predictor, maps)
+        )
+        pieces: Sequence[Any] = work.plan(tile)
+        pending = list(pieces)
         while pending:
             if should_stop():
                 return
             try:
-                _predict_tile(frame, pending[0], for_tiles, {name: a[index] for name, a in arrays.items()})
+                work.do(pending[0])
             except (MemoryError, RuntimeError) as problem:
                 tile = _smaller_tile(problem, tile, SMALLEST_TILE[len(shape)])
                 yield Note(f"Not enough memory for this tile; going on with tiles of {tile} px.")
-                tiles = plan_tiles(shape, tile=tile, halo=predictor.halo, multiple_of=predictor.multiple_of)
-                pending = list(tiles)
+                pieces = work.plan(tile)
+                pending = list(pieces)
                 continue
             pending.pop(0)
             done += 1
-            yield TileDone(done, done + len(pending) + len(tiles) * (len(image.frames) - index - 1))
+            yield TileDone(done, done + len(pending) + len(pieces) * (len(image.frames) - index - 1))
+        detections += work.detections()
     yield MapsReady(
         PredictionMaps(
             arrays=arrays,
@@ -127,6 +135,7 @@ def predict_tiled(
             bundle_id=bundle_id,
             image_name=image.name,
             aspect=image.aspect,
+            detections=detections,
         )
     )
 
@@ -164,13 +173,29 @@ def _empty_maps(n: int, shape: tuple[int, ...], specs: Mapping[str, MapSpec], na
         ) from problem
 
 
-def _predict_tile(frame: Array, tile: Tile, predictor: Predictor, maps: Mapping[str, Array]) -> None:
-    crop = frame[(slice(None), *tile.read)]
-    origins = np.array([tile.origin])
-    for name, predicted in predictor(crop[None], origins).items():
-        if name not in maps:
-            raise WrongImage(f"The network returned an unannounced map '{name}'.")
-        maps[name][(slice(None), *tile.write)] = predicted[0][(slice(None), *tile.keep)]
+class _Tiling:
+    """The tiles of one field (C, *S), and its maps {name: (c, *S)}, which are filled in place."""
+
+    def __init__(self, field: Array, predictor: Predictor, maps: Mapping[str, Array]) -> None:
+        self._predictor = predictor.for_field(field) if isinstance(predictor, NeedsField) else predictor
+        self._shape, self._maps = field.shape[1:], maps
+        self._frame = reflect_pad(field, padding(self._shape, halo=predictor.halo, multiple_of=predictor.multiple_of))
+
+    def plan(self, tile: int) -> tuple[Tile, ...]:
+        """Begin, or begin again with smaller tiles."""
+        return plan_tiles(self._shape, tile=tile, halo=self._predictor.halo, multiple_of=self._predictor.multiple_of)
+
+    def do(self, tile: Tile) -> None:
+        """Predict one tile."""
+        crop = self._frame[(slice(None), *tile.read)]
+        for name, predicted in self._predictor(crop[None], np.array([tile.origin])).items():
+            if name not in self._maps:
+                raise WrongImage(f"The network returned an unannounced map '{name}'.")
+            self._maps[name][(slice(None), *tile.write)] = predicted[0][(slice(None), *tile.keep)]
+
+    def detections(self) -> tuple[Detections, ...]:
+        """Nothing is detected."""
+        return ()
 
 
 def _round_up(size: int, multiple_of: int) -> int:

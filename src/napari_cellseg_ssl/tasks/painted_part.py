@@ -1,6 +1,6 @@
 """The part of an image that a search for options has to segment: frames and places where something is painted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,29 +32,26 @@ def painted_part(maps: PredictionMaps, note: Annotation) -> PaintedPart:
     Frames of up to `LARGEST` pixels are therefore never cut.
     """
     part = _painted_frames(maps, note)
-    shape = next(iter(maps.arrays.values())).shape[2:]
-    return part if np.prod(shape) <= LARGEST else _window(part, shape)
+    return part if np.prod(maps.shape) <= LARGEST else _window(part)
 
 
 def _painted_frames(maps: PredictionMaps, note: Annotation) -> PaintedPart:
     frames = np.flatnonzero(note.known.reshape(len(note.known), -1).any(axis=1))
     if len(frames) == len(note.known):
         return PaintedPart(maps, note.cells, note.known)
-    arrays = {name: array[frames] for name, array in maps.arrays.items()}
-    return PaintedPart(replace(maps, arrays=arrays), note.cells[frames], note.known[frames])
+    return PaintedPart(maps.of_frames(frames), note.cells[frames], note.known[frames])
 
 
-def _window(part: PaintedPart, shape: tuple[int, ...]) -> PaintedPart:
+def _window(part: PaintedPart) -> PaintedPart:
     """Cut out what is painted and a margin around it; the same place at the scale of the image and at the maps' own."""
     places = np.nonzero(part.known.any(axis=0))
     margin = max(MARGIN * part.maps.diameter, LEAST_MARGIN / part.maps.scale)
     source: list[Any] = [...]
-    working: list[Any] = [...]
-    for along, length, size in zip(places, part.known.shape[1:], shape, strict=True):
+    working: list[slice] = []
+    for along, length, size in zip(places, part.known.shape[1:], part.maps.shape, strict=True):
         start, stop = max(0.0, along.min() - margin), min(float(length), along.max() + 1 + margin)
         first, last = int(start * size / length), int(np.ceil(stop * size / length))
         working.append(slice(first, last))
         source.append(slice(round(first * length / size), round(last * length / size)))
-    arrays = {name: np.ascontiguousarray(array[tuple(working)]) for name, array in part.maps.arrays.items()}
     cells, known = part.cells[tuple(source)], part.known[tuple(source)]
-    return PaintedPart(replace(part.maps, arrays=arrays, source_shape=cells.shape[1:]), cells, known)
+    return PaintedPart(part.maps.within(tuple(working), cells.shape[1:]), cells, known)

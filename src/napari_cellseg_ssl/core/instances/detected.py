@@ -4,6 +4,8 @@ Sources: He et al., "Mask R-CNN", ICCV 2017, section 3.1 (masks in boxes, thresh
 is our choice, because a label image holds one object per pixel.
 """
 
+from math import ceil
+
 import numpy as np
 from scipy import ndimage
 
@@ -43,12 +45,12 @@ def paste(mask: Array, box: Array, shape: tuple[int, int], threshold: float = 0.
 
 def _axis(start: float, stop: float, size: int, cells: int) -> tuple[slice, Array]:
     """Return the pixels whose middles are between start and stop, and their weights (pixels, cells)."""
-    first = min(max(0, int(np.ceil(start - 0.5))), size)
-    last = max(first, min(size, int(np.ceil(stop - 0.5))))
-    middles = np.arange(first, last) + 0.5
-    places = np.clip((middles - start) / max(stop - start, 1e-6) * cells - 0.5, 0, cells - 1)
-    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells)))
-    return slice(first, last), weights.astype(np.float32)
+    first = min(max(0, ceil(start - 0.5)), size)
+    last = max(first, min(size, ceil(stop - 0.5)))
+    middles = np.arange(last - first, dtype=np.float32) + np.float32(first + 0.5 - start)
+    places = np.clip(middles * np.float32(cells / max(stop - start, 1e-6)) - np.float32(0.5), 0, cells - 1)
+    weights = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells, dtype=np.float32)))
+    return slice(first, last), weights
 
 
 def to_labels(
@@ -92,13 +94,24 @@ def to_labels(
         window, inside = paste(found.masks[index], found.boxes[index], shape, threshold)
         free = labels[window] == 0
         left = inside & free
-        if not left.any() or left.sum() < (1 - taken) * inside.sum():
+        count = np.count_nonzero(left)
+        if count == 0 or count < (1 - taken) * np.count_nonzero(inside):
             continue
-        whole = ndimage.binary_fill_holes(_largest(left)) & free
-        if whole.sum() >= smallest:
+        whole = left if _is_in_one_piece(left) else ndimage.binary_fill_holes(_largest(left)) & free
+        if np.count_nonzero(whole) >= smallest:
             kept.append(int(index))
             labels[window][whole] = len(kept)
     return labels, np.array(kept, np.int64)
+
+
+def _is_in_one_piece(mask: Array) -> bool:
+    """Whether every row is one run of pixels that touches that of the next row, as in nearly all objects.
+
+    Then there is one piece without holes, and nothing has to be labelled, which takes several times as long.
+    """
+    runs = np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1) + mask[:, 0]
+    touching = (mask[1:] & mask[:-1]).any(axis=1)
+    return bool(runs.max() == 1 and np.count_nonzero(touching) == np.count_nonzero(runs) - 1)
 
 
 def _largest(mask: Array) -> Array:

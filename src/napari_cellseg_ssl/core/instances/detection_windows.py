@@ -26,7 +26,7 @@ class Window:
         return slice(self.start[0], self.stop[0]), slice(self.start[1], self.stop[1])
 
 
-def plan_windows(shape: tuple[int, int], side: int, overlap: int) -> tuple[Window, ...]:
+def plan_windows(shape: tuple[int, int], side: int, overlap: int, multiple_of: int = 1) -> tuple[Window, ...]:
     """Cover an image of `shape` px with windows.
 
     Parameters
@@ -35,16 +35,21 @@ def plan_windows(shape: tuple[int, int], side: int, overlap: int) -> tuple[Windo
         Of a window, px; the image's own where that is smaller.
     overlap : int
         Least overlap of neighbours, px: twice the largest object, so that one of them sees each object whole.
+    multiple_of : int
+        Windows begin at multiples of so many px, where the network has a pixel of its own, so that an object looks the
+        same from all windows that see it whole. `side` is rounded up to one.
     """
-    rows, columns = (_starts(size, side, overlap) for size in shape)
+    side += -side % multiple_of
+    rows, columns = (_starts(size, side, overlap, multiple_of) for size in shape)
     return tuple(Window((y, x), (min(y + side, shape[0]), min(x + side, shape[1]))) for y in rows for x in columns)
 
 
-def _starts(size: int, side: int, overlap: int) -> list[int]:
+def _starts(size: int, side: int, overlap: int, multiple_of: int) -> list[int]:
+    """Return where windows begin; the last may reach beyond the image, to a multiple."""
     if size <= side:
         return [0]
-    count = 1 + -(-(size - side) // max(1, side - overlap))
-    return [round(value) for value in np.linspace(0, size - side, count)]
+    longest, way = max(1, (side - overlap) // multiple_of), -(-(size - side) // multiple_of)
+    return [round(value) * multiple_of for value in np.linspace(0, way, 1 + -(-way // longest))]
 
 
 def join_windows(windows: Sequence[Window], found: Sequence[Detections]) -> Detections:

@@ -1,5 +1,69 @@
-"""CUPre: weights to begin with, from unlabelled images and a source of objects that others have annotated.
+"""CUPre: a detector of cells that begins with objects of others and with unlabelled images, and learns from few cells.
 
-Liao et al., "CUPre: Cross-domain Unsupervised Pre-training for Few-Shot Cell Segmentation", 2023. Here is its
-contrastive step, `pretraining`, and what alternates it with the source step, `alternation`.
+Liao et al., "CUPre: Cross-domain Unsupervised Pre-training for Few-Shot Cell Segmentation", 2023. Here are the
+contrastive step, `pretraining`, what alternates it with the source step, `alternation`, and the detector, which is
+trained by `training` and asked by `networks` and `segmentation`.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, scored, segment
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.events import TrainEvent
+    from napari_cellseg_ssl.core.training_set import TrainingSet
+
+INFO = MethodInfo(
+    id="cupre",
+    title="CUPre",
+    summary="Finds cells as boxes with masks and scores; learns from few painted cells, and from images without any.",
+    citation=(
+        "Liao, Li, Wang, Xu, Yin, Xiong: CUPre: Cross-domain Unsupervised Pre-training for Few-Shot Cell "
+        "Segmentation. arXiv 2310.03981, 2023."
+    ),
+    labels="optional",
+    usual_seconds=300,
+    spatial_ndims=(2,),
+    train_options=CupreOptions,
+    segment_options=CupreSegmentOptions,
+    maps=(MapSpec("objectness", "foreground", 1, "how probable an object is, found or not"),),
+    presets=PRESETS,
+    starts_from=("cupre",),
+)
+
+
+class Cupre:
+    """A Cascade Mask R-CNN."""
+
+    info = INFO
+
+    def train(self, data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
+        """Train; see `training.train`."""
+        from napari_cellseg_ssl.core.methods.cupre.training import train
+
+        return train(data, options, run)
+
+    def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
+        """Load a trained detector."""
+        from napari_cellseg_ssl.core.methods.cupre.networks import predictor
+
+        return predictor(bundle, device)
+
+    def segment(self, maps: PredictionMaps, options: CupreSegmentOptions) -> Array:
+        """Draw what was detected."""
+        return segment(maps, options)
+
+    def scored(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Array, ...]]:
+        """Draw what was detected, and say how sure the detector is of each object."""
+        return scored(maps, options)
+
+
+METHOD = Cupre()
