@@ -18,7 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,7 @@ import napari_cellseg_ssl as cs
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.detection_scores import coco_scores, judged
-from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.events import TrainFinished, last_of
-from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
@@ -110,17 +108,12 @@ def pretrained(arm: str, parts: Split, seed: int, arguments: argparse.Namespace)
     return bundle
 
 
-def on_own_grid(maps: PredictionMaps) -> Detections:
-    found = maps.detections[0]
-    return replace(found, boxes=found.boxes / np.float32(maps.scale))
-
-
 def test(bundle: ModelBundle, unseen: list[Painted]) -> dict[str, float]:
     seen, scores = [], []
     for image in unseen:
         maps = cs.predict(bundle, stack(image))
-        labels = np.asarray(cs.segment(bundle, maps))[0] if maps.detections else np.zeros_like(image.truth)
-        seen.append(judged(image.truth, on_own_grid(maps)))
+        labels = np.asarray(cs.segment(bundle, maps)).reshape(image.truth.shape)
+        seen.append(judged(image.truth, maps.detections_to_source()[0]))
         scores.append(image_scores(image.truth, labels))
     boxes, masks, summary = coco_scores(seen, "bbox"), coco_scores(seen, "segm"), set_scores(scores)
     found = {
@@ -135,7 +128,8 @@ def test(bundle: ModelBundle, unseen: list[Painted]) -> dict[str, float]:
 
 def classical(unseen: list[Painted]) -> dict[str, float]:
     bundle = cs.train("classical", images=[image.pixels[0] for image in unseen[:1]])
-    scores = [image_scores(image.truth, np.asarray(cs.segment(bundle, stack(image)))[0]) for image in unseen]
+    found = [np.asarray(cs.segment(bundle, stack(image))).reshape(image.truth.shape) for image in unseen]
+    scores = [image_scores(image.truth, labels) for image, labels in zip(unseen, found, strict=True)]
     return {"f1": round(float(set_scores(scores)["f1_50"]), 4)}
 
 

@@ -1,8 +1,8 @@
-"""CUPre: a detector of cells that begins with objects of others and with unlabelled images, and learns from few cells.
+"""CUPre: a detector of cells that begins with objects of others and unlabelled images, and learns from few cells.
 
-Liao et al., "CUPre: Cross-domain Unsupervised Pre-training for Few-Shot Cell Segmentation", 2023. Here are the
-contrastive step, `pretraining`, what alternates it with the source step, `alternation`, and the detector, which is
-trained by `training` and asked by `networks` and `segmentation`.
+Liao et al., "CUPre: Cross-domain Unsupervised Pre-training for Few-Shot Cell Segmentation", 2023. `training` chooses
+the stage: `alternating` pre-trains, `fine_tuning` goes on from painted cells. The detector is asked by `networks` and
+`segmentation`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class CupreOptions:
     stage: str = option(
         AUTO,
         label="Stage",
-        help="Pre-train on images without labels, or fine-tune on painted cells; auto: on painted cells if there are any",
+        help="Pre-train without labels, or fine-tune on painted cells; auto: on painted cells if there are any",
         choices=STAGES,
     )
     source: str = option(
