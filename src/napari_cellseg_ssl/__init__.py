@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl import core as core
     from napari_cellseg_ssl import tasks as tasks
     from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
+    from napari_cellseg_ssl.api_alike import alike
     from napari_cellseg_ssl.api_coco import write_coco
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
     from napari_cellseg_ssl.api_steps import steps
@@ -22,6 +23,7 @@ __all__ = [
     "predict",
     "segment",
     "steps",
+    "alike",
     "score",
     "synthesise",
     "interpolate",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
+    "alike": "napari_cellseg_ssl.api_alike",
     "steps": "napari_cellseg_ssl.api_steps",
     "read_coco": "napari_cellseg_ssl.core.coco_files",
     "write_coco": "napari_cellseg_ssl.api_coco",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from napari_cellseg_ssl.core.alike import Alike
 from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
@@ -231,6 +232,39 @@ class RemarksOnMaps(Protocol):
 
     def remarks(self, bundle: "ModelBundle", maps: PredictionMaps) -> Iterable[str]:
         """Say what is unusual about what a model predicted, a sentence each."""
+        ...
+
+
+@runtime_checkable
+class FindsAlike(Protocol):
+    """A method whose models can say which parts of an image look alike to them."""
+
+    def alike(
+        self,
+        bundle: "ModelBundle",
+        image: "ImageStack",
+        place: Sequence[int],
+        *,
+        diameter: float,
+        count: int,
+        device: str,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Alike:
+        """Find what looks most like the part of an image around a place, in the same frame.
+
+        Parameters
+        ----------
+        place : (frame, Y, X)
+        diameter : float, px
+            Of the image's objects.
+        count : int
+            How many to find; fewer where the image is small.
+
+        Raises
+        ------
+        WrongImage
+            If the place lies outside of the image.
+        """
         ...
 
 

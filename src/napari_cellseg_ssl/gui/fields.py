@@ -1,5 +1,7 @@
 """Going to a field of an image: the image in sight, its frame on the sliders, the field filling the canvas."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
@@ -22,7 +24,7 @@ MARGIN = 1.25
 def go_to(viewer: ViewerModel, image: Image, field: Field) -> None:
     """Show a field of an image, outlined; other images are hidden, and what was made for them, until their turn."""
     layout = layout_of(image, ndim=len(field.box))
-    corners = _corners(layout, field)
+    corners = corners_of(layout, field.frame, field.box)
     world = np.array([image.data_to_world(corner) for corner in _of_image(image, layout, corners)])
     for other in [layer for layer in viewer.layers if is_image(layer)]:
         (_show if other is image else _hide)(viewer, other)
@@ -47,7 +49,7 @@ def mark_complete(viewer: ViewerModel, image: Image, field: Field) -> None:
     mode = None if active is None else active.mode
     regions = complete_regions(viewer, image)
     layout = layout_of(image, ndim=len(field.box))
-    corners = _corners(layout, field)
+    corners = corners_of(layout, field.frame, field.box)
     corners[:, -2:] -= 0.5  # from the edge of the first pixel to that of the last
     regions.add_rectangles(corners)
     regions.mode = "pan_zoom"
@@ -73,14 +75,21 @@ def _show(viewer: ViewerModel, image: Image) -> None:
             layer.visible = True
 
 
-def _corners(layout: Layout, field: Field) -> Array:
-    """Corners of a field in data coordinates of labels of the image, (4, dims); of a volume its middle slice."""
+def corners_of(layout: Layout, number: int, box: Sequence[tuple[float, float]]) -> Array:
+    """Corners of a box in data coordinates of labels of the image, (4, dims); of a volume its middle slice.
+
+    Parameters
+    ----------
+    number : int
+        Of the frame.
+    box : (start, stop) along each spatial axis
+    """
     sizes = dict(zip(layout.axes, layout.shape, strict=True))
     samples = [a for a in layout.derived_axes if a in SAMPLE_AXES]
-    place = np.unravel_index(field.frame, [sizes[a] for a in samples]) if samples else ()
+    place = np.unravel_index(number, [sizes[a] for a in samples]) if samples else ()
     frame = dict(zip(samples, (int(i) for i in place), strict=True))
-    frame |= {axis: sum(ends) // 2 for axis, ends in zip(SPATIAL_AXES, field.box[:-2], strict=False)}
-    (top, bottom), (left, right) = field.box[-2:]
+    frame |= {axis: int(sum(ends) // 2) for axis, ends in zip(SPATIAL_AXES, box[:-2], strict=False)}
+    (top, bottom), (left, right) = box[-2:]
     rows, columns = (top, top, bottom, bottom), (left, right, right, left)
     spatial = dict(zip(SPATIAL_AXES[-2:], (rows, columns), strict=True))
     return np.array(

@@ -122,6 +122,7 @@ class PredictionJob:
         require_depth(image, self.diameter)
         device = device_for(self.method.info, request.device, request.threads)
         self.notes = (*volume_notes([image], [self.diameter]), Note(how), Note(f"Device: {device.why}."))
+        self.device = device.name
         self.predictor: Predictor = self.method.predictor(bundle, device.name)
         self.scale = (self.predictor.working_diameter or self.diameter) / self.diameter
         self.specs = {spec.name: spec for spec in self.method.info.maps}

@@ -68,6 +68,7 @@ DOING: Mapping[str, str] = {
     "comparing": "Comparing two versions",
     "searching": "Searching for fields worth painting",
     "drawing": "Drawing images",
+    "likening": "Looking for what looks alike",
 }
 
 

@@ -19,6 +19,7 @@ Activity = Literal[
     "comparing",
     "searching",
     "drawing",
+    "likening",
 ]
 
 

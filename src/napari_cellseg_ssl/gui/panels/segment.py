@@ -6,6 +6,7 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui.alike_view import AlikeView
 from napari_cellseg_ssl.gui.autosave import sessions_folder
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
@@ -38,6 +39,7 @@ class SegmentPanel(Stage):
         self.steps_note = note()
         self.steps_note.setObjectName("cellseg_steps_note")
         self.steps.said.connect(lambda text: self.tell(self.steps_note, text))
+        self.alike = AlikeView(controller, self)
         self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
         self.open = button(
             "Open run …", "cellseg_open_run", "Open a saved model, or go on with an interrupted training.", self._open
@@ -50,6 +52,7 @@ class SegmentPanel(Stage):
         self.form.addRow(row(self.reset, self.steps.button))
         self.form.addRow(self.steps_note)
         self.tell(self.steps_note, "")
+        self.form.addRow(self.alike.button)
         self.form.addRow(self.tune)
         self.form.addRow(row(self.open, self.save, self.roll_back))
         controller.tuned.connect(self._show)
@@ -73,6 +76,7 @@ class SegmentPanel(Stage):
             self._show(self._defaults())
         self.tune.render(controls, state)
         self.steps.render(controls, state)
+        self.alike.render(controls, state)
 
     def _rebuild(self, method_id: str) -> None:
         self._method_id = method_id

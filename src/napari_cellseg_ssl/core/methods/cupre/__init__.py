@@ -7,10 +7,11 @@ the stage: `alternating` pre-trains, `fine_tuning` goes on from painted cells. T
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.alike import Alike
+from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
@@ -64,6 +65,22 @@ class Cupre:
     def scored(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Array, ...]]:
         """Draw what was detected, and say how sure the detector is of each object."""
         return scored(maps, options)
+
+    def alike(
+        self,
+        bundle: ModelBundle,
+        image: ImageStack,
+        place: Sequence[int],
+        *,
+        diameter: float,
+        count: int,
+        device: str,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Alike:
+        """Find what looks alike to the backbone; see `alike.find_alike`."""
+        from napari_cellseg_ssl.core.methods.cupre.alike import find_alike
+
+        return find_alike(bundle, image, place, diameter=diameter, count=count, device=device, should_stop=should_stop)
 
 
 METHOD = Cupre()
