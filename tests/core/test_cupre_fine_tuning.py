@@ -63,6 +63,7 @@ def test_every_loss_of_the_detector_is_told_and_held_out_cells_are_judged():
 
     steps = [event for event in events if isinstance(event, Step)]
     names = {
+        "total",
         "objectness",
         "proposal_boxes",
         "masks",

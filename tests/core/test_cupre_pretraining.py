@@ -103,7 +103,9 @@ def test_the_source_comes_first_and_then_in_turn_with_the_images():
     assert [event.phase for event in steps_of(events)] == PHASES
     held = [event for event in steps_of(events)[2:] if event.phase == "source"]
     assert all("drift" in event.losses for event in held)
-    assert "drift" not in steps_of(events)[0].losses
+    first = steps_of(events)[0].losses
+    assert "drift" not in first
+    assert first["total"] == pytest.approx(sum(loss for name, loss in first.items() if name != "total"), rel=1e-4)
     assert "The source moved the backbone by" in notes_of(events)
     assert "shapes" in notes_of(events)
 

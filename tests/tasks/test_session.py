@@ -287,3 +287,53 @@ def test_a_training_in_two_parts_says_which_it_is_at_and_shows_the_losses_of_tha
     assert "embeddings, from the images alone" in controls(first).status
     assert "cells, from pseudo-labels" in controls(second).status
     assert list(second.curve.values) == [3.0]
+
+
+def test_a_part_that_comes_back_goes_on_with_its_curve():
+    state = after(
+        *TRAINING,
+        Step(1, 0.1, {"contrast": 6.0, "chance": 5.95}, phase="contrast"),
+        Step(2, 0.3, {"total": 3.0, "proposals": 1.0}, phase="source"),
+        Step(3, 0.5, {"contrast": 5.0, "chance": 5.95}, phase="contrast"),
+    )
+
+    assert state.curve.steps == (1, 3)
+    assert state.curve.values == (6.0, 5.0)
+    assert after(*TRAINING, state=state).earlier == {}
+
+
+def test_the_level_of_chance_stays_with_the_curve_that_it_belongs_to():
+    curve = Curve().with_point(1, {"contrast": 6.0, "chance": 5.95})
+
+    assert curve.values == (6.0,)
+    assert curve.level == 5.95
+    for step in range(2, 3 * POINTS):
+        curve = curve.with_point(step, {"contrast": 6.0, "chance": 5.95})
+    assert curve.level == 5.95
+    assert Curve().with_point(1, {"loss": 1.0}).level is None
+
+
+def test_without_labels_the_status_says_how_many_views_are_found_and_what_chance_would_be():
+    losses = {"contrast": 5.1, "chance": 5.95, "accuracy": 0.12}
+
+    assert controls(after(*TRAINING, Step(1, 0.1, losses, phase="contrast"))).status == (
+        "Learning: 2 learns what your images look like · loss 5.1 (chance 5.95) · 12 % of views found"
+    )
+
+
+def test_while_the_source_is_learned_the_status_says_how_far_the_backbone_moved():
+    first = after(*TRAINING, Step(1, 0.1, {"total": 2.5, "masks": 0.7}, phase="source"))
+    held = after(Step(2, 0.2, {"total": 2.5, "masks": 0.7, "drift": 0.0234}, phase="source"), state=first)
+
+    assert controls(first).status == "Learning: 1 learns what objects are (source) · loss 2.5"
+    assert controls(held).status == "Learning: 1 learns what objects are (source) · loss 2.5 · drift 2.3 %"
+
+
+def test_what_few_tiles_say_is_averaged_over_steps():
+    state = after(*TRAINING, *(Step(n, 0.1, {"contrast": 5.0, "accuracy": n % 2}, phase="contrast") for n in range(99)))
+
+    assert state.measures["accuracy"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_fine_tuning_is_told_in_words():
+    assert "3 learns your cells" in controls(after(*TRAINING, Step(1, 0.1, {"total": 2.5}, phase="fine-tune"))).status

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.tasks.curve import Curve
 
-HEIGHT = 130
+HEIGHT, LEVEL_COLOUR = 130, "#aaaaaa"
 
 
 class LossPlot(QWidget):
@@ -20,19 +21,34 @@ class LossPlot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # else its box takes what is left
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self._plot: Any = None
         self._line: Any = None
+        self._level: Any = None
+        self._level_name: Any = None
         self._curve = Curve()
         self.setVisible(False)
 
-    def show_curve(self, curve: Curve) -> None:
-        """Draw a curve, if it is another one."""
+    def show_curve(self, curve: Curve, title: str = "") -> None:
+        """Draw a curve, if it is another one; dashed, what its loss would be by chance."""
         if curve is self._curve or not (curve.steps or self._line):
             return
         self._curve = curve
         if self._line is None:
             self._build()
         self._line.setData(curve.steps, curve.values)
+        ends = (curve.steps[0], curve.steps[-1]) if curve.steps and curve.level is not None else ()
+        self._level.setData(ends, [curve.level] * len(ends))
+        self._level_name.setVisible(bool(ends))
+        if ends:
+            self._level_name.setPos(ends[1], curve.level)
+        self._plot.setTitle(title or None, size="8pt")
         self.setVisible(bool(curve.steps))
+
+    @property
+    def level(self) -> tuple[float, ...]:
+        """The dashed line as it is drawn: its height at each end; empty where there is none."""
+        drawn = None if self._level is None else self._level.getData()[1]
+        return () if drawn is None else tuple(float(value) for value in drawn)
 
     @property
     def n_points(self) -> int:
@@ -48,5 +64,9 @@ class LossPlot(QWidget):
         plot.setMouseEnabled(x=False, y=False)
         plot.setLabel("left", "loss")
         plot.getAxis("left").enableAutoSIPrefix(False)
+        self._plot = plot
         self._line = plot.plot(pen=pg.mkPen("#35b5ff", width=2))
+        self._level = plot.plot(pen=pg.mkPen(LEVEL_COLOUR, style=Qt.PenStyle.DashLine))
+        self._level_name = pg.TextItem("chance", color=LEVEL_COLOUR, anchor=(1, 0))
+        plot.addItem(self._level_name, ignoreBounds=True)
         self.layout().addWidget(plot)

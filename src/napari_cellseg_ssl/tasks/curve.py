@@ -1,7 +1,7 @@
 """A live curve that never has more than a fixed number of points."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 POINTS = 256
 
@@ -17,12 +17,15 @@ class Curve:
         Recorded steps per point.
     pending : tuple of (step, value)
         Waiting to become the next point.
+    level : float, optional
+        What the loss would be by chance.
     """
 
     steps: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
     every: int = 1
     pending: tuple[tuple[float, float], ...] = ()
+    level: float | None = None
 
     @property
     def last(self) -> float:
@@ -30,18 +33,22 @@ class Curve:
         return self.values[-1]
 
     def with_point(self, step: int, losses: Mapping[str, float]) -> "Curve":
-        """Add a step; of several losses the one called "loss" or "total" counts, else the first."""
+        """Add a step; of several losses the one called "loss" or "total" counts, else the first.
+
+        One called "chance" is the level.
+        """
         if not losses:
             return self
         value = losses.get("loss", losses.get("total", next(iter(losses.values()))))
+        level = losses.get("chance", self.level)
         pending = (*self.pending, (float(step), float(value)))
         if len(pending) < self.every:
-            return Curve(self.steps, self.values, self.every, pending)
+            return replace(self, pending=pending, level=level)
         steps = (*self.steps, _mean([s for s, _ in pending]))
         values = (*self.values, _mean([v for _, v in pending]))
         if len(steps) < POINTS:
-            return Curve(steps, values, self.every)
-        return Curve(_halved(steps), _halved(values), 2 * self.every)
+            return Curve(steps, values, self.every, level=level)
+        return Curve(_halved(steps), _halved(values), 2 * self.every, level=level)
 
 
 def _mean(values: list[float]) -> float:

@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Remark, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import Curve
 from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone, TuneFinished
+from napari_cellseg_ssl.tasks.progress_words import describe, measured
 from napari_cellseg_ssl.tasks.session_events import (
     Activity,
     Agreement,
@@ -70,15 +71,6 @@ DOING: Mapping[str, str] = {
     "drawing": "Drawing images",
     "likening": "Looking for what looks alike",
 }
-
-
-PHASES: Mapping[str, str] = {
-    "baseline": "from the painted cells",
-    "refinement": "teaching itself on the rest",
-    "cellulus": "first embeddings, from the images alone",
-    "supported": "then cells, from pseudo-labels and what is painted",
-}
-"""What a part of a training does, where its name does not say it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +150,7 @@ def _begin(state: SessionState, activity: Activity, can_pause: bool) -> SessionS
     if was_idle:
         remark = state.remark if activity == "segmenting" else ""  # a slider changes nothing about the maps
         state = replace(state, failure=None, message="", agreement="", remark=remark, stopping=False, paused=False)
-    return replace(state, curve=Curve(), score="") if activity == "training" else state
+    return replace(state, curve=Curve(), earlier={}, measures={}, score="") if activity == "training" else state
 
 
 def _advance_progress(state: SessionState, event: object, seconds: float) -> SessionState:
@@ -166,9 +158,9 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
         case Started(_, device):
             return replace(state, device=device)
         case Step(step, fraction, losses, _, phase):
-            state = _moved(state, fraction, seconds)
-            curve = state.curve if phase == state.phase else Curve()  # losses of two parts cannot be compared
-            return replace(state, phase=phase, curve=curve.with_point(step, losses))
+            state = _in_phase(_moved(state, fraction, seconds), phase)
+            measures = measured(state.measures, losses)
+            return replace(state, curve=state.curve.with_point(step, losses), measures=measures)
         case Validated(_, scores, _):
             return replace(state, score=", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
         case TileDone(done, total) | TrialDone(done, total):
@@ -186,6 +178,14 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
         case FileWritten(path):
             return replace(state, message=f"Wrote {path.name}.")
     return state
+
+
+def _in_phase(state: SessionState, phase: str) -> SessionState:
+    """Draw the curve of a part of its own, for losses of two parts cannot be compared; it goes on if it comes back."""
+    if phase == state.phase:
+        return state
+    curve = state.earlier.get(phase, Curve())
+    return replace(state, phase=phase, curve=curve, earlier={**state.earlier, state.phase: state.curve}, measures={})
 
 
 def _moved(state: SessionState, fraction: float, seconds: float) -> SessionState:
@@ -252,12 +252,8 @@ def _status(state: SessionState) -> str:
     doing = DOING[state.activity]
     if state.paused:
         return f"{doing}: paused."
-    details = [
-        PHASES.get(state.phase, state.phase),
-        f"loss {state.curve.last:.3g}" if state.curve.values else "",
-        state.score,
-    ]
-    found = " · ".join(part for part in details if part) if state.activity == "training" else ""
+    is_training = state.activity == "training"
+    found = describe(state.phase, state.curve, state.measures, state.score) if is_training else ""
     return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
 
 

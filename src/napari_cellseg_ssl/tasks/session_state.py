@@ -1,5 +1,6 @@
 """The record of what a session is at one moment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -22,6 +23,10 @@ class SessionState:
         Active seconds when that share was reached.
     start : (seconds, fraction)
         Where the current part was first heard of; what is left is reckoned from there.
+    curve : Curve
+        Of the part that the training is at; `earlier` are those of its other parts.
+    measures : {name: value}
+        What the last steps told beyond their loss.
     message, agreement : str
         The last things worth reading.
     versions : tuple of Version
@@ -49,6 +54,8 @@ class SessionState:
     device: str = ""
     score: str = ""
     curve: Curve = field(default_factory=Curve)
+    earlier: Mapping[str, Curve] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
     agreement: str = ""
     remark: str = ""

@@ -12,6 +12,7 @@ from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.layers_out import PARTIAL, SEEDS
 from napari_cellseg_ssl.gui.loss_plot import LossPlot
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.tasks.progress_words import PHASES
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels", SEEDS, PARTIAL)
@@ -100,7 +101,7 @@ class TrainPanel(Stage):
         for widget in (self._budget, self.preview):
             self.form.setRowVisible(widget, state.learns)
         self.train.setVisible(state.learns)
-        self.plot.show_curve(state.curve)
+        self.plot.show_curve(state.curve, PHASES.get(state.phase, ""))
         model = None if controls.is_busy else state.bundle
         is_own = model is not None and model.method_id == state.method_id
         self.tell(self._notes, "\n".join(model.provenance.notes) if model is not None and is_own else "")
