@@ -12,7 +12,7 @@ from napari_cellseg_ssl.core.errors import OutOfMemory
 from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.tasks import Control, LabelsReady, TrainRequest, TuneFinished, jobs
-from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened
+from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, Checked
 from napari_cellseg_ssl.tasks.warm_up import load_torch, uncollected
 
 
@@ -108,9 +108,15 @@ def test_equal_instances_agree_completely_and_disjoint_ones_not_at_all():
 
 
 def test_problems_are_sentences(fake_method, stack):
-    assert jobs.problems([jobs.Example(lambda: stack)], "fake") == ()
+    assert jobs.check([jobs.Example(lambda: stack)], "fake") == Checked()
     flat = type(stack).from_array(np.zeros((8, 8)), name="flat")
-    assert "constant" in jobs.problems([jobs.Example(lambda: flat)], "fake")[0]
+    assert "constant" in jobs.check([jobs.Example(lambda: flat)], "fake").reasons[0]
+
+
+def test_the_cells_that_are_painted_are_counted(fake_method, stack):
+    painted = jobs.Example(lambda: stack, lambda: Annotation.from_painting(painting(disks(), n_cells=5)))
+
+    assert jobs.check([painted, jobs.Example(lambda: stack)], "fake").n_cells == 5
 
 
 def test_pytorch_is_loaded_once_and_announced(monkeypatch):

@@ -268,6 +268,35 @@ class FindsAlike(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingStage:
+    """Which of its stages a training will be.
+
+    Parameters
+    ----------
+    act : str
+        A verb, as on a button.
+    hint : str
+        What it learns from, and what is missing.
+    """
+
+    act: str
+    hint: str
+
+
+@runtime_checkable
+class LearnsInStages(Protocol):
+    """A method whose training is one of several, by its options and by what is painted."""
+
+    def stage(self, options: Any, *, is_painted: bool, start: "ModelBundle | None") -> TrainingStage:
+        """Say which stage a training will be; `start` is the model that it goes on from."""
+        ...
+
+    def next_act(self, bundle: "ModelBundle") -> str:
+        """Say what to do after the training that made a model; "" where it was the last stage."""
+        ...
+
+
 @runtime_checkable
 class DrawsMasks(Protocol):
     """A method that learns from masks of its own drawing, which can be looked at before it learns."""

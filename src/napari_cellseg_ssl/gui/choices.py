@@ -19,6 +19,7 @@ from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks import jobs
 from napari_cellseg_ssl.tasks.requests import Diameter
+from napari_cellseg_ssl.tasks.session_events import Checked
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 
 CHECK_MS = 400
@@ -33,7 +34,7 @@ class Choices(QObject):
     annotation_changed = Signal(object)
     diameter_changed = Signal()
     checked = Signal(object)
-    """Why the method cannot train on what is chosen, a tuple of sentences."""
+    """A `Checked`: whether the method can train on what is chosen."""
 
     def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
         super().__init__(parent)
@@ -53,7 +54,7 @@ class Choices(QObject):
         self._estimates.done.connect(self._on_estimate)
         self._checks = LatestOnly(self)
         self._checks.done.connect(self.checked)
-        self._checks.failed.connect(lambda failure: self.checked.emit((failure.message,)))
+        self._checks.failed.connect(lambda failure: self.checked.emit(Checked((failure.message,))))
         self._check_soon = QTimer(self)
         self._check_soon.setSingleShot(True)
         self._check_soon.setInterval(CHECK_MS)
@@ -246,10 +247,10 @@ class Choices(QObject):
         try:
             examples = self.examples(with_labels=info.labels != "none")
         except CellSegError as problem:
-            self.checked.emit((str(problem),))
+            self.checked.emit(Checked((str(problem),)))
             return
         if examples:
-            self._checks.submit(lambda: jobs.problems(examples, info.id))
+            self._checks.submit(lambda: jobs.check(examples, info.id))
 
     def _on_removed(self, event: Any) -> None:
         layer: Layer = event.value

@@ -27,7 +27,6 @@ from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, j
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
-    Checked,
     Ended,
     Failed,
     ImageChosen,
@@ -67,7 +66,7 @@ class Controller(QObject):
         self.choices.image_changed.connect(self._on_image)
         self.choices.annotation_changed.connect(self.annotation_changed)
         self.choices.more.failed.connect(self.report)
-        self.choices.checked.connect(lambda reasons: self.apply(Checked(tuple(reasons))))
+        self.choices.checked.connect(self.apply)
         self.session = SessionKeeper(self)
         self.restorer = Restorer(self)
         self._redraws = LatestOnly(self)

@@ -86,7 +86,7 @@ class TrainSegmentDock(_Dock):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
         self.method = MethodPanel(self.controller)
-        self.train = TrainPanel(self.controller)
+        self.train = TrainPanel(self.controller, self.method.options)
         self.segment = SegmentPanel(self.controller)
         self.drawn = DrawnPanel(self.controller)
         self.data = DataPanel(self.controller)
@@ -99,6 +99,7 @@ class TrainSegmentDock(_Dock):
         self.layout().addWidget(self.strip)
         self.method.method.currentIndexChanged.connect(self._suggest)
         self.method.preset.currentIndexChanged.connect(self._suggest)
+        self.method.options_changed.connect(lambda: self.draw(self.controller.state))
         self.train.go_on.toggled.connect(lambda *_: self.draw(self.controller.state))
         self.train.train_clicked.connect(self._train)
         self.controller.session.panels = lambda: self._settings() if isalive(self) else {}

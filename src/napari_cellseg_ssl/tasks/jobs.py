@@ -10,10 +10,11 @@ import numpy as np
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, ModelBundle
 from napari_cellseg_ssl.core.errors import OutOfMemory
-from napari_cellseg_ssl.core.events import MapsReady, Note, TileDone, TrainFinished, last_of
+from napari_cellseg_ssl.core.events import MapsReady, Note, Remark, TileDone, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.matching import match_pairs, overlap
+from napari_cellseg_ssl.core.method import LearnsInStages
 from napari_cellseg_ssl.core.metrics import pooled_f1
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
@@ -24,7 +25,7 @@ from napari_cellseg_ssl.tasks.events import LabelsReady, TuneFinished
 from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest, TuneRequest
 from napari_cellseg_ssl.tasks.run import train
-from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, MethodChosen
+from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, Checked, MethodChosen
 from napari_cellseg_ssl.tasks.tune import tune
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
@@ -75,11 +76,13 @@ def estimate(read: ReadImage) -> float:
     return resolve_diameter(read(), "auto")
 
 
-def problems(examples: Sequence[Example], method_id: str) -> tuple[str, ...]:
-    """Say why a method cannot train on what is chosen; empty = it can."""
+def check(examples: Sequence[Example], method_id: str) -> Checked:
+    """Say why a method cannot train on what is chosen, if so, and how many cells are known in it."""
     known = ((e.read(), (e.found and e.found()) or e.annotation()) for e in examples)
     items = (TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in known)
-    return tuple(str(problem) for problem in TrainingSet(tuple(items)).problems(get_method(method_id).info))
+    data = TrainingSet(tuple(items))
+    reasons = tuple(str(problem) for problem in data.problems(get_method(method_id).info))
+    return Checked(reasons, data.n_cells)
 
 
 def learn(examples: Sequence[Example], request: TrainRequest, control: Control) -> Iterator[object]:
@@ -114,6 +117,9 @@ def learn(examples: Sequence[Example], request: TrainRequest, control: Control) 
     if bundle is not None and not control.should_stop():
         model = Model(bundle, None, request.device, request.threads)
         yield from _recognise(model.on(image), bundle.segment_options, reference, control)
+    method = get_method(request.method_id)
+    if bundle is not None and isinstance(method, LearnsInStages) and (text := method.next_act(bundle)):
+        yield Remark(text)
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,8 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
             return replace(state, image=name, has_maps=False, agreement="", remark="")
         case MethodChosen(method_id, learns):
             return replace(state, method_id=method_id, learns=learns, has_maps=False, failure=None)
-        case Checked(reasons):
-            return replace(state, reasons=reasons)
+        case Checked(reasons, n_cells):
+            return replace(state, reasons=reasons, n_cells=n_cells)
         case VersionsFound(versions):
             return replace(state, versions=versions)
         case VersionAdded(version, bundle):

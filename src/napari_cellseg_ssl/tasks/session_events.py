@@ -40,9 +40,10 @@ class MethodChosen:
 
 @dataclass(frozen=True)
 class Checked:
-    """What keeps the chosen method from training on the chosen layers; empty = nothing."""
+    """What keeps the chosen method from training on the chosen layers, empty = nothing; the cells known in them."""
 
     reasons: tuple[str, ...] = ()
+    n_cells: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class SessionState:
     ----------
     reasons : tuple of str
         Why training cannot start.
+    n_cells : int
+        Painted, in all images that are learned from.
     fraction : float, optional
         Share of the current part of the job; None where it is not known.
     seconds : float
@@ -43,6 +45,7 @@ class SessionState:
     method_id: str = ""
     learns: bool = True
     reasons: tuple[str, ...] = ()
+    n_cells: int = 0
     bundle: ModelBundle | None = None
     versions: tuple[Version, ...] = ()
     current: int | None = None

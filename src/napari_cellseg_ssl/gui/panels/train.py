@@ -1,9 +1,14 @@
 """Stage 3: learn, and the strip below all stages that shows what is going on."""
 
+from collections.abc import Callable
+from typing import Any
+
 from napari.layers import Labels, Layer
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.method import LearnsInStages, TrainingStage
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
@@ -44,9 +49,13 @@ class TrainPanel(Stage):
 
     train_clicked = Signal()
 
-    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, controller: Controller, options: Callable[[], Any] = lambda: None, parent: QWidget | None = None
+    ) -> None:
         super().__init__("3  Learn", parent)
         self._controller = controller
+        self._options = options
+        self._start_id = ""
         self._build_annotation()
         self._build_results()
         self._build_budget()
@@ -54,7 +63,10 @@ class TrainPanel(Stage):
         self._reasons.setObjectName("cellseg_reasons")
         self.train = button("Train", "cellseg_train", "Learn, then segment the image.", self.train_clicked.emit)
         self.plot = LossPlot()
+        self._hint = note()
+        self._hint.setObjectName("cellseg_stage_hint")
         self.form.addRow(self.train)
+        self.form.addRow(self._hint)
         self.form.addRow(self._reasons)
         self.form.addRow(self.plot)
         self._notes = note()
@@ -114,8 +126,28 @@ class TrainPanel(Stage):
             is_own = start.method_id == state.method_id
             title = get_method(start.method_id).info.title
             self.go_on.setText(GO_ON if is_own else f"start from the current model of {title}")
+            self._take_what_was_pretrained(start, is_own)
         self.go_on.setVisible(is_offered)
-        self.train.setText("Train on" if is_offered and is_own and self.go_on.isChecked() else "Train")
+        goes_on = is_offered and self.go_on.isChecked()
+        self._name_stage(state, start if goes_on else None, "Train on" if goes_on and is_own else "Train")
+
+    def _take_what_was_pretrained(self, start: ModelBundle, is_own: bool) -> None:
+        """Go on from a model that was made to be gone on from, unless the user says otherwise."""
+        method, is_new = get_method(start.method_id), start.id != self._start_id
+        self._start_id = start.id
+        if is_new and is_own and isinstance(method, LearnsInStages) and method.next_act(start):
+            with QSignalBlocker(self.go_on):
+                self.go_on.setChecked(True)
+
+    def _name_stage(self, state: SessionState, start: ModelBundle | None, usual: str) -> None:
+        """Say on the button, and below it, which stage of several a training will be."""
+        stage, options = TrainingStage(act=usual, hint=""), self._options()
+        if state.method_id:
+            method = get_method(state.method_id)
+            if isinstance(options, method.info.train_options) and isinstance(method, LearnsInStages):
+                stage = method.stage(options, is_painted=state.n_cells > 0, start=start)
+        self.train.setText(stage.act)
+        self.tell(self._hint, stage.hint)
 
     def _build_annotation(self) -> None:
         self.annotation = LayerCombo(self._controller.viewer, is_annotation, none="none yet: use Paint labels")

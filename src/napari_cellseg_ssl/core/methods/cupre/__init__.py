@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from napari_cellseg_ssl.core.alike import Alike
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run, TrainingStage
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, scored, segment
+from napari_cellseg_ssl.core.methods.cupre.stages import next_act, stage_of
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -65,6 +66,14 @@ class Cupre:
     def scored(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Array, ...]]:
         """Draw what was detected, and say how sure the detector is of each object."""
         return scored(maps, options)
+
+    def stage(self, options: CupreOptions, *, is_painted: bool, start: ModelBundle | None) -> TrainingStage:
+        """Say whether it will pre-train or fine-tune."""
+        return stage_of(options, is_painted=is_painted, start=start)
+
+    def next_act(self, bundle: ModelBundle) -> str:
+        """Say what comes after a pre-training."""
+        return next_act(bundle)
 
     def alike(
         self,

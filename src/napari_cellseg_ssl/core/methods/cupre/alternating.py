@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 STEPS_PER_ROW, ROWS_TO_JUDGE, STEPS_TO_JUDGE = 10, 50, 100
+PLACE = "place"
+"""In the state of a checkpoint: which phase it is in."""
 UNPASTED = 0.0
 """Of a source: its objects lie as they are."""
 
@@ -87,6 +89,11 @@ def pretrain(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[Tra
         history=tuple(work.history[::STEPS_PER_ROW]),
     )
     yield TrainFinished(bundle, reason)
+
+
+def is_of_pretraining(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is that of a pre-training, and not of a fine-tuning."""
+    return PLACE in checkpoint.meta
 
 
 class Pretraining:
@@ -233,7 +240,7 @@ class Pretraining:
         state: dict[str, Json] = {
             "detector": self.beginning.detector.config.as_json(),
             "has_learned": self.beginning.has_learned,
-            "place": self._place,
+            PLACE: self._place,
             "objects": self.objects.state(),
             "drifts": list(self.drifts),
         }
@@ -249,7 +256,7 @@ class Pretraining:
             own = {k.removeprefix("contrast."): a for k, a in arrays.items() if k.startswith("contrast.")}
             self.contrast.restore(int(state["contrast_step"]), own, state["contrast"])  # type: ignore[arg-type]
         self.objects.restore(arrays, state["objects"])  # type: ignore[arg-type]
-        self.step, self._place = checkpoint.step, int(state["place"])  # type: ignore[arg-type]
+        self.step, self._place = checkpoint.step, int(state[PLACE])  # type: ignore[arg-type]
         self.drifts = [float(one) for one in state["drifts"]]  # type: ignore[union-attr, arg-type]
         if self._place >= 0 and (phase := self.phases[self._place]).kind == SOURCE:
             self._choose_crops(phase)

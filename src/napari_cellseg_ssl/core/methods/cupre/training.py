@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.methods.cupre.alternating import pretrain
+from napari_cellseg_ssl.core.methods.cupre.alternating import is_of_pretraining, pretrain
 from napari_cellseg_ssl.core.methods.cupre.fine_tuning import fine_tune
-from napari_cellseg_ssl.core.methods.cupre.options import AUTO, FINE_TUNE, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.stages import fine_tunes
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.events import TrainEvent
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 
 def train(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
-    """Pre-train, or fine-tune where cells are painted; see `alternating.pretrain` and `fine_tuning.fine_tune`."""
-    tunes = data.n_cells > 0 if options.stage == AUTO else options.stage == FINE_TUNE
+    """Pre-train, or fine-tune where cells are painted; see `alternating.pretrain` and `fine_tuning.fine_tune`.
+
+    An interrupted training stays what it was, whatever was painted since.
+    """
+    tunes = fine_tunes(options, is_painted=data.n_cells > 0)
+    if run.resume is not None:
+        tunes = not is_of_pretraining(run.resume)
     return fine_tune(data, options, run) if tunes else pretrain(data, options, run)
