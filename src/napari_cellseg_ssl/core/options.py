@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from napari_cellseg_ssl.core.errors import WrongOption
 
 Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
+PathKind = Literal["", "file", "file or folder"]
 OptionsT = TypeVar("OptionsT")
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -30,6 +31,10 @@ class OptionSpec:
     advanced: bool = False
     search: tuple[float, float] | None = None
     """Range in which a search for the best value makes sense; None = around the current value."""
+    path: PathKind = ""
+    """What a text is the path of; "" = it is no path."""
+    words: tuple[str, ...] = ()
+    """What may stand instead of a path."""
 
 
 def option(
@@ -44,10 +49,13 @@ def option(
     unit: str = "",
     advanced: bool = False,
     search: tuple[float, float] | None = None,
+    path: PathKind = "",
+    words: Sequence[str] = (),
 ) -> Any:
     """Declare a field of a frozen options dataclass; the field's annotation is bool, int, float or str."""
     spec = {"label": label, "help": help, "min": min, "max": max, "step": step, "unit": unit, "advanced": advanced}
-    return field(default=default, metadata={"option": {**spec, "choices": tuple(choices), "search": search}})
+    more = {"choices": tuple(choices), "search": search, "path": path, "words": tuple(words)}
+    return field(default=default, metadata={"option": {**spec, **more}})
 
 
 def option_specs(options_class: type) -> tuple[OptionSpec, ...]:

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QL
 from superqt import QLabeledDoubleSlider, QLabeledSlider
 
 from napari_cellseg_ssl.core.options import OptionSpec, option_specs, options_from_json
+from napari_cellseg_ssl.gui.path_field import PathField
 
 WIDEST = 2**31 - 1
 
@@ -72,6 +73,9 @@ def _field(spec: OptionSpec, *, sliders: bool) -> _Field:
     elif spec.type is bool:
         check = QCheckBox()
         made = _Field(check, check.toggled, check.isChecked, check.setChecked)
+    elif spec.path:
+        path = PathField(spec.path, spec.words)
+        made = _Field(path, path.changed, path.text, path.setText)
     elif spec.type is str:
         line = QLineEdit()
         made = _Field(line, line.textChanged, line.text, line.setText)

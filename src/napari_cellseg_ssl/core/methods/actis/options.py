@@ -57,6 +57,8 @@ class ActisOptions:
         help="none, imagenet (downloaded once), or the path of a weight file, of a ResNet also MoCo or a run's; "
         "the small network takes none",
         advanced=True,
+        path="file",
+        words=(NO_WEIGHTS, "imagenet"),
     )
     encoder_rate: float = option(
         0.1,

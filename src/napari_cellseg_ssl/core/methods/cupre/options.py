@@ -10,6 +10,8 @@ from napari_cellseg_ssl.core.options import Json, option
 AUTO, PRETRAIN, FINE_TUNE = "auto", "pre-train", "fine-tune"
 STAGES = (AUTO, PRETRAIN, FINE_TUNE)
 L2SP, FROZEN, FREE = "l2-sp", "frozen", "free"
+SHAPES = "shapes"
+"""The source that is drawn."""
 ALWAYS, NEVER = "always", "never"
 DETECTORS = ("tiny", "fast", "balanced", "paper")
 """Keys of `detector.config.PRESETS`, which would load torch."""
@@ -33,6 +35,8 @@ class CupreOptions:
         label="Source",
         help="Annotated images of anything, to pre-train on: a COCO file or its folder, a folder with images and "
         "labels, or 'shapes' for drawn ones. Without it the network learns from your images alone",
+        path="file or folder",
+        words=(SHAPES,),
     )
     steps: int = option(600, label="Steps", help="Optimiser steps; ignored with a time budget", min=1, max=1_000_000)
     working_diameter: float = option(
@@ -50,6 +54,8 @@ class CupreOptions:
         NO_WEIGHTS,
         label="Weights",
         help="What it begins with: none, coco_v1 or coco_v2 (fetched once), or the path of a weight file",
+        path="file",
+        words=(NO_WEIGHTS, "coco_v1", "coco_v2"),
     )
     crop: int = option(192, label="Crop", help="Side of a training crop", min=64, max=2048, step=64, unit="px")
     batch: int = option(2, label="Crops per step", help="In the source step and fine-tuning", min=1, max=256)

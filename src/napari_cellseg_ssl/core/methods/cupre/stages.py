@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_cellseg_ssl.core.method import TrainingStage
-from napari_cellseg_ssl.core.methods.cupre.options import AUTO, FINE_TUNE, PRETRAIN, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.options import AUTO, FINE_TUNE, PRETRAIN, SHAPES, CupreOptions
+from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
 
-DRAWN = "shapes"
 OF_PRETRAINING = {"contrast", "masks"}
 """Scores that only a pre-training tells."""
 
@@ -33,7 +33,7 @@ def stage_of(options: CupreOptions, *, is_painted: bool, start: ModelBundle | No
     if not is_painted:
         return TrainingStage(act="Fine-tune", hint="No cell is painted yet: paint a few, or set Stage to auto.")
     if start is None:
-        begins = "with weights" if options.weights != "none" else "at random"
+        begins = "with weights" if options.weights != NO_WEIGHTS else "at random"
         return TrainingStage(
             act="Fine-tune",
             hint=f"Learns your painted cells. It begins {begins}; after a pre-training it needs fewer cells.",
@@ -58,7 +58,7 @@ def _from_source(options: CupreOptions) -> str:
             "First stage, without a source: it learns what your images look like, and finds nothing by itself. Choose "
             "a source under Advanced options: 'shapes', or annotated images."
         )
-    source = "drawn shapes" if options.source == DRAWN else f"'{options.source}'"
+    source = "drawn shapes" if options.source == SHAPES else f"'{options.source}'"
     if options.contrast_share == 0:
         return f"First stage: learns what objects are from {source} alone."
     return f"First stage: learns what objects are from {source}, and what your images look like."

@@ -39,6 +39,8 @@ class MaunetOptions:
         NONE,
         label="Encoder weights",
         help="none, imagenet (downloaded once), or the path of a weight file: torchvision's names, MoCo, or a run's",
+        path="file",
+        words=(NONE, "imagenet"),
     )
     depth: int = option(
         3,
