@@ -65,7 +65,7 @@ def test_every_field_explains_itself(qtbot):
 
 
 def menu_of(form, name):
-    return {action.text(): action for action in field(form, name).button.menu().actions()}
+    return {action.text(): action for action in field(form, name).menu.actions()}
 
 
 def test_a_path_is_typed_or_chosen_from_a_menu(qtbot, monkeypatch):
@@ -107,3 +107,13 @@ def test_of_weights_only_a_file_can_be_chosen(qtbot):
 
     assert [text for text in menu_of(form, "weights") if text] == ["none", "coco_v1", "coco_v2", "File …"]
     assert [text for text in menu_of(form, "source") if text] == ["shapes", "File …", "Folder …"]
+
+
+def test_the_button_opens_the_menu(qtbot):
+    form = ConfigForm(Options)
+    qtbot.addWidget(form)
+    form.show()
+    field(form, "source").button.click()
+
+    qtbot.waitUntil(field(form, "source").menu.isVisible)
+    field(form, "source").menu.close()

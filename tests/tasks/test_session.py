@@ -245,7 +245,7 @@ def test_scores_trials_and_files_are_reported():
 def test_notes_are_read_also_when_nothing_runs():
     assert controls(after(Note("The image was closed."))).status == "The image was closed."
     assert controls(SessionState()).status == "Ready."
-    assert controls(after()).status == "Ready: press Train."
+    assert controls(after()).status == "Ready to learn: step 3."
 
 
 def test_states_are_never_changed_in_place():

@@ -28,7 +28,7 @@ class PathField(QWidget):
         self.line.setClearButtonEnabled(True)
         self.line.setPlaceholderText(" or ".join(("a path", *words)))
         self.line.textChanged.connect(self._on_text)
-        menu = QMenu(self)
+        self.menu = menu = QMenu(self)
         for word in words:
             menu.addAction(word).triggered.connect(lambda _=False, chosen=word: self.setText(chosen))
         if words:
@@ -40,8 +40,8 @@ class PathField(QWidget):
         self.button.setObjectName("cellseg_path_button")
         self.button.setText("…")
         self.button.setToolTip("Choose it.")
-        self.button.setMenu(menu)
-        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        # A menu of the button's own would draw an arrow over the dots.
+        self.button.clicked.connect(lambda *_: menu.popup(self.button.mapToGlobal(self.button.rect().bottomLeft())))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)

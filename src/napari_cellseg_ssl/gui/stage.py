@@ -21,7 +21,9 @@ class Stage(QGroupBox):
         """Show a text in a row of its own, or hide the row where there is none."""
         self.form.setRowVisible(label, bool(text))
         label.setText(text)
-        # A form forgets how high the text of a row is that was hidden for a while, and cuts it off.
+        # A form forgets how high the text of a row is that was hidden for a while, and cuts it off. The height asked
+        # for is never less than the least one, so that has to go first.
+        label.setMinimumHeight(0)
         label.setMinimumHeight(max(0, label.heightForWidth(label.width())))
 
 

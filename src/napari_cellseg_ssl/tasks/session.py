@@ -260,7 +260,7 @@ def _status(state: SessionState) -> str:
 def _next_step(state: SessionState) -> str:
     if not state.image or state.reasons:
         return "Ready."
-    return "Ready: press Train." if state.learns else "Ready: press Segment."
+    return "Ready to learn: step 3." if state.learns else "Ready: press Segment."
 
 
 def _progress_text(state: SessionState) -> str:
