@@ -35,7 +35,7 @@ def alike(
     place : (Y, X) or (frame, Y, X), px
         Frames count from 0 over all samples and time points; the first one when absent.
     count : int
-        How many to find; fewer where the image is small.
+        How many to find; fewer where the image is small, or nothing else in it is like that place.
     object_diameter : float or "auto", optional, px
         Absent, what the model says.
 

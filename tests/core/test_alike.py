@@ -71,6 +71,12 @@ def test_what_is_shown_hardly_overlaps():
     assert chosen == [0, 2, 4]
 
 
+def test_what_is_less_alike_than_any_two_is_not_shown():
+    corners = np.array([[0, 0], [0, 40], [0, 80]])
+
+    assert most_similar(corners, 32, np.array([1.0, -0.1, 0.1]), 8, shared=0.25) == [0, 2]
+
+
 def test_what_all_have_in_common_does_not_count():
     features = np.array([[100.0, 1.0], [100.0, 1.0], [100.0, -1.0], [100.0, -1.0]])
 

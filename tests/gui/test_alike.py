@@ -19,7 +19,7 @@ def asked(monkeypatch):
 
     def alike(bundle, image, place, *, diameter, count, device, should_stop):
         places.append(place)
-        return Alike(boxes=BOXES, similarity=np.array([1, 0.93, -0.2], np.float32))
+        return Alike(boxes=BOXES, similarity=np.array([1, 0.93, 0.2], np.float32))
 
     monkeypatch.setattr(fakes.METHOD, "alike", alike, raising=False)
     return places
@@ -78,11 +78,11 @@ def test_boxes_lie_over_the_image_with_their_similarity(trained):
     assert list(layer.shape_type) == ["rectangle"] * 3
     assert layer.data[0].min(axis=0).tolist() == [3.5, 7.5]
     assert layer.data[0].max(axis=0).tolist() == [19.5, 23.5]
-    assert layer.features["similarity"].tolist() == pytest.approx([1, 0.93, -0.2])
-    assert layer.text.values.tolist() == ["asked", "0.93", "-0.20"]
+    assert layer.features["similarity"].tolist() == pytest.approx([1, 0.93, 0.2])
+    assert layer.text.values.tolist() == ["here", "0.93", "0.20"]
     assert layer.edge_color[0].tolist() == [1, 1, 1, 1]
     assert len({tuple(colour) for colour in layer.edge_color.tolist()}) == 3
-    assert "2 places most like it" in trained.status
+    assert "2 places look like it" in trained.status
     assert ("alike", "fake") in trained.kinds()
 
 

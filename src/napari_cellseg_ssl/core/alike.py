@@ -17,7 +17,8 @@ class Alike:
         x of the left side, y of the upper, x of the right, y of the lower, in px of the image; pixel 0 reaches from 0
         to 1. That which was asked about comes first, then the others, the most similar first.
     similarity : (N,) float32, -1 to 1
-        To the first, whose own is 1. 0 is how similar any two parts of the image are in the mean.
+        To the first, whose own is 1. 0 is how similar any two parts of the image are in the mean, and others that are
+        no more similar than that are not among the boxes.
     """
 
     boxes: Array
@@ -50,6 +51,8 @@ def half_steps(shape: tuple[int, int], side: int, most: int) -> Array:
 def most_similar(corners: Array, side: int, similarity: Array, count: int, shared: float) -> list[int]:
     """Choose squares, the first one and then the most similar, none of which share much with another.
 
+    Those that are less similar than any two are in the mean are not.
+
     Parameters
     ----------
     corners : (N, 2)
@@ -59,7 +62,7 @@ def most_similar(corners: Array, side: int, similarity: Array, count: int, share
     """
     chosen = [0]
     for index in np.argsort(-similarity[1:], kind="stable") + 1:
-        if len(chosen) > count:
+        if len(chosen) > count or similarity[index] <= 0:
             break
         apart = np.abs(corners[chosen] - corners[index])
         if (np.maximum(0, side - apart).prod(axis=1) <= shared * side**2).all():

@@ -258,7 +258,7 @@ class FindsAlike(Protocol):
         diameter : float, px
             Of the image's objects.
         count : int
-            How many to find; fewer where the image is small.
+            How many to find; fewer where the image is small, or nothing else in it is like that place.
 
         Raises
         ------

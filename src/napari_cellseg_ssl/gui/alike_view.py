@@ -23,7 +23,7 @@ from napari_cellseg_ssl.tasks.alike import AlikeFound, show_alike
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 KIND, COLOURS = "alike", "plasma"
-ASKED, ASKED_COLOUR = "asked", "#ffffff"
+ASKED, ASKED_COLOUR = "here", "#ffffff"
 TEXT_SIZE, WIDTHS_ACROSS = 11, 250
 TIP = (
     "Click a place in the image first; otherwise the middle of the view counts. Boxes show what looks most like it to "
@@ -103,8 +103,8 @@ def edge_colours(similarity: Array) -> Array:
 
     others = similarity[1:]
     low, high = (others.min(), others.max()) if len(others) else (0.0, 1.0)
-    # The darkest third of the colours cannot be seen on a dark image.
-    shares = 0.35 + 0.65 * (others - low) / max(high - low, 1e-6)
+    # The darker half of the colours is hard to see on a dark image.
+    shares = 0.45 + 0.55 * (others - low) / max(high - low, 1e-6)
     colours = np.asarray(ensure_colormap(COLOURS).map(shares)).reshape(-1, 4)
     return np.concatenate([np.ones((1, 4)), colours]).astype(np.float32)
 

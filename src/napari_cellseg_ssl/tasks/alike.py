@@ -76,5 +76,7 @@ def show_alike(read: ReadImage, model: Model, place: Sequence[int], control: Con
 def _sentence(found: Alike) -> str:
     others = found.similarity[1:]
     if not len(others):
-        return "The image is too small to hold anything else."
-    return f"The {len(others)} places most like it, similarity {others[0]:.2f} to {others[-1]:.2f} of at most 1."
+        return "Nothing else in this image looks like that place, or the image is too small."
+    if len(others) == 1:
+        return f"One place looks like it, similarity {others[0]:.2f} of at most 1."
+    return f"{len(others)} places look like it, similarity {others[0]:.2f} to {others[-1]:.2f} of at most 1."
