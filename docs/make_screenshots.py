@@ -1,7 +1,7 @@
 """Make the pictures of the user pages from the real window: python docs/make_screenshots.py [FOLDER [STAGE …]].
 
 Everything is done through the widgets and by mouse and keys on the canvas, on packaged images and a drawn volume. All
-stages take about seven minutes on two cores; without a screen, run it under xvfb-run.
+stages take about thirteen minutes on two cores; without a screen, run it under xvfb-run.
 """
 
 import sys
@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from pretraining import fine_tune, pretrain
 from qtpy.QtCore import Qt
-from tour import PLUGIN, Tour, choose, elsewhere, middle_of, touching_cells, train, wait, wait_until
+from tour import PLUGIN, Tour, choose, elsewhere, middle_of, paint_cells, touching_cells, train, wait, wait_until
 
 from napari_cellseg_ssl.gui.layer_tags import find_layer
 
-TOUCHING = np.s_[84:138, 146:228]
-"""A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS, MAUNET_SECONDS = 45, 90, 90, 120, 120
 SHORT_SECONDS, VOLUME_SECONDS = 40, 120
 HALFWAY = 6
@@ -45,18 +44,7 @@ def without_labels(tour: Tour) -> None:
 def paint(tour: Tour) -> None:
     """Paint as a person would, then learn from it."""
     tour.dock("Paint labels")
-    tour.find("cellseg_new_annotation").click()
-    annotation = tour.controller.annotation_layer
-    painted = tifffile.imread(str(files("napari_cellseg_ssl") / "samples" / "painted" / "nuclei_3.tif"))
-    for number in np.unique(painted[painted > 0]):
-        annotation.data_setitem(np.nonzero(painted == number), number)
-    truth = tour.viewer.layers["nuclei_3 · truth"].data
-    for cell in np.unique(truth[TOUCHING]):
-        if cell and not annotation.data[truth == cell].any():
-            annotation.data_setitem(np.nonzero(truth == cell), annotation.data.max() + 1)
-    tour.find("cellseg_complete_region").click()
-    (top, bottom), (left, right) = ((part.start, part.stop - 1) for part in TOUCHING)
-    tour.viewer.layers.selection.active.add_rectangles(np.array([[top, left], [bottom, right]]))
+    annotation = paint_cells(tour)
     tour.show("annotation", "complete-regions")
     tour.viewer.layers.selection.active = annotation
     tour.find("cellseg_next_cell").click()
@@ -260,6 +248,7 @@ STAGES = {
     "colour": (colour, another_kind),
     "volume": (volume,),
     "versions": (versions,),
+    "cupre": (pretrain, fine_tune),
 }
 
 

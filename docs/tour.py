@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -10,6 +11,7 @@ from typing import Any
 
 import napari
 import numpy as np
+import tifffile
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
@@ -19,6 +21,8 @@ from napari_cellseg_ssl.gui.controller import controller_of
 from napari_cellseg_ssl.gui.layer_tags import KEY, layers_of
 
 PLUGIN = "napari-cellseg-ssl"
+TOUCHING = np.s_[84:138, 146:228]
+"""A part of nuclei_3 in which cells touch: where a person would paint."""
 SIZE, LARGEST_FILE = (1360, 860), 300_000
 
 
@@ -170,6 +174,23 @@ def train(tour: Tour, method: str, seconds: int, picture: str, when: float = 0.7
         tour.scroll("cellseg_train")
         tour.shoot(picture)
     tour.finish(600)
+
+
+def paint_cells(tour: Tour) -> Any:
+    """Paint the packaged cells and background of nuclei_3, and all cells of a part in which some touch."""
+    tour.find("cellseg_new_annotation").click()
+    annotation = tour.controller.annotation_layer
+    painted = tifffile.imread(str(files("napari_cellseg_ssl") / "samples" / "painted" / "nuclei_3.tif"))
+    for number in np.unique(painted[painted > 0]):
+        annotation.data_setitem(np.nonzero(painted == number), number)
+    truth = tour.viewer.layers["nuclei_3 · truth"].data
+    for cell in np.unique(truth[TOUCHING]):
+        if cell and not annotation.data[truth == cell].any():
+            annotation.data_setitem(np.nonzero(truth == cell), annotation.data.max() + 1)
+    tour.find("cellseg_complete_region").click()
+    (top, bottom), (left, right) = ((part.start, part.stop - 1) for part in TOUCHING)
+    tour.viewer.layers.selection.active.add_rectangles(np.array([[top, left], [bottom, right]]))
+    return annotation
 
 
 def touching_cells(instances: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
