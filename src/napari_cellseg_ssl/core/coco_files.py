@@ -68,6 +68,8 @@ class CocoImage:
         Which frame of the file.
     shape : (Y, X)
     objects : tuple of CocoObject
+    left_out : tuple of CocoObject
+        Crowds, which are no single objects, but no background either.
     """
 
     id: int
@@ -76,6 +78,7 @@ class CocoImage:
     frame: int
     shape: tuple[int, int]
     objects: tuple[CocoObject, ...]
+    left_out: tuple[CocoObject, ...] = ()
 
     def masks(self) -> Array:
         """Decode all masks -> (N, Y, X) bool; those of objects that have no pixel are empty.
@@ -86,9 +89,16 @@ class CocoImage:
             If one cannot be decoded, or is of another shape.
         """
         masks = np.zeros((len(self.objects), *self.shape), bool)
-        for n, decoded in enumerate(self._decoded()):
+        for n, decoded in enumerate(self._decoded(self.objects)):
             masks[n] = decoded
         return masks
+
+    def left_out_mask(self) -> Array:
+        """Draw what was left out, (Y, X) bool: about these pixels nothing is known."""
+        mask = np.zeros(self.shape, bool)
+        for decoded in self._decoded(self.left_out):
+            mask |= decoded
+        return mask
 
     def boxes(self) -> Array:
         """Bounding boxes (N, 4) float32 of the masks, left, top, right and bottom in px; 0 for an empty mask."""
@@ -104,16 +114,16 @@ class CocoImage:
 
         Of objects that overlap, the smaller one lies on top: below the larger one it would vanish.
         """
-        decoded = list(self._decoded())
+        decoded = list(self._decoded(self.objects))
         labels = np.zeros(self.shape, np.int32)
         for n in sorted(range(len(decoded)), key=lambda n: -int(decoded[n].sum())):
             labels[decoded[n]] = n + 1
         return labels
 
-    def _decoded(self) -> Iterator[Array]:
+    def _decoded(self, objects: Sequence[CocoObject]) -> Iterator[Array]:
         from pycocotools import mask
 
-        for n, one in enumerate(self.objects):
+        for n, one in enumerate(objects):
             try:
                 decoded = mask.decode(one.run_lengths(self.shape)).astype(bool)
             except (ValueError, TypeError, KeyError, IndexError) as problem:
@@ -154,6 +164,10 @@ class CocoSet:
         return f"{text}; left out: {left_out}." if left_out else f"{text}."
 
 
+Objects = defaultdict[int, list[CocoObject]]
+"""Of each image, by its id."""
+
+
 def read_coco(file: Path, folder: Path | None = None) -> CocoSet:
     """Read an annotation file, and find its images.
 
@@ -178,8 +192,8 @@ def read_coco(file: Path, folder: Path | None = None) -> CocoSet:
     content = _content(Path(file))
     try:
         records = {int(one["id"]): one for one in content["images"]}
-        objects, skipped = _objects(_listed(content["annotations"]), records, Path(file))
-        images = _images(records, objects, folder or Path(file).parent, must_exist=folder is not None)
+        objects, crowds, skipped = _objects(_listed(content["annotations"]), records, Path(file))
+        images = _images(records, objects, crowds, folder or Path(file).parent, must_exist=folder is not None)
         named = {int(one["id"]): str(one.get("name", one["id"])) for one in content.get("categories", ())}
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise WrongAnnotation(
@@ -210,14 +224,17 @@ def _listed(annotations: Any) -> Sequence[Mapping[str, Any]]:
 
 def _objects(
     annotations: Sequence[Mapping[str, Any]], images: Mapping[int, Any], file: Path
-) -> tuple[dict[int, list[CocoObject]], Mapping[str, int]]:
-    """Sort the annotations by image, and count those that cannot be used."""
-    found: defaultdict[int, list[CocoObject]] = defaultdict(list)
+) -> tuple[Objects, Objects, Mapping[str, int]]:
+    """Sort the annotations by image, crowds apart, and count those that cannot be used."""
+    found: Objects = defaultdict(list)
+    crowds: Objects = defaultdict(list)
     skipped: Counter[str] = Counter()
     for one in annotations:
         reason = _reason_to_skip(one)
         if reason:
             skipped[reason] += 1
+            if reason == CROWD and one.get("segmentation"):
+                crowds[int(one["image_id"])].append(CocoObject(category=0, segmentation=one["segmentation"]))
             continue
         image = int(one["image_id"])
         if image not in images:
@@ -229,7 +246,7 @@ def _objects(
         found[image].append(CocoObject(category=category, segmentation=one["segmentation"], score=score))
     if annotations and skipped[BOXES] == len(annotations):
         raise WrongAnnotation(f"'{file}' has boxes but no masks.", "Choose annotations with segmentations.")
-    return found, dict(skipped)
+    return found, crowds, dict(skipped)
 
 
 def _reason_to_skip(one: Mapping[str, Any]) -> str:
@@ -251,7 +268,7 @@ def _corners(polygons: Any) -> list[list[float]]:
 
 
 def _images(
-    records: Mapping[int, Mapping[str, Any]], objects: Mapping[int, list[CocoObject]], folder: Path, *, must_exist: bool
+    records: Mapping[int, Mapping[str, Any]], objects: Objects, crowds: Objects, folder: Path, *, must_exist: bool
 ) -> tuple[CocoImage, ...]:
     places = _Places(folder) if must_exist else None
     images, missing = [], []
@@ -265,7 +282,7 @@ def _images(
         images.append(
             CocoImage(
                 id=id_, name=name, path=path, frame=int(one.get("frame", 0)), shape=shape,
-                objects=tuple(objects.get(id_, ())),
+                objects=tuple(objects.get(id_, ())), left_out=tuple(crowds.get(id_, ())),
             )
         )  # fmt: skip
     if missing:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.picture_files import read_picture
 from napari_cellseg_ssl.core.tiff import read_tiff
 from napari_cellseg_ssl.core.zarr_files import read_zarr
 
@@ -174,15 +175,4 @@ def _read(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
         return tiff.array, tiff.axes, tiff.spacing
     if suffix in ZARR:
         return read_zarr(path)
-    return _read_png(path), None, {}
-
-
-def _read_png(path: Path) -> Array:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            mode = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode)
-            return np.asarray(picture.convert(mode))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
-        raise WrongImage(f"'{path}' cannot be read: {problem}.", "Is it a complete PNG file?") from problem
+    return read_picture(path), None, {}
