@@ -31,7 +31,7 @@ def label_folder(folder, count=3, suffix=".tif"):
     for n in range(count):
         cells = disks(n=5 + n)
         tifffile.imwrite(folder / "labels" / f"{n}.tif", cells.astype(np.uint16))
-        pixels = (255 * picture(cells, seed=n)).clip(0, 255).astype(np.uint8)
+        pixels = picture(cells, seed=n)
         if suffix == ".tif":
             tifffile.imwrite(folder / "images" / f"{n}.tif", pixels)
         else:
@@ -42,7 +42,7 @@ def label_folder(folder, count=3, suffix=".tif"):
 def coco(folder, *, as_dict=False, crowd=False, images="images"):
     """Write an image with two squares, as a polygon and as run lengths, and perhaps a crowd."""
     (folder / images).mkdir(parents=True)
-    Image.fromarray((255 * picture(disks())).clip(0, 255).astype(np.uint8)).save(folder / images / "a.png")
+    Image.fromarray(picture(disks())).save(folder / images / "a.png")
     square = np.zeros((64, 64), np.uint8, order="F")
     square[40:51, 30:41] = 1
     run_lengths = coder.encode(square)
