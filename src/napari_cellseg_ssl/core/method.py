@@ -226,6 +226,15 @@ class ShowsSteps(Protocol):
 
 
 @runtime_checkable
+class ScoresObjects(Protocol):
+    """A method that can say how sure it is of each instance."""
+
+    def scored(self, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:
+        """Do what `Method.segment` does, and return for each frame the scores of its ids from 1, (K,) from 0 to 1."""
+        ...
+
+
+@runtime_checkable
 class RemarksOnMaps(Protocol):
     """A method that can tell from a prediction when a user should be warned."""
 
@@ -270,3 +279,10 @@ class Method(Protocol):
     def segment(self, maps: PredictionMaps, options: Any) -> Array:
         """Make instances, (N, *S) int32 on the image's own grid, from maps alone: no torch, no image, no files."""
         ...
+
+
+def segmented(method: Method, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:
+    """Make instances (N, *S), with their scores per frame where the method has them; else the second is empty."""
+    if isinstance(method, ScoresObjects):
+        return method.scored(maps, options)
+    return method.segment(maps, options), ()
