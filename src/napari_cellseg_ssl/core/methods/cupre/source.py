@@ -31,7 +31,7 @@ MOST_PIXELS = learning_frames.MOST_PIXELS // 2
 SMALLEST_FACTOR, LARGEST_FACTOR = 1 / 8, 4.0
 """By which an image may be rescaled: beyond, too little of it is left, or nothing but interpolation."""
 LOOKED_AT = 50
-"""Files whose objects say how large those of an image without any would be."""
+"""Images whose objects say how large those of an image without any would be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,7 @@ class Source:
     description : str
         What was taken and what was left out, in a sentence for each set.
     n_objects : int
+        At the working scale; one that two blocks share counts in both.
     """
 
     frames: tuple[Frame, ...]
