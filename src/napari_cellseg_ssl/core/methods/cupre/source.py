@@ -1,58 +1,59 @@
-"""The annotated set that pre-training takes its objects from.
+"""The annotated source of CUPre's pre-training: whatever set of objects there is, as frames at the working scale.
 
-Liao et al., "CUPre", 2023, section III-B: the paper's source is COCO. Here it is whatever has objects with masks.
+The paper takes COCO. Here a source may be any file like COCO's, label images, or shapes drawn by chance, and several of
+these together.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg_ssl.core.coco_files import SUFFIXES, CocoImage, read_coco
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.diameter import diameters_of_cells
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
-from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
+from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.learning.frames import BLOCK, MOST_PIXELS, Frame
-from napari_cellseg_ssl.core.methods.cupre.drawn_shapes import draw_shapes
-from napari_cellseg_ssl.core.picture_files import read_pixels
-from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
+from napari_cellseg_ssl.core.learning import frames as learning_frames
+from napari_cellseg_ssl.core.learning.frames import Frame, blocks
+from napari_cellseg_ssl.core.methods.cupre.annotated_sets import AnnotatedImage, AnnotatedSet, open_set
+from napari_cellseg_ssl.core.methods.cupre.shapes import shapes
+from napari_cellseg_ssl.core.training_set import TrainingItem
 
 SHAPES = "shapes"
-FACTORS = (1 / 8, 4.0)
-"""By which an image may be magnified at least and at most: everyday images show objects of very different sizes."""
-HINT = "Choose a COCO file (JSON), its folder, a folder with 'images' and 'labels', or write 'shapes'."
+MOST_PIXELS = learning_frames.MOST_PIXELS // 2
+"""Working pixels kept; the other half is for the unlabelled images."""
+SMALLEST_FACTOR, LARGEST_FACTOR = 1 / 8, 4.0
+"""By which an image may be rescaled: beyond, too little of it is left, or nothing but interpolation."""
+LOOKED_AT = 50
+"""Images whose objects say how large those of an image without any would be."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Images with objects, at the working scale.
+    """Annotated images to pre-train a detector on.
 
     Parameters
     ----------
     frames : tuple of Frame
-    sets : tuple of int
-        Which of the sets each frame is of.
+        In random order, set by set.
+    groups : tuple of int
+        The set that each frame is of, from 0; sets are meant to count alike.
     description : str
-        What it is, for users and for the record of a model.
+        What was taken and what was left out, in a sentence for each set.
+    n_objects : int
+        At the working scale; one that two blocks share counts in both.
     """
 
     frames: tuple[Frame, ...]
-    sets: tuple[int, ...]
+    groups: tuple[int, ...]
     description: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """An image (C, Y, X) as it is, its objects (Y, X), and where they may be believed (Y, X)."""
-
-    pixels: Array
-    cells: Array
-    known: Array
+    n_objects: int
 
 
 def load_source(
@@ -62,160 +63,164 @@ def load_source(
     working_diameter: float,
     intensity: Intensity,
     seed: int,
-    most_pixels: int = MOST_PIXELS // 2,
+    most_pixels: int = MOST_PIXELS,
 ) -> Source:
-    """Load a source.
+    """Load the annotated images of a source, each rescaled so that its median object gets the working diameter.
 
     Parameters
     ----------
     where : str
-        "shapes" for drawn ones; the path of a COCO file; a folder with one; a folder with "images" and "labels", files
-        of the same names in both; or several of these with `os.pathsep` between them.
+        "shapes" for drawn ones; a JSON file like COCO's or the folder of one; a folder that holds the folders
+        "images" and "labels" with files of the same names; or several of these, joined by `os.pathsep`.
     in_channels : int
-        Channels that are wanted: grey images are repeated, colours averaged.
+        Grey images are repeated, and colours averaged if there is to be one channel.
     working_diameter : float, px
-        Each image is rescaled so that its objects become so wide, by their median.
     most_pixels : int
-        Working pixels of each set together; images are visited in random order.
+        Working pixels, shared equally by the sets; images are visited in random order, and what is beyond is left out.
 
     Raises
     ------
+    WrongOption
+        If there is no such set.
     WrongImage, WrongAnnotation
-        If there is no such file or folder, it cannot be read, or it shows no objects.
+        If it has no images or no objects, cannot be read, or has other channels.
     """
-    frames: list[Frame] = []
-    sets: list[int] = []
-    told = []
-    rng = np.random.default_rng(seed)
-    parts = [part for part in where.split(os.pathsep) if part]
-    for number, part in enumerate(parts):
-        found: list[Frame] = []
-        if part == SHAPES:
-            found = [_drawn(picture, in_channels) for picture in draw_shapes(working_diameter, rng)]
-            text, n_images = "drawn shapes", len(found)
-        else:
-            pictures, text, n_images = _open(Path(part).expanduser(), rng)
-            size = 0
-            for picture in pictures:
-                found += _frames(picture, in_channels, working_diameter, intensity)
-                size = sum(frame.known.size for frame in found)
-                if size >= most_pixels // len(parts):
-                    break
-        n_objects = sum(len(frame.cell_ids) for frame in found)
-        if n_objects == 0:
-            raise WrongAnnotation(f"The source '{part}' shows no object.", HINT)
-        told.append(f"{n_objects} objects in {n_images} images: {text}")
-        frames += found
-        sets += [number] * len(found)
-    return Source(frames=tuple(frames), sets=tuple(sets), description="; ".join(told) + ".")
-
-
-def _open(place: Path, rng: np.random.Generator) -> tuple[Iterator[Picture], str, int]:
-    """Find out what a path is; returns its pictures in random order, what to say of it, and how many there are."""
-    if not place.exists():
-        raise WrongImage(f"There is no source '{place}'.", HINT)
-    if (place / "images").is_dir() and (place / "labels").is_dir():
-        pairs = _pairs(place)
-        return (one for n in rng.permutation(len(pairs)) for one in _labelled(*pairs[n])), place.name, len(pairs)
-    file = place if place.is_file() else _only_json(place)
-    if file.suffix.lower() != ".json":
-        raise WrongImage(f"'{file}' is no annotated set.", HINT)
-    beside = file.parent / "images"
-    annotated = read_coco(file, beside if beside.is_dir() else file.parent)
-    images = [image for image in annotated.images if image.objects]
-    return (_of_coco(images[n]) for n in rng.permutation(len(images))), f"{file.name}, {annotated}", len(images)
-
-
-def _only_json(folder: Path) -> Path:
-    files = sorted(folder.glob("*.json"))
-    if len(files) == 1:
-        return files[0]
-    if files:
-        names = ", ".join(file.name for file in files)
-        raise WrongImage(f"'{folder}' has {len(files)} JSON files: {names}.", "Choose one of them.")
-    raise WrongImage(f"'{folder}' has neither a JSON file nor 'images' and 'labels'.", HINT)
-
-
-def _pairs(folder: Path) -> list[tuple[Path, Path]]:
-    images, labels = (
-        {file.stem: file for file in sorted((folder / name).iterdir()) if file.suffix.lower() in SUFFIXES}
-        for name in ("images", "labels")
+    sets = [
+        shapes(working_diameter, seed) if part == SHAPES else open_set(Path(part).expanduser())
+        for part in _parts(where)
+    ]
+    room = most_pixels // len(sets)
+    loaded = [
+        _Loader(one, in_channels, working_diameter, intensity, np.random.default_rng([seed, group])).load(room)
+        for group, one in enumerate(sets)
+    ]
+    return Source(
+        frames=tuple(frame for one in loaded for frame in one.frames),
+        groups=tuple(group for group, one in enumerate(loaded) for _ in one.frames),
+        description=" ".join(one.description for one in loaded),
+        n_objects=sum(one.n_objects for one in loaded),
     )
-    lonely = sorted(set(images) ^ set(labels))
-    if lonely:
-        raise WrongImage(
-            f"{len(lonely)} files in '{folder}' have no partner, for example '{lonely[0]}'.",
-            "Give image and labels the same name.",
+
+
+def _parts(where: str) -> list[str]:
+    """Split at `os.pathsep`, unless all of it is one path that has the sign in its name."""
+    parts = [where] if Path(where).exists() else [part.strip() for part in where.split(os.pathsep)]
+    parts = [part for part in parts if part]
+    if not parts:
+        raise WrongOption(
+            "No annotated source is given.", f"Say '{SHAPES}', a COCO file, or a folder of images and labels."
         )
-    return [(images[name], labels[name]) for name in images]
+    return parts
 
 
-def _labelled(image: Path, labels: Path) -> Iterator[Picture]:
-    stack = _stack(image)
-    cells = read_pixels(labels)[0].astype(np.int32)
-    if cells.size != stack.frames[:, 0].size:
-        raise WrongAnnotation(
-            f"The labels '{labels}' have the shape {cells.shape}, the image {stack.frames.shape}.",
-            "One whole number per pixel is needed.",
-        )
-    for pixels, objects in zip(stack.frames, cells.reshape(-1, *stack.spatial_shape), strict=True):
-        yield Picture(pixels=np.asarray(pixels), cells=objects, known=np.ones(objects.shape, bool))
+class _Loader:
+    """One set, and what was loaded of it so far."""
 
+    def __init__(
+        self,
+        annotated: AnnotatedSet,
+        in_channels: int,
+        working_diameter: float,
+        intensity: Intensity,
+        rng: np.random.Generator,
+    ) -> None:
+        self.frames: list[Frame] = []
+        self._set = annotated
+        self._in_channels = in_channels
+        self._working_diameter = working_diameter
+        self._intensity = intensity
+        self._order = [int(n) for n in rng.permutation(len(annotated.readers))]
+        self._usual: float | None = None
+        self._n_images = self._n_empty = self._n_read = 0
 
-def _of_coco(image: CocoImage) -> Picture:
-    stack = _stack(image.path)
-    if image.shape != stack.spatial_shape or image.frame >= len(stack.frames):
-        raise WrongImage(
-            f"'{image.path}' has {len(stack.frames)} frame(s) of {stack.spatial_shape} px, its annotation is of frame "
-            f"{image.frame}, {image.shape} px.",
-            "Are these the images that were annotated?",
-        )
-    return Picture(pixels=np.asarray(stack.frames[image.frame]), cells=image.labels(), known=~image.left_out_mask())
+    @property
+    def n_objects(self) -> int:
+        """Objects at the working scale; one that two blocks share counts in both."""
+        return sum(len(frame.cell_ids) for frame in self.frames)
 
+    @property
+    def description(self) -> str:
+        """What was taken of the set, and what was not."""
+        n_sets, left_out = len(self._order), list(self._set.left_out)
+        if self._n_empty:
+            left_out.append(f"{self._n_empty} images that are constant or not finite")
+        if self._n_read < n_sets:
+            left_out.append(f"{n_sets - self._n_read} of {n_sets} {self._set.unit} (in part or whole) to save memory")
+        text = f"{self.n_objects} objects in {self._n_images} images of {self._set.name}"
+        return f"{text}; left out: {', '.join(left_out)}." if left_out else f"{text}."
 
-def _stack(path: Path) -> ImageStack:
-    pixels, axes = read_pixels(path)
-    stack = ImageStack.from_array(pixels, axes, name=path.stem)
-    if len(stack.spatial_shape) != 2:
-        raise WrongImage(f"'{path}' is a volume.", "A source needs flat images.")
-    return stack
-
-
-def _frames(picture: Picture, in_channels: int, diameter: float, intensity: Intensity) -> Iterator[Frame]:
-    """Rescale a picture, cut into blocks that fit into memory."""
-    wide = diameters_of_cells(picture.cells)
-    scale = float(np.clip(diameter / np.median(wide), *FACTORS)) if len(wide) else 1.0
-    pixels = _channels(picture.pixels, in_channels)
-    limits = intensity.limits(pixels)
-    height, width = picture.cells.shape
-    for y in range(0, height, BLOCK):
-        for x in range(0, width, BLOCK):
-            window = (slice(y, y + BLOCK), slice(x, x + BLOCK))
-            known = picture.known[window]
-            shape = working_shape(known.shape, scale)
-            resized = np.stack([resize_linear(channel[window], shape) for channel in pixels])
-            yield Frame(
-                pixels=intensity.normalise(resized, limits),
-                cells=resize_labels(np.where(known, picture.cells[window], 0), shape),
-                known=resize_labels(known, shape),
-                is_dense=bool(known.all()),
+    def load(self, most_pixels: int) -> _Loader:
+        """Visit the images until so many working pixels are loaded; the first block always is."""
+        pixels = 0
+        for frame in self._all_frames():
+            if pixels and pixels >= most_pixels:
+                break
+            self.frames.append(frame)
+            pixels += frame.known.size
+        if not self.n_objects:
+            raise WrongAnnotation(
+                f"No object is annotated in {self._n_images} images of {self._set.name}.", "Choose another source."
             )
+        return self
+
+    def _all_frames(self) -> Iterator[Frame]:
+        for index in self._order:
+            for image in self._set.readers[index]():
+                item = self._item(image)
+                if not _has_content(item.image):
+                    self._n_empty += 1
+                    continue
+                for n, frame in enumerate(blocks(item, self._intensity, self._working_diameter)):
+                    yield frame
+                    self._n_images += n == 0  # only now is it certain that its first block was taken
+            self._n_read += 1
+
+    def _item(self, image: AnnotatedImage) -> TrainingItem:
+        pixels = _with_channels(image, self._in_channels)
+        return TrainingItem(
+            image=ImageStack(name=image.name, frames=pixels[None], axes="NCYX", spacing=(1.0, 1.0)),
+            annotation=Annotation(cells=image.cells[None], known=image.known[None]),
+            diameter=self._diameter(image),
+        )
+
+    def _diameter(self, image: AnnotatedImage) -> float:
+        """Return the diameter of an image's objects in source px, as far as the factor stays within its limits."""
+        diameter = self._set.diameter or _median_diameter(image) or self._usual_diameter()
+        smallest, largest = self._working_diameter / LARGEST_FACTOR, self._working_diameter / SMALLEST_FACTOR
+        return float(np.clip(diameter, smallest, largest))
+
+    def _usual_diameter(self) -> float:
+        if self._usual is None:
+            some = (image for index in self._order for image in self._set.readers[index]())
+            found = [size for image in islice(some, LOOKED_AT) if (size := _median_diameter(image))]
+            self._usual = float(np.median(found)) if found else self._working_diameter
+        return self._usual
 
 
-def _drawn(picture: tuple[Array, Array], in_channels: int) -> Frame:
-    pixels, cells = picture
-    return Frame(
-        pixels=np.repeat(pixels[None], in_channels, axis=0),
-        cells=cells,
-        known=np.ones(cells.shape, bool),
-        is_dense=True,
-    )
+def _median_diameter(image: AnnotatedImage) -> float | None:
+    sizes = diameters_of_cells(np.where(image.known, image.cells, 0))
+    return float(np.median(sizes)) if len(sizes) else None
 
 
-def _channels(pixels: Sequence[Array] | Array, wanted: int) -> Array:
-    """Repeat a grey image, or average colours."""
-    pixels = np.asarray(pixels)
-    if len(pixels) == wanted:
+def _has_content(image: ImageStack) -> bool:
+    try:
+        require_finite(image)
+    except WrongImage:
+        return False
+    return True
+
+
+def _with_channels(image: AnnotatedImage, in_channels: int) -> Array:
+    """Fit the channels (C, Y, X) of an image: grey is repeated, colours are averaged if they have to be."""
+    pixels = np.asarray(image.pixels)
+    if len(pixels) == in_channels:
         return pixels
-    grey = pixels.mean(0, keepdims=True)
-    return np.repeat(grey, wanted, axis=0)
+    if len(pixels) == 1:
+        return np.repeat(pixels, in_channels, axis=0)
+    if in_channels == 1:
+        mean: Array = pixels.mean(axis=0, keepdims=True, dtype=np.float32)
+        return mean
+    raise WrongImage(
+        f"'{image.name}' of the source has {len(pixels)} channels, the images to learn from have {in_channels}.",
+        "Choose a source in grey, or one with as many channels.",
+    )
