@@ -235,6 +235,15 @@ class ScoresObjects(Protocol):
 
 
 @runtime_checkable
+class ShowsBoxes(Protocol):
+    """A method that draws its instances from boxes, and lets people see them."""
+
+    def boxes(self, maps: PredictionMaps, options: Any) -> tuple[Detections, ...]:
+        """Return for each frame what `Method.segment` draws, in px of the image, in the order of its ids."""
+        ...
+
+
+@runtime_checkable
 class RemarksOnMaps(Protocol):
     """A method that can tell from a prediction when a user should be warned."""
 
