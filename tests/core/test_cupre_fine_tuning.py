@@ -152,3 +152,7 @@ def test_crops_differ_in_brightness_but_not_those_for_statistics():
 
     assert crops.draw(np.random.default_rng(0), 4)[0].std() > 0
     assert torch.equal(crops.unchanged(np.random.default_rng(0), 2), torch.full((2, 1, 64, 64), 0.5))
+
+
+def test_a_detector_that_learned_too_little_is_told_so():
+    assert "Hardly any cell is found: train longer" in notes_of(events_of())
