@@ -266,7 +266,7 @@ def detect(tour: Tour) -> None:
     train(tour, "CUPre", DETECTOR_SECONDS, "cupre-fine-tune")
     tour.show("instances")
     tour.find("cellseg_show_boxes").click()
-    wait_until(lambda: find_layer(tour.viewer, "boxes", tour.controller.image_layer) is not None, 30)
+    wait_until(lambda: find_layer(tour.viewer, tour.controller.image_layer, "boxes") is not None, 30)
     tour.scroll("cellseg_tune")
     tour.shoot("cupre-boxes")
 
