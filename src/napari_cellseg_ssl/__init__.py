@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
     from napari_cellseg_ssl.api_coco import write_coco
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
+    from napari_cellseg_ssl.api_pretraining import compare_pretraining
     from napari_cellseg_ssl.api_steps import steps
     from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.coco_files import read_coco
@@ -23,6 +24,7 @@ __all__ = [
     "segment",
     "steps",
     "score",
+    "compare_pretraining",
     "synthesise",
     "interpolate",
     "read_coco",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
+    "compare_pretraining": "napari_cellseg_ssl.api_pretraining",
     "steps": "napari_cellseg_ssl.api_steps",
     "read_coco": "napari_cellseg_ssl.core.coco_files",
     "write_coco": "napari_cellseg_ssl.api_coco",

@@ -60,8 +60,8 @@ def test_every_arm_ends_in_a_row_of_scores_steps_and_seconds(events):
         assert row.pretrain_steps == (0 if row.arm == "scratch" else 2)
         assert (row.pretrain_seconds > 0) == (row.arm != "scratch")
         assert row.fine_tune_seconds > 0
-    best = max(finished.rows, key=lambda row: (row.f1, row.iou)).arm
-    assert finished.best is next(event.bundle for event in of(ArmDone, events) if event.row.arm == best)
+    assert finished.best in of(ArmDone, events)
+    assert finished.best.row == max(finished.rows, key=lambda row: (row.f1, row.iou))
 
 
 def test_arms_differ_in_their_pre_training_alone(events):
@@ -119,7 +119,7 @@ def test_a_stop_leaves_the_arms_that_were_finished():
     finished = seen[-1]
     assert [row.arm for row in finished.rows] == ["scratch"]
     assert finished.stopped
-    assert finished.best is of(ArmDone, seen)[0].bundle
+    assert finished.best is of(ArmDone, seen)[0]
 
 
 def test_a_stop_in_the_first_arm_leaves_no_row_and_no_model():

@@ -105,7 +105,7 @@ class ComparisonFinished:
     """The comparison ended; after a stop with the arms that were finished. `best` is None where there are none."""
 
     rows: tuple[ArmRow, ...]
-    best: ModelBundle | None
+    best: ArmDone | None
     stopped: bool = False
 
 
@@ -146,7 +146,7 @@ def compare_pretraining(
         rows = tuple(one.row for one in done)
         if rows:
             yield Note(caution(rows[0].held_out))
-        best = max(done, key=lambda one: (one.row.f1, one.row.iou)).bundle if done else None
+        best = max(done, key=lambda one: (one.row.f1, one.row.iou), default=None)
         yield ComparisonFinished(rows, best, stopped=len(rows) < len(request.arms))
 
 
