@@ -84,7 +84,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         images=images,
         annotations=annotations,
         pseudo_labels=found,
-        options=with_values(preset, _settings(arguments.set)),
+        options=with_values(preset, option_values(arguments.set)),
         preset=arguments.preset,
         object_diameter=arguments.object_diameter,
         device=arguments.device,
@@ -128,7 +128,7 @@ def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
 def segment(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Segment images and write label files; one that cannot be used does not keep the others from being done."""
     bundle = api.load_run(arguments.model)
-    options = with_values(bundle.segment_options, _settings(arguments.set))
+    options = with_values(bundle.segment_options, option_values(arguments.set))
     files, reading = find_files(arguments.images), _reading(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
     records: list[dict[str, Any]] = []
@@ -268,7 +268,8 @@ def _reading(arguments: argparse.Namespace, spatial_ndims: Sequence[int]) -> Rea
     )
 
 
-def _settings(pairs: Sequence[str]) -> dict[str, str]:
+def option_values(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse what was said by --set."""
     values = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
