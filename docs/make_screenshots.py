@@ -18,7 +18,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer
 TOUCHING = np.s_[84:138, 146:228]
 """A part of nuclei_3 in which cells touch: where a person would paint."""
 CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS, MAUNET_SECONDS = 45, 90, 90, 120, 120
-SHORT_SECONDS, VOLUME_SECONDS = 40, 120
+SHORT_SECONDS, VOLUME_SECONDS, DETECTOR_SECONDS = 40, 120, 90
 HALFWAY = 6
 """Step of eleven that is shown on the way from image to mask."""
 BALLS, SLICE_DISTANCE = 60, 3
@@ -252,12 +252,32 @@ def another_kind(tour: Tour) -> None:
     tour.shoot("another-kind")
 
 
+def detect(tour: Tour) -> None:
+    """Pre-train a detector on drawn shapes and on the image itself, then on a few painted cells; look at its boxes."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_painted")
+    tour.dock("Train & segment")
+    wait_until(lambda: tour.controller.choices.shown_diameter is not None, 60)
+    choose(tour.find("cellseg_method"), "CUPre")
+    tour.find("cellseg_option_source").setText("shapes")
+    choose(tour.find("cellseg_option_stage"), "pre-train")
+    train(tour, "CUPre", DETECTOR_SECONDS, "cupre-pretrain")
+    choose(tour.find("cellseg_option_stage"), "fine-tune")
+    tour.find("cellseg_go_on").setChecked(True)
+    train(tour, "CUPre", DETECTOR_SECONDS, "cupre-fine-tune")
+    tour.show("instances")
+    tour.find("cellseg_show_boxes").click()
+    wait_until(lambda: find_layer(tour.viewer, tour.controller.image_layer, "boxes") is not None, 30)
+    tour.scroll("cellseg_tune")
+    tour.shoot("cupre-boxes")
+
+
 STAGES = {
     "learn": (without_labels, paint, score_and_export),
     "correct": (correct,),
     "supported": (supported,),
     "drawn": (drawn, drawn_images),
     "colour": (colour, another_kind),
+    "cupre": (detect,),
     "volume": (volume,),
     "versions": (versions,),
 }

@@ -179,13 +179,14 @@ def _segment_file(
             into = create_tiff(scratch, shape, "uint32", axes, spacing=known_spacing(image))
             into = into.reshape(len(image.frames), *image.spatial_shape)
         events = console.follow(segment_image_events(request, options, control, into), image.name)
-    labels = next((event.labels for event in events if isinstance(event, LabelsReady)), None)
-    if labels is None:
+    found = next((event for event in events if isinstance(event, LabelsReady)), None)
+    if found is None:
         return {"files": [], "instances": 0}
     export = ExportRequest(
         folder=arguments.out,
         image=image,
-        labels=labels,
+        labels=found.labels,
+        scores=found.scores,
         maps=maps,
         roi=arguments.roi,
         coco=arguments.coco,
@@ -200,7 +201,7 @@ def _segment_file(
         scratch.unlink()
     elif into is not None:
         files.insert(0, str(scratch))
-    return {"files": files, "instances": int(sum(int(frame.max()) for frame in labels))}
+    return {"files": files, "instances": int(sum(int(frame.max()) for frame in found.labels))}
 
 
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:

@@ -226,6 +226,24 @@ class ShowsSteps(Protocol):
 
 
 @runtime_checkable
+class ScoresObjects(Protocol):
+    """A method that can say how sure it is of each instance."""
+
+    def scored(self, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:
+        """Do what `Method.segment` does, and return for each frame the scores of its ids from 1, (K,) from 0 to 1."""
+        ...
+
+
+@runtime_checkable
+class ShowsBoxes(Protocol):
+    """A method that draws its instances from boxes, and lets people see them."""
+
+    def boxes(self, maps: PredictionMaps, options: Any) -> tuple[Detections, ...]:
+        """Return for each frame what `Method.segment` draws, in px of the image, in the order of its ids."""
+        ...
+
+
+@runtime_checkable
 class RemarksOnMaps(Protocol):
     """A method that can tell from a prediction when a user should be warned."""
 
@@ -270,3 +288,10 @@ class Method(Protocol):
     def segment(self, maps: PredictionMaps, options: Any) -> Array:
         """Make instances, (N, *S) int32 on the image's own grid, from maps alone: no torch, no image, no files."""
         ...
+
+
+def segmented(method: Method, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:
+    """Make instances (N, *S), with their scores per frame where the method has them; else the second is empty."""
+    if isinstance(method, ScoresObjects):
+        return method.scored(maps, options)
+    return method.segment(maps, options), ()

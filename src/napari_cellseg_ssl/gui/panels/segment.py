@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.autosave import sessions_folder
+from napari_cellseg_ssl.gui.boxes_view import BoxesView
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.panels.tune import TuneBox
@@ -37,7 +38,9 @@ class SegmentPanel(Stage):
         self.steps = StepsView(controller, self)
         self.steps_note = note()
         self.steps_note.setObjectName("cellseg_steps_note")
-        self.steps.said.connect(lambda text: self.tell(self.steps_note, text))
+        self.boxes = BoxesView(controller, self)
+        for view in (self.steps, self.boxes):
+            view.said.connect(lambda text: self.tell(self.steps_note, text))
         self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
         self.open = button(
             "Open run …", "cellseg_open_run", "Open a saved model, or go on with an interrupted training.", self._open
@@ -47,7 +50,7 @@ class SegmentPanel(Stage):
         )
         self.form.addRow(self.segment)
         self.form.addRow(self._holder)
-        self.form.addRow(row(self.reset, self.steps.button))
+        self.form.addRow(row(self.reset, self.steps.button, self.boxes.button))
         self.form.addRow(self.steps_note)
         self.tell(self.steps_note, "")
         self.form.addRow(self.tune)
@@ -73,6 +76,7 @@ class SegmentPanel(Stage):
             self._show(self._defaults())
         self.tune.render(controls, state)
         self.steps.render(controls, state)
+        self.boxes.render(controls, state)
 
     def _rebuild(self, method_id: str) -> None:
         self._method_id = method_id

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
-from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, scored, segment
+from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, drawn, scored, segment
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -64,6 +65,10 @@ class Cupre:
     def scored(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Array, ...]]:
         """Draw what was detected, and say how sure the detector is of each object."""
         return scored(maps, options)
+
+    def boxes(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Detections, ...]:
+        """Return what is drawn."""
+        return drawn(maps, options)[1]
 
 
 METHOD = Cupre()
