@@ -144,8 +144,7 @@ def compare_pretraining(
             done.append(finished)
             yield finished
         rows = tuple(one.row for one in done)
-        if rows:
-            yield Note(caution(rows[0].held_out))
+        yield Note(caution(rows[0].held_out) if rows else "Stopped before one pre-training was judged.")
         best = max(done, key=lambda one: (one.row.f1, one.row.iou), default=None)
         yield ComparisonFinished(rows, best, stopped=len(rows) < len(request.arms))
 

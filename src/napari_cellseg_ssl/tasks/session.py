@@ -59,6 +59,7 @@ DOING: Mapping[str, str] = {
     "idle": "Ready",
     "preparing": "Preparing",
     "training": "Learning",
+    "pretraining": "Comparing pre-trainings",
     "predicting": "Looking at the image",
     "segmenting": "Drawing the cells",
     "tuning": "Searching thresholds",
@@ -69,8 +70,8 @@ DOING: Mapping[str, str] = {
     "searching": "Searching for fields worth painting",
     "drawing": "Drawing images",
 }
-
-
+LEARNING = ("training", "pretraining")
+"""Activities with a curve and scores."""
 PHASES: Mapping[str, str] = {
     "baseline": "from the painted cells",
     "refinement": "teaching itself on the rest",
@@ -157,7 +158,7 @@ def _begin(state: SessionState, activity: Activity, can_pause: bool) -> SessionS
     if was_idle:
         remark = state.remark if activity == "segmenting" else ""  # a slider changes nothing about the maps
         state = replace(state, failure=None, message="", agreement="", remark=remark, stopping=False, paused=False)
-    return replace(state, curve=Curve(), score="") if activity == "training" else state
+    return replace(state, curve=Curve(), score="") if activity in LEARNING else state
 
 
 def _advance_progress(state: SessionState, event: object, seconds: float) -> SessionState:
@@ -256,7 +257,7 @@ def _status(state: SessionState) -> str:
         f"loss {state.curve.last:.3g}" if state.curve.values else "",
         state.score,
     ]
-    found = " · ".join(part for part in details if part) if state.activity == "training" else ""
+    found = " · ".join(part for part in details if part) if state.activity in LEARNING else ""
     return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
 
 

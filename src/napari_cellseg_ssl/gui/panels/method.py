@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
@@ -28,6 +28,8 @@ LIKE_THE_CELLS = "Are they like the cells? The result will be."
 
 class MethodPanel(Stage):
     """Choose method, preset and device; all options are one click away."""
+
+    options_changed = Signal()
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__("2  Method", parent)
@@ -70,6 +72,7 @@ class MethodPanel(Stage):
         if self._form is not None and isinstance(options, dict):
             with contextlib.suppress(CellSegError):
                 self._form.set_value(options_from_json(self.info.train_options, options))
+                self.options_changed.emit()
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show what may be chosen, and the method that an opened run brought along."""
@@ -125,6 +128,7 @@ class MethodPanel(Stage):
             discard(self._form)
         self._form = ConfigForm(info.train_options)
         self._form.changed.connect(self._masks.refresh)
+        self._form.changed.connect(lambda *_: self.options_changed.emit())
         self._options.layout().insertWidget(0, self._form)
         self._on_preset()
         learns = info.id != REFERENCE
@@ -141,6 +145,7 @@ class MethodPanel(Stage):
         if self._form is not None:
             self._form.set_value(self._of_preset(name))
         self._masks.refresh()
+        self.options_changed.emit()
 
     def _of_preset(self, name: str) -> Any:
         return self.info.preset(name, ndim=self._controller.choices.spatial_ndim)
