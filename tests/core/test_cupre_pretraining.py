@@ -21,6 +21,7 @@ from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptio
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import place_in, plan_phases, source_parts
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler
+from napari_cellseg_ssl.core.methods.cupre.training import train as cupre_train
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 from napari_cellseg_ssl.core.options import options_from_json
 from napari_cellseg_ssl.core.torch_tools.steps import learning_rate
@@ -204,6 +205,18 @@ def test_a_stop_before_the_first_step_can_be_resumed():
 
     resumed = train(resume=last_of(stopped, Checkpoint))
 
+    assert same_weights(bundle_of(train()), bundle_of(resumed))
+
+
+def test_cells_painted_meanwhile_do_not_turn_it_into_a_fine_tuning():
+    options, asked = replace(ALONE, stage="auto"), iter([False, False])
+    stopped = list(cupre_train(images(), options, Run(should_stop=lambda: next(asked, True))))
+    note = Annotation.from_painting(painting(disks(), 4))
+    painted = TrainingSet(tuple(item(seed, annotation=note) for seed in range(6)))
+
+    resumed = list(cupre_train(painted, options, Run(resume=last_of(stopped, Checkpoint))))
+
+    assert {event.phase for event in steps_of(resumed)} == {"contrast"}
     assert same_weights(bundle_of(train()), bundle_of(resumed))
 
 

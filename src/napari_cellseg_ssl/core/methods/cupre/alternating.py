@@ -27,7 +27,7 @@ from napari_cellseg_ssl.core.methods.cupre.contrast_learner import ContrastLearn
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
 from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle
-from napari_cellseg_ssl.core.methods.cupre.options import FROZEN, L2SP, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.options import FROZEN, L2SP, PRETRAIN, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import (
     ALL,
     CONTRAST,
@@ -150,7 +150,7 @@ class Pretraining:
 
     @property
     def _frames_of_source(self) -> tuple[int, ...]:
-        """Those that show objects."""
+        """Those of which anything is known."""
         frames = self.source.frames if self.source else ()
         return tuple(n for n, frame in enumerate(frames) if frame.has_labels)
 
@@ -210,8 +210,8 @@ class Pretraining:
         self._choose_crops(phase)
         if phase.part == ALL:
             return
-        self.contrast.settle(self.tiles)
         if self.options.backbone == FROZEN:
+            self.contrast.settle(self.tiles)  # a frozen backbone goes by these statistics, another one by its batch's
             self.objects.freeze_backbone(True)
         elif self.options.backbone == L2SP:
             self.objects.hold_backbone()
@@ -231,6 +231,7 @@ class Pretraining:
 
     def _checkpoint(self) -> Checkpoint:
         state: dict[str, Json] = {
+            "stage": PRETRAIN,
             "detector": self.beginning.detector.config.as_json(),
             "has_learned": self.beginning.has_learned,
             "place": self._place,

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 
 def train(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
-    """Pre-train, or fine-tune where cells are painted; see `alternating.pretrain` and `fine_tuning.fine_tune`."""
-    tunes = data.n_cells > 0 if options.stage == AUTO else options.stage == FINE_TUNE
+    """Pre-train, or fine-tune where cells are painted; see `alternating.pretrain` and `fine_tuning.fine_tune`.
+
+    An interrupted training stays what it was, whatever was painted since.
+    """
+    stage = options.stage if run.resume is None else run.resume.meta.get("stage", options.stage)
+    tunes = data.n_cells > 0 if stage == AUTO else stage == FINE_TUNE
     return fine_tune(data, options, run) if tunes else pretrain(data, options, run)
