@@ -35,40 +35,46 @@ class Boxes:
     width: float
 
 
-class BoxesView(OnDemandView):
-    """One rectangle per instance while the button is down."""
+class BoxesShown:
+    """One rectangle per instance; see `Shown`."""
 
-    kinds = (BOXES,)
+    kinds: tuple[str, ...] = (BOXES,)
 
-    def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
-        tip = "Show the box of every cell, coloured by how sure the detector is; its score is in the layer's features."
-        super().__init__(controller, "Show boxes", "cellseg_show_boxes", tip, parent)
+    def __init__(self) -> None:
         self._n_shown = 0
 
     def offers(self, method: object) -> bool:
         """Whether a method finds boxes."""
         return isinstance(method, ShowsBoxes)
 
-    def follow(self) -> None:
-        """Draw them anew; many of them only when the button is pressed."""
-        if self.is_first or self._n_shown <= FOLLOWED:
-            super().follow()
-        elif self.button.isChecked():
-            self.button.setChecked(False)
-            self.said.emit("Press again for the boxes of the new cells.")
+    def too_much(self) -> str:
+        """Many boxes are drawn only when the button is pressed."""
+        return "Press again for the boxes of the new cells." if self._n_shown > FOLLOWED else ""
 
     def work(self, method: Any, maps: PredictionMaps, options: Any) -> tuple[tuple[Detections, ...], float]:
         """Find out which boxes there are, and how wide their lines should be."""
         return method.boxes(maps, options), maps.diameter * WIDTH
 
     def draw(
-        self, viewer: ViewerModel, image: Image, method_id: str, result: tuple[tuple[Detections, ...], float]
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        method_id: str,
+        result: tuple[tuple[Detections, ...], float],
+        *,
+        is_first: bool,
     ) -> str:
         """Write the layer."""
         boxes = placed(result[0], layout_of(image, ndim=2), result[1])
         show_boxes(viewer, image, boxes, method_id)
         self._n_shown = len(boxes.scores)
         return f"{_counted(self._n_shown)}; yellow ones are sure, dark ones in doubt."
+
+
+def boxes_on_demand(controller: Controller, parent: QObject | None = None) -> OnDemandView:
+    """Make the button that shows the boxes."""
+    tip = "Show the box of every cell, coloured by how sure the detector is; its score is in the layer's features."
+    return OnDemandView(controller, BoxesShown(), "Show boxes", "cellseg_show_boxes", tip, parent)
 
 
 def placed(frames: Sequence[Detections], layout: Layout, width: float) -> Boxes:
