@@ -108,13 +108,14 @@ def pretrained(arm: str, parts: Split, seed: int, arguments: argparse.Namespace)
     return bundle
 
 
-def test(bundle: ModelBundle, unseen: list[Painted]) -> dict[str, float]:
-    seen, scores = [], []
+def test(bundle: ModelBundle, unseen: list[Painted]) -> dict[str, object]:
+    seen, scores, counts = [], [], []
     for image in unseen:
         maps = cs.predict(bundle, stack(image))
         labels = np.asarray(cs.segment(bundle, maps)).reshape(image.truth.shape)
         seen.append(judged(image.truth, maps.detections_to_source()[0]))
         scores.append(image_scores(image.truth, labels))
+        counts.append((len(np.unique(image.truth)) - 1, int(labels.max()), len(maps.detections[0])))
     boxes, masks, summary = coco_scores(seen, "bbox"), coco_scores(seen, "segm"), set_scores(scores)
     found = {
         "ap_box": boxes.ap,
@@ -123,7 +124,8 @@ def test(bundle: ModelBundle, unseen: list[Painted]) -> dict[str, float]:
         "f1": summary["f1_50"],
         "f1_pooled": summary["f1_pooled"],
     }
-    return {name: round(float(value), 4) for name, value in found.items()}
+    per_image = dict(zip(("true", "drawn", "detected"), np.mean(counts, axis=0).round(1).tolist(), strict=True))
+    return {**{name: round(float(value), 4) for name, value in found.items()}, "objects_per_image": per_image}
 
 
 def classical(unseen: list[Painted]) -> dict[str, float]:

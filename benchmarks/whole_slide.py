@@ -74,7 +74,7 @@ def write_slide(data: LabelledSet, file: Path, size: tuple[int, int], channels: 
     for top in range(0, size[0], ROWS):
         slide[:, top : top + ROWS] = row[:, rows[top : top + ROWS]][:, :, columns]
     slide.flush()
-    return read_image(file, axes="CYX")
+    return read_image(file, axes="CYX" if channels > 1 else "YX")
 
 
 def borders(shape: tuple[int, ...], job: PredictionJob) -> tuple[list[int], list[int]]:

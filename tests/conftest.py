@@ -31,3 +31,12 @@ def fake_method(monkeypatch):
     import fakes
 
     return fakes.METHOD
+
+
+@pytest.fixture
+def scoring_method(monkeypatch):
+    """Register the fake method that gives scores for one test."""
+    monkeypatch.setitem(registry.METHODS, "scoring", "scoring")
+    import scoring
+
+    return scoring.METHOD

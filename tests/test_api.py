@@ -1,5 +1,7 @@
 """The five calls for notebooks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -44,6 +46,23 @@ def test_maps_can_be_segmented_again_with_other_options(cells):
     assert np.count_nonzero(fewer) < np.count_nonzero(cs.segment(model, maps))
     with pytest.raises(WrongOption, match="threshhold"):
         cs.segment(model, maps, options={"threshhold": 1.0})
+
+
+def test_scores_come_beside_the_labels_of_methods_that_have_them(cells, scoring_method, tmp_path):
+    fake = cs.train("fake", images=picture(cells), object_diameter=10.0)
+    model, heard = replace(fake, method_id="scoring"), []
+
+    labels, scores = cs.segment_scored(model, picture(cells), on_event=heard.append)
+    again, same = cs.segment_scored(model, cs.predict(model, picture(cells)), options={"threshold": 0.5})
+
+    assert labels.max() == len(scores[0]) == 16
+    assert heard
+    assert np.array_equal(again, labels)
+    np.testing.assert_allclose(same[0], scores[0])
+    cs.write_coco(tmp_path / "cells.json", labels, "a.tif", scores=scores)
+    assert cs.read_coco(tmp_path / "cells.json").images[0].objects[0].score == pytest.approx(scores[0][0])
+    with pytest.raises(WrongRun, match="no scores"):
+        cs.segment_scored(fake, picture(cells))
 
 
 def test_movies_come_back_as_movies(cells):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,19 @@ def complaint(capsys, *words):
     err = capsys.readouterr().err
     assert "Traceback" not in err
     return [line for line in err.splitlines() if line.startswith("cellseg-ssl")][-1]
+
+
+@pytest.mark.parametrize("extra", [(), ("--maps",)])
+def test_scores_of_a_detector_are_written_to_coco(folder, scoring_method, extra):
+    model = replace(ModelBundle.load(trained(folder)), method_id="scoring")
+    model.save(folder / "scoring")
+
+    words = ("segment", folder / "scoring", "--images", folder / "images" / "a.tif", "--out", folder / "out")
+    assert run(*words, "--coco", *extra) == 0
+
+    objects = read_coco(folder / "out" / "a_coco.json").images[0].objects
+    assert len(objects) == 16
+    assert all(0 < one.score <= 1 for one in objects)
 
 
 def test_train_segment_and_score_end_to_end(folder, capsys):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.api_alike import alike
     from napari_cellseg_ssl.api_coco import write_coco
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
+    from napari_cellseg_ssl.api_pretraining import compare_pretraining
+    from napari_cellseg_ssl.api_scores import segment_scored
     from napari_cellseg_ssl.api_steps import steps
     from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.coco_files import read_coco
@@ -22,9 +24,11 @@ __all__ = [
     "train",
     "predict",
     "segment",
+    "segment_scored",
     "steps",
     "alike",
     "score",
+    "compare_pretraining",
     "synthesise",
     "interpolate",
     "read_coco",
@@ -40,6 +44,8 @@ _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
     "alike": "napari_cellseg_ssl.api_alike",
+    "segment_scored": "napari_cellseg_ssl.api_scores",
+    "compare_pretraining": "napari_cellseg_ssl.api_pretraining",
     "steps": "napari_cellseg_ssl.api_steps",
     "read_coco": "napari_cellseg_ssl.core.coco_files",
     "write_coco": "napari_cellseg_ssl.api_coco",

@@ -15,7 +15,7 @@ def write_coco(
     labels: Array | Sequence[Array],
     names: str | Sequence[str] = "image.tif",
     *,
-    scores: Mapping[int, float] | Sequence[Mapping[int, float]] = (),
+    scores: Mapping[int, float] | Array | Sequence[Mapping[int, float] | Array] = (),
 ) -> None:
     """Write instances as COCO JSON; every pixel is kept.
 
@@ -25,8 +25,8 @@ def write_coco(
         0 = background; as `segment` returns them.
     names : str or sequence of str
         File name of each image; one name for all frames of a movie.
-    scores : {label: score} or a sequence of them, optional
-        How sure a detector was of each instance.
+    scores : {label: score}, (K,) float, or a sequence of them, optional
+        How sure a detector was of each instance, one of them per image; `segment_scored` returns them.
 
     Raises
     ------
@@ -40,4 +40,6 @@ def write_coco(
     if is_one:
         frames = [np.asarray(labels)]
     named = [names] * len(frames) if isinstance(names, str) else list(names)
-    coco_writing.write_coco(Path(file), frames, named, scores=[scores] if isinstance(scores, Mapping) else scores)
+    is_flat = isinstance(scores, Mapping) or (isinstance(scores, np.ndarray) and scores.ndim == 1)
+    told: Any = [scores] if is_flat else scores
+    coco_writing.write_coco(Path(file), frames, named, scores=told)

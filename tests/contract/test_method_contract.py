@@ -22,7 +22,8 @@ from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 SMALL = {
     "steps": 2, "width": 4, "last_width": 4, "depth": 1, "crop": 64,
-    "batch": 2, "refine_batch": 1, "unlabelled_batch": 1, "passes": 2, "tile": 32, "view": 32, "tiles": 4, "queue": 64,
+    "batch": 2, "refine_batch": 1, "unlabelled_batch": 1, "passes": 2,
+    "detector": "tiny", "tile": 32, "view": 32, "tiles": 4, "queue": 64,
 }  # fmt: skip
 DIAMETER = 11.0
 

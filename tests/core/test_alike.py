@@ -5,11 +5,11 @@ import pytest
 from scipy import ndimage
 
 from drawings import disks, picture
-from napari_cellseg_ssl.core.alike import cosines, half_steps, most_similar
+from napari_cellseg_ssl.core.alike import FindsAlike, cosines, half_steps, most_similar
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.method import FindsAlike, Run
+from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cupre import METHOD, alike
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet

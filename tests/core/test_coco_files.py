@@ -255,6 +255,17 @@ def test_frames_and_scores_are_written(tmp_path):
     assert np.array_equal(second.labels(), disks(n=4))
 
 
+def test_scores_may_be_given_in_the_order_of_the_ids(tmp_path):
+    import napari_cellseg_ssl as cs
+
+    scores = np.linspace(0.9, 0.5, 16)
+    for told in (scores, (scores,), {i + 1: score for i, score in enumerate(scores)}):
+        cs.write_coco(tmp_path / "one.json", disks(), "a.tif", scores=told)
+
+        (image,) = read_coco(tmp_path / "one.json").images
+        assert [one.score for one in image.objects] == pytest.approx(scores)
+
+
 def test_nothing_found_is_a_valid_file(tmp_path):
     file = tmp_path / "empty.json"
 

@@ -63,13 +63,13 @@ def test_every_loss_of_the_detector_is_told_and_held_out_cells_are_judged():
 
     steps = [event for event in events if isinstance(event, Step)]
     names = {
-        "total",
         "objectness",
         "proposal_boxes",
         "masks",
         *(f"{kind}_{k}" for kind in ("classes", "boxes") for k in (1, 2, 3)),
     }
-    assert all(set(step.losses) == names for step in steps)
+    assert all(set(step.losses) == {"loss", *names} for step in steps)
+    assert steps[0].losses["loss"] == pytest.approx(sum(steps[0].losses[name] for name in names), rel=1e-5)
     assert len([event for event in events if isinstance(event, Validated)]) == 7
     assert {"f1", "iou"} == set(bundle_of(events).provenance.scores)
     assert "8 annotated cells; 2 of them are held out" in notes_of(events)
@@ -153,3 +153,7 @@ def test_crops_differ_in_brightness_but_not_those_for_statistics():
 
     assert crops.draw(np.random.default_rng(0), 4)[0].std() > 0
     assert torch.equal(crops.unchanged(np.random.default_rng(0), 2), torch.full((2, 1, 64, 64), 0.5))
+
+
+def test_a_detector_that_learned_too_little_is_told_so():
+    assert "Hardly any cell is found: train longer" in notes_of(events_of())

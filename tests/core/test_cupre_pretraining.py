@@ -21,6 +21,7 @@ from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptio
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import place_in, plan_phases, source_parts
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler
+from napari_cellseg_ssl.core.methods.cupre.training import train as cupre_train
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 from napari_cellseg_ssl.core.options import options_from_json
 from napari_cellseg_ssl.core.torch_tools.steps import learning_rate
@@ -105,7 +106,7 @@ def test_the_source_comes_first_and_then_in_turn_with_the_images():
     assert all("drift" in event.losses for event in held)
     first = steps_of(events)[0].losses
     assert "drift" not in first
-    assert first["total"] == pytest.approx(sum(loss for name, loss in first.items() if name != "total"), rel=1e-4)
+    assert first["loss"] == pytest.approx(sum(loss for name, loss in first.items() if name != "loss"), rel=1e-4)
     assert "The source moved the backbone by" in notes_of(events)
     assert "shapes" in notes_of(events)
 
@@ -206,6 +207,18 @@ def test_a_stop_before_the_first_step_can_be_resumed():
 
     resumed = train(resume=last_of(stopped, Checkpoint))
 
+    assert same_weights(bundle_of(train()), bundle_of(resumed))
+
+
+def test_cells_painted_meanwhile_do_not_turn_it_into_a_fine_tuning():
+    options, asked = replace(ALONE, stage="auto"), iter([False, False])
+    stopped = list(cupre_train(images(), options, Run(should_stop=lambda: next(asked, True))))
+    note = Annotation.from_painting(painting(disks(), 4))
+    painted = TrainingSet(tuple(item(seed, annotation=note) for seed in range(6)))
+
+    resumed = list(cupre_train(painted, options, Run(resume=last_of(stopped, Checkpoint))))
+
+    assert {event.phase for event in steps_of(resumed)} == {"contrast"}
     assert same_weights(bundle_of(train()), bundle_of(resumed))
 
 

@@ -1,4 +1,4 @@
-"""Which stage a training of CUPre will be, said before it begins; and that an interrupted one stays what it was."""
+"""Which stage a training of CUPre will be, said before it begins."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.events import Checkpoint, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import LearnsInStages, Run
 from napari_cellseg_ssl.core.methods.cupre import METHOD
@@ -74,15 +74,3 @@ def test_a_stage_that_is_asked_for_is_the_one_that_is_named():
 def test_after_a_pretraining_cells_are_to_be_painted_and_after_fine_tuning_nothing(pretrained, tuned):
     assert METHOD.next_act(pretrained) == "Now paint a few cells and click Fine-tune."
     assert METHOD.next_act(tuned) == ""
-
-
-@pytest.mark.parametrize("was_painted", [False, True])
-def test_an_interrupted_training_stays_what_it_was(was_painted):
-    stops = iter([False] * 3 + [True] * 9)
-    stopped = events_of(is_painted=was_painted, options=replace(OPTIONS, steps=6), should_stop=lambda: next(stops))
-    checkpoint = last_of(stopped, Checkpoint)
-
-    events = events_of(is_painted=True, options=replace(OPTIONS, steps=6), resume=checkpoint)
-
-    assert {event.phase for event in events if isinstance(event, Step)} == {"fine-tune" if was_painted else "contrast"}
-    assert last_of(events, TrainFinished).reason == "completed"

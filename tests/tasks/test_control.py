@@ -5,6 +5,7 @@ import time
 
 from napari_cellseg_ssl.core.events import Note, Step, TrainFinished
 from napari_cellseg_ssl.tasks import Control
+from napari_cellseg_ssl.tasks.control import PartControl
 from napari_cellseg_ssl.tasks.pacing import thin
 
 
@@ -57,3 +58,20 @@ def test_no_more_than_ten_steps_a_second_pass_and_nothing_else_is_lost():
     assert len(steps) <= 11
     assert steps[-1] == 99
     assert sum(isinstance(event, Note) for event in passed) == 7
+
+
+def test_a_part_has_a_clock_of_its_own_and_stops_and_pauses_with_the_whole():
+    whole = Control()
+    whole.start_clock(before=100.0)
+    part = PartControl(whole)
+    part.start_clock(before=5.0)
+
+    assert 5.0 <= part.elapsed() < 50.0
+    assert whole.elapsed() >= 100.0
+    whole.pause()
+    paused = part.elapsed()
+    assert part.is_paused
+    assert part.elapsed() == paused
+    whole.stop()
+    assert part.should_stop()
+    assert part.is_stopping

@@ -114,6 +114,22 @@ def test_measurements_are_in_microns_where_the_spacing_is_known(calibrated, stac
             assert "area_um2" not in rows[0]
 
 
+def test_scores_are_written_to_coco_and_into_the_table(stack, cells, tmp_path):
+    scores = np.linspace(0.9, 0.6, 15, dtype=np.float32)
+    scores[3] = np.nan  # a person drew this one, and the last
+    request = ExportRequest(folder=tmp_path, image=stack, labels=cells[None], scores=(scores,), coco=True, measure=True)
+
+    _, coco, table = written(request)
+
+    objects = read_coco(coco).images[0].objects
+    assert [one.score for one in objects[:3]] == pytest.approx(scores[:3].tolist())
+    assert objects[3].score is None
+    assert objects[15].score is None
+    rows = list(csv.DictReader(table.open()))
+    assert float(rows[1]["score"]) == pytest.approx(scores[1])
+    assert rows[3]["score"] == "nan"
+
+
 def test_measurements_of_colour_and_of_nothing_are_tables_too(cells, tmp_path):
     rgb = ImageStack.from_array(np.stack([picture(cells)] * 3, axis=-1), name="rgb")
     files = written(ExportRequest(folder=tmp_path, image=rgb, labels=cells[None], measure=True))

@@ -287,3 +287,41 @@ def test_an_image_of_20000_px_a_side_is_segmented_in_bounded_memory(bundle, slid
     assert into[0, :1500, :3000].max() > 10_000
     with pytest.raises(OutOfMemory, match="without keeping the maps"):
         list(predict(PredictRequest(bundle=replace(bundle, architecture={}), image=slide)))
+
+
+def shades(n=4, side=96):
+    """Squares of unlike brightness, and the brightness of each after normalisation."""
+    frame = np.zeros((side, side * n), np.float32)
+    for k in range(n):
+        frame[30:60, side * k + 30 : side * k + 60] = 0.6 + 0.1 * k
+    return ImageStack.from_array(frame, name="shades")
+
+
+def test_methods_with_scores_give_them_beside_the_labels(bundle, scoring_method):
+    scored, image = replace(bundle, method_id="scoring"), shades()
+    maps = last_of(predict(PredictRequest(bundle=scored, image=image)), MapsReady).maps
+
+    found = last_of(segment(SegmentRequest(method_id="scoring", maps=maps)), LabelsReady)
+
+    assert found.labels.max() == len(found.scores[0]) == 4
+    assert (np.diff(found.scores[0]) > 0).all()
+    assert last_of(segment(SegmentRequest(method_id="fake", maps=maps)), LabelsReady).scores == ()
+
+
+@pytest.mark.parametrize("in_blocks", [False, True])
+def test_scores_follow_their_instances_through_seams(bundle, scoring_method, monkeypatch, in_blocks):
+    if in_blocks:
+        monkeypatch.setattr(blocks, "WHOLE", 64)
+        monkeypatch.setattr(blocks, "CORE", 120)
+    frames = np.concatenate([shades().frames, shades().frames[..., ::-1]])
+    movie = ImageStack.from_array(frames[:, 0], "TYX", name="shades")
+    request = PredictRequest(bundle=replace(bundle, method_id="scoring"), image=movie)
+
+    found = last_of(segment_image(request), LabelsReady)
+
+    assert len(found.scores) == 2
+    for frame, labels, scores in zip(frames[:, 0], found.labels, found.scores, strict=True):
+        assert labels.max() == len(scores) == 4
+        bright = [frame[labels == id_].mean() for id_ in range(1, 5)]
+        assert np.array_equal(np.argsort(bright), np.argsort(scores))
+        assert np.ptp(np.array(bright) / scores) < 0.02

@@ -273,7 +273,7 @@ def test_a_curve_never_has_more_than_its_points_and_stays_even():
 
 
 def test_a_curve_prefers_the_total_loss_and_ignores_steps_without_one():
-    assert Curve().with_point(1, {"class": 3.0, "total": 1.0}).last == 1.0
+    assert Curve().with_point(1, {"class": 3.0, "loss": 1.0}).last == 1.0
     assert Curve().with_point(1, {"class": 3.0}).last == 3.0
     assert Curve().with_point(1, {}).values == ()
 
@@ -293,7 +293,7 @@ def test_a_part_that_comes_back_goes_on_with_its_curve():
     state = after(
         *TRAINING,
         Step(1, 0.1, {"contrast": 6.0, "chance": 5.95}, phase="contrast"),
-        Step(2, 0.3, {"total": 3.0, "proposals": 1.0}, phase="source"),
+        Step(2, 0.3, {"loss": 3.0, "proposals": 1.0}, phase="source"),
         Step(3, 0.5, {"contrast": 5.0, "chance": 5.95}, phase="contrast"),
     )
 
@@ -322,8 +322,8 @@ def test_without_labels_the_status_says_how_many_views_are_found_and_what_chance
 
 
 def test_while_the_source_is_learned_the_status_says_how_far_the_backbone_moved():
-    first = after(*TRAINING, Step(1, 0.1, {"total": 2.5, "masks": 0.7}, phase="source"))
-    held = after(Step(2, 0.2, {"total": 2.5, "masks": 0.7, "drift": 0.0234}, phase="source"), state=first)
+    first = after(*TRAINING, Step(1, 0.1, {"loss": 2.5, "masks": 0.7}, phase="source"))
+    held = after(Step(2, 0.2, {"loss": 2.5, "masks": 0.7, "drift": 0.0234}, phase="source"), state=first)
 
     assert controls(first).status == "Learning: 1 learns what objects are (source) · loss 2.5"
     assert controls(held).status == "Learning: 1 learns what objects are (source) · loss 2.5 · drift 2.3 %"
@@ -336,4 +336,4 @@ def test_what_few_tiles_say_is_averaged_over_steps():
 
 
 def test_fine_tuning_is_told_in_words():
-    assert "3 learns your cells" in controls(after(*TRAINING, Step(1, 0.1, {"total": 2.5}, phase="fine-tune"))).status
+    assert "3 learns your cells" in controls(after(*TRAINING, Step(1, 0.1, {"loss": 2.5}, phase="fine-tune"))).status

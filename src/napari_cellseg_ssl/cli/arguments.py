@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from napari_cellseg_ssl import __version__
-from napari_cellseg_ssl.cli import commands, scoring, synthesis
+from napari_cellseg_ssl.cli import commands, pretraining, scoring, synthesis
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.registry import METHODS
+from napari_cellseg_ssl.tasks.pretraining_comparison import DEFAULT_ARMS, TITLES
 from napari_cellseg_ssl.tasks.requests import TRIALS
 
 
@@ -24,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cellseg-ssl", description="Segment cells with few labels or none.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_methods, _add_train, _add_segment, _add_tune, _add_score, _add_synthesise, _add_demo):
+    adders = _add_methods, _add_train, _add_segment, _add_tune, _add_score, _add_pretraining, _add_synthesise, _add_demo
+    for add in adders:
         command = add(subparsers)
         command.add_argument("--json", action="store_true", help="print one JSON object")
         command.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
@@ -109,6 +111,24 @@ def _add_score(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     command.add_argument("--truth", type=Path, required=True, metavar="DIR")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write one row per image")
     command.set_defaults(run=scoring.score)
+    return command
+
+
+def _add_pretraining(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("compare-pretraining", help="what the pre-trainings of CUPre are worth on labels")
+    _add_images(command)
+    _add_labels(command, required=True)
+    command.add_argument("--source", default="", metavar="PATH", help="annotated images of anything, or shapes")
+    command.add_argument("--pretrain-seconds", type=float, metavar="SECONDS", help="pre-train each arm this long")
+    command.add_argument("--fine-tune-seconds", type=float, metavar="SECONDS", help="fine-tune each arm this long")
+    command.add_argument("--arms", nargs="+", choices=tuple(TITLES), default=list(DEFAULT_ARMS), metavar="ARM",
+                         help=f"of {', '.join(TITLES)}; {', '.join(DEFAULT_ARMS)} when absent")  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets a run folder for each arm")
+    command.add_argument("--preset", default="", help="fast, balanced or paper")
+    command.add_argument("--seed", type=int, default=0)
+    _add_diameter(command, "auto")
+    _add_set(command)
+    command.set_defaults(run=pretraining.compare_pretraining)
     return command
 
 

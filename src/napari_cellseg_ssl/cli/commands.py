@@ -84,7 +84,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         images=images,
         annotations=annotations,
         pseudo_labels=found,
-        options=with_values(preset, _settings(arguments.set)),
+        options=with_values(preset, option_values(arguments.set)),
         preset=arguments.preset,
         object_diameter=arguments.object_diameter,
         device=arguments.device,
@@ -128,7 +128,7 @@ def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
 def segment(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Segment images and write label files; one that cannot be used does not keep the others from being done."""
     bundle = api.load_run(arguments.model)
-    options = with_values(bundle.segment_options, _settings(arguments.set))
+    options = with_values(bundle.segment_options, option_values(arguments.set))
     files, reading = find_files(arguments.images), _reading(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
     records: list[dict[str, Any]] = []
@@ -179,13 +179,14 @@ def _segment_file(
             into = create_tiff(scratch, shape, "uint32", axes, spacing=known_spacing(image))
             into = into.reshape(len(image.frames), *image.spatial_shape)
         events = console.follow(segment_image_events(request, options, control, into), image.name)
-    labels = next((event.labels for event in events if isinstance(event, LabelsReady)), None)
-    if labels is None:
+    found = next((event for event in events if isinstance(event, LabelsReady)), None)
+    if found is None:
         return {"files": [], "instances": 0}
     export = ExportRequest(
         folder=arguments.out,
         image=image,
-        labels=labels,
+        labels=found.labels,
+        scores=found.scores,
         maps=maps,
         roi=arguments.roi,
         coco=arguments.coco,
@@ -200,7 +201,7 @@ def _segment_file(
         scratch.unlink()
     elif into is not None:
         files.insert(0, str(scratch))
-    return {"files": files, "instances": int(sum(int(frame.max()) for frame in labels))}
+    return {"files": files, "instances": int(sum(int(frame.max()) for frame in found.labels))}
 
 
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
@@ -267,7 +268,8 @@ def _reading(arguments: argparse.Namespace, spatial_ndims: Sequence[int]) -> Rea
     )
 
 
-def _settings(pairs: Sequence[str]) -> dict[str, str]:
+def option_values(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse what was said by --set."""
     values = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -1,10 +1,15 @@
 """Which parts of an image a model takes for the same, as boxes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.images import Array, ImageStack
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,39 @@ class Alike:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+
+@runtime_checkable
+class FindsAlike(Protocol):
+    """A method whose models can say which parts of an image look alike to them."""
+
+    def alike(
+        self,
+        bundle: "ModelBundle",
+        image: ImageStack,
+        place: Sequence[int],
+        *,
+        diameter: float,
+        count: int,
+        device: str,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Alike:
+        """Find what looks most like the part of an image around a place, in the same frame.
+
+        Parameters
+        ----------
+        place : (frame, Y, X)
+        diameter : float, px
+            Of the image's objects.
+        count : int
+            How many to find; fewer where the image is small, or nothing else in it is like that place.
+
+        Raises
+        ------
+        WrongImage
+            If the place lies outside of the image.
+        """
+        ...
 
 
 def half_steps(shape: tuple[int, int], side: int, most: int) -> Array:

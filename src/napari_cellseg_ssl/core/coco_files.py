@@ -8,121 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from napari_cellseg_ssl.core.coco_objects import CocoImage, CocoObject, Region, corners, region_of
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.image_places import ImagePlaces
 
-FEWEST_NUMBERS = 6
-"""Of a polygon: three corners."""
 FEWEST_PIXELS = 4
 CROWD, SMALL, BOXES = "crowd", f"below {FEWEST_PIXELS} px", "without a mask"
 ONLY_CATEGORY = 1
 """Where a file names none."""
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CocoObject:
-    """One annotated object, its mask still as it is in the file.
-
-    Parameters
-    ----------
-    category : int
-        As the file numbers it; there may be gaps.
-    segmentation : list of polygons, or run lengths
-    score : float, optional
-        How sure a detector was.
-    """
-
-    category: int
-    segmentation: Any
-    score: float | None = None
-
-    def run_lengths(self, shape: tuple[int, int]) -> dict[str, Any]:
-        """Return its mask in an image of a shape (Y, X) as compressed run lengths."""
-        from pycocotools import mask
-
-        if isinstance(self.segmentation, list):
-            return mask.merge(mask.frPyObjects(_corners(self.segmentation), *shape))
-        if isinstance(self.segmentation["counts"], list):
-            return mask.frPyObjects(self.segmentation, *shape)
-        return dict(self.segmentation)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CocoImage:
-    """One image, where its file is, and what is annotated in it.
-
-    Parameters
-    ----------
-    path : Path
-        May not exist where a file was read without a folder of images.
-    frame : int
-        Which frame of the file.
-    shape : (Y, X)
-    objects : tuple of CocoObject
-    """
-
-    id: int
-    name: str
-    path: Path
-    frame: int
-    shape: tuple[int, int]
-    objects: tuple[CocoObject, ...]
-
-    def masks(self) -> Array:
-        """Decode all masks -> (N, Y, X) bool; those of objects that have no pixel are empty.
-
-        Raises
-        ------
-        WrongAnnotation
-            If one cannot be decoded, or is of another shape.
-        """
-        masks = np.zeros((len(self.objects), *self.shape), bool)
-        for n, decoded in enumerate(self._decoded()):
-            masks[n] = decoded
-        return masks
-
-    def boxes(self) -> Array:
-        """Bounding boxes (N, 4) float32 of the masks, left, top, right and bottom in px; 0 for an empty mask."""
-        from pycocotools import mask
-
-        found = [mask.toBbox(one.run_lengths(self.shape)) for one in self.objects]
-        boxes = np.array(found, np.float32).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
-        return boxes
-
-    def labels(self) -> Array:
-        """Paint the objects into one label image (Y, X) int32; ids are places among the objects, from 1.
-
-        Of objects that overlap, the smaller one lies on top: below the larger one it would vanish.
-        """
-        decoded = list(self._decoded())
-        labels = np.zeros(self.shape, np.int32)
-        for n in sorted(range(len(decoded)), key=lambda n: -int(decoded[n].sum())):
-            labels[decoded[n]] = n + 1
-        return labels
-
-    def _decoded(self) -> Iterator[Array]:
-        from pycocotools import mask
-
-        for n, one in enumerate(self.objects):
-            try:
-                decoded = mask.decode(one.run_lengths(self.shape)).astype(bool)
-            except (ValueError, TypeError, KeyError, IndexError) as problem:
-                raise WrongAnnotation(f"Mask {n + 1} of '{self.name}' cannot be decoded: {problem!r}.") from problem
-            if decoded.shape != self.shape:
-                raise WrongAnnotation(
-                    f"Mask {n + 1} of '{self.name}' has the shape {decoded.shape}, the image {self.shape}."
-                )
-            yield decoded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +77,8 @@ def read_coco(file: Path, folder: Path | None = None) -> CocoSet:
     content = _content(Path(file))
     try:
         records = {int(one["id"]): one for one in content["images"]}
-        objects, skipped = _objects(_listed(content["annotations"]), records, Path(file))
-        images = _images(records, objects, folder or Path(file).parent, must_exist=folder is not None)
+        objects, unclear, skipped = _objects(_listed(content["annotations"]), records, Path(file))
+        images = _images(records, objects, unclear, folder or Path(file).parent, must_exist=folder is not None)
         named = {int(one["id"]): str(one.get("name", one["id"])) for one in content.get("categories", ())}
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise WrongAnnotation(
@@ -210,14 +109,18 @@ def _listed(annotations: Any) -> Sequence[Mapping[str, Any]]:
 
 def _objects(
     annotations: Sequence[Mapping[str, Any]], images: Mapping[int, Any], file: Path
-) -> tuple[dict[int, list[CocoObject]], Mapping[str, int]]:
-    """Sort the annotations by image, and count those that cannot be used."""
+) -> tuple[dict[int, list[CocoObject]], dict[int, list[Region]], Mapping[str, int]]:
+    """Sort the annotations by image, objects and the regions of those that cannot be used; and count the latter."""
     found: defaultdict[int, list[CocoObject]] = defaultdict(list)
+    unclear: defaultdict[int, list[Region]] = defaultdict(list)
     skipped: Counter[str] = Counter()
     for one in annotations:
         reason = _reason_to_skip(one)
         if reason:
             skipped[reason] += 1
+            region = region_of(one)
+            if region is not None:
+                unclear[int(one["image_id"])].append(region)
             continue
         image = int(one["image_id"])
         if image not in images:
@@ -229,7 +132,7 @@ def _objects(
         found[image].append(CocoObject(category=category, segmentation=one["segmentation"], score=score))
     if annotations and skipped[BOXES] == len(annotations):
         raise WrongAnnotation(f"'{file}' has boxes but no masks.", "Choose annotations with segmentations.")
-    return found, dict(skipped)
+    return found, unclear, dict(skipped)
 
 
 def _reason_to_skip(one: Mapping[str, Any]) -> str:
@@ -238,22 +141,21 @@ def _reason_to_skip(one: Mapping[str, Any]) -> str:
     segmentation = one.get("segmentation")
     if not segmentation:
         return BOXES
-    if isinstance(segmentation, list) and not _corners(segmentation):
+    if isinstance(segmentation, list) and not corners(segmentation):
         return SMALL
     width, height = (one.get("bbox") or (0, 0, FEWEST_PIXELS, FEWEST_PIXELS))[2:]
     return SMALL if one.get("area", width * height) < FEWEST_PIXELS else ""
 
 
-def _corners(polygons: Any) -> list[list[float]]:
-    """Return polygons with three corners or more; a single one may stand without its list."""
-    nested = polygons if isinstance(polygons[0], list) else [polygons]
-    return [polygon for polygon in nested if len(polygon) >= FEWEST_NUMBERS]
-
-
 def _images(
-    records: Mapping[int, Mapping[str, Any]], objects: Mapping[int, list[CocoObject]], folder: Path, *, must_exist: bool
+    records: Mapping[int, Mapping[str, Any]],
+    objects: Mapping[int, list[CocoObject]],
+    unclear: Mapping[int, list[Region]],
+    folder: Path,
+    *,
+    must_exist: bool,
 ) -> tuple[CocoImage, ...]:
-    places = _Places(folder) if must_exist else None
+    places = ImagePlaces((folder,)) if must_exist else None
     images, missing = [], []
     for id_, one in records.items():
         name = str(one["file_name"])
@@ -265,7 +167,7 @@ def _images(
         images.append(
             CocoImage(
                 id=id_, name=name, path=path, frame=int(one.get("frame", 0)), shape=shape,
-                objects=tuple(objects.get(id_, ())),
+                objects=tuple(objects.get(id_, ())), unclear=tuple(unclear.get(id_, ())),
             )
         )  # fmt: skip
     if missing:
@@ -274,28 +176,3 @@ def _images(
             "Choose the folder that holds them.",
         )
     return tuple(images)
-
-
-class _Places:
-    """Files below a folder: by their place, else by a name that only one has, else by such a name without suffix."""
-
-    def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise WrongImage(f"There is no folder '{folder}'.", "Choose the folder of the images.")
-        self._folder = folder
-
-    @cached_property
-    def _by_name(self) -> Mapping[str, list[Path]]:
-        found: defaultdict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self._folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
-                found[path.name].append(path)
-                found[path.stem].append(path)
-        return found
-
-    def find(self, name: str) -> Path | None:
-        """Find an image, None where it is missing or its name is that of several."""
-        if (self._folder / name).is_file():
-            return self._folder / name
-        candidates = self._by_name.get(Path(name).name) or self._by_name.get(Path(name).stem, [])
-        return candidates[0] if len(candidates) == 1 else None

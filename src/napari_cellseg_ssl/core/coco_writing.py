@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instance_scores import by_label
 
 CELL = {"id": 1, "name": "cell"}
 
@@ -24,7 +25,7 @@ def write_coco(
     frames: Iterable[Array],
     names: Sequence[str],
     *,
-    scores: Sequence[Mapping[int, float]] = (),
+    scores: Sequence[Mapping[int, float] | Array] = (),
     info: Mapping[str, str] | None = None,
 ) -> None:
     """Write instances as COCO JSON with compressed run lengths, which keep every pixel.
@@ -35,8 +36,8 @@ def write_coco(
         Label images, 0 = background. An annotation's key "label" is its id there; its own id counts over all images.
     names : sequence of str
         File name of each; where names repeat they are frames of one file, counted by "frame".
-    scores : sequence of {label: score}, optional
-        For each frame how sure the detector was.
+    scores : sequence of {label: score} or (K,) float, optional
+        For each frame how sure the detector was, as an array in the order of the ids from 1.
 
     Raises
     ------
@@ -54,7 +55,8 @@ def write_coco(
         height, width = frame.shape
         images.append({"id": n, "file_name": name, "height": height, "width": width, "frame": seen[name]})
         seen[name] += 1
-        known = scores[n - 1] if scores else {}
+        told = scores[n - 1] if scores else {}
+        known = told if isinstance(told, Mapping) else by_label(told)
         for record in _records(frame):
             label = record["label"]
             rank = {"score": float(known[label])} if label in known else {}

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from napari_cellseg_ssl.core.alike import Alike
 from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
@@ -227,44 +226,29 @@ class ShowsSteps(Protocol):
 
 
 @runtime_checkable
+class ScoresObjects(Protocol):
+    """A method that can say how sure it is of each instance."""
+
+    def scored(self, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:
+        """Do what `Method.segment` does, and return for each frame the scores of its ids from 1, (K,) from 0 to 1."""
+        ...
+
+
+@runtime_checkable
+class ShowsBoxes(Protocol):
+    """A method that draws its instances from boxes, and lets people see them."""
+
+    def boxes(self, maps: PredictionMaps, options: Any) -> tuple[Detections, ...]:
+        """Return for each frame what `Method.segment` draws, in px of the image, in the order of its ids."""
+        ...
+
+
+@runtime_checkable
 class RemarksOnMaps(Protocol):
     """A method that can tell from a prediction when a user should be warned."""
 
     def remarks(self, bundle: "ModelBundle", maps: PredictionMaps) -> Iterable[str]:
         """Say what is unusual about what a model predicted, a sentence each."""
-        ...
-
-
-@runtime_checkable
-class FindsAlike(Protocol):
-    """A method whose models can say which parts of an image look alike to them."""
-
-    def alike(
-        self,
-        bundle: "ModelBundle",
-        image: "ImageStack",
-        place: Sequence[int],
-        *,
-        diameter: float,
-        count: int,
-        device: str,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> Alike:
-        """Find what looks most like the part of an image around a place, in the same frame.
-
-        Parameters
-        ----------
-        place : (frame, Y, X)
-        diameter : float, px
-            Of the image's objects.
-        count : int
-            How many to find; fewer where the image is small, or nothing else in it is like that place.
-
-        Raises
-        ------
-        WrongImage
-            If the place lies outside of the image.
-        """
         ...
 
 
@@ -333,3 +317,10 @@ class Method(Protocol):
     def segment(self, maps: PredictionMaps, options: Any) -> Array:
         """Make instances, (N, *S) int32 on the image's own grid, from maps alone: no torch, no image, no files."""
         ...
+
+
+def segmented(method: Method, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:
+    """Make instances (N, *S), with their scores per frame where the method has them; else the second is empty."""
+    if isinstance(method, ScoresObjects):
+        return method.scored(maps, options)
+    return method.segment(maps, options), ()

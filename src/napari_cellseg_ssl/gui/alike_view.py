@@ -9,9 +9,8 @@ from napari.layers import Image, Shapes
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QPushButton
 
-from napari_cellseg_ssl.core.alike import Alike
+from napari_cellseg_ssl.core.alike import Alike, FindsAlike
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.method import FindsAlike
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fields import corners_of

@@ -14,6 +14,7 @@ from napari_cellseg_ssl.gui.controller import Controller, controller_of
 from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.drawn import DrawnPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
+from napari_cellseg_ssl.gui.panels.pretraining import PretrainingBox
 from napari_cellseg_ssl.gui.panels.restore import RestoreBar
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
 from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
@@ -87,6 +88,8 @@ class TrainSegmentDock(_Dock):
         super().__init__(viewer)
         self.method = MethodPanel(self.controller)
         self.train = TrainPanel(self.controller, self.method.options)
+        self.pretraining = PretrainingBox(self.controller, self.method.options, lambda: self.train.time_budget)
+        self.train.form.addRow(self.pretraining)
         self.segment = SegmentPanel(self.controller)
         self.drawn = DrawnPanel(self.controller)
         self.data = DataPanel(self.controller)
@@ -102,6 +105,7 @@ class TrainSegmentDock(_Dock):
         self.method.options_changed.connect(lambda: self.draw(self.controller.state))
         self.train.go_on.toggled.connect(lambda *_: self.draw(self.controller.state))
         self.train.train_clicked.connect(self._train)
+        self.train.budget_changed.connect(self.pretraining.refresh)
         self.controller.session.panels = lambda: self._settings() if isalive(self) else {}
         self.controller.happened.connect(self._on_event)
         self._suggest()
@@ -142,6 +146,7 @@ class TrainSegmentDock(_Dock):
         self.data.render(shown)
         self.method.render(shown, state)
         self.train.render(shown, state)
+        self.pretraining.render(shown, state)
         self.segment.render(shown, state)
         self.drawn.render(shown, state)
         self.versions.render(shown, state)

@@ -34,6 +34,8 @@ from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 
 SEEDS, PARTIAL = "seeds", "partial-cells"
 """Kinds of what the steps of a segmentation find."""
+BOXES = "boxes"
+"""Kind of the rectangles that instances were drawn from."""
 ORDER = (
     "synthetic-labels",
     "preview",
@@ -41,6 +43,7 @@ ORDER = (
     PARTIAL,
     "instances",
     SEEDS,
+    BOXES,
     "errors",
     "annotation",
     "corrections",

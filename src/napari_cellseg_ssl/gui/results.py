@@ -16,6 +16,7 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
 from napari_cellseg_ssl.gui.layers_out import show_labels, show_maps
+from napari_cellseg_ssl.gui.score_features import note_scores
 from napari_cellseg_ssl.gui.window_layers import show_in_window, show_preview
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
@@ -58,11 +59,12 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
             _rest_preview(viewer, image)
         case ReferenceReady(labels):
             show_labels(viewer, image, labels, method=REFERENCE, is_reference=True)
-        case LabelsReady(labels, options):
+        case LabelsReady(labels, options, _, scores):
             before = find_layer(viewer, image, "instances", method_id, name="")
             layer = show_labels(
                 viewer, image, labels, method=method_id, bundle=bundle_id, settings=options_to_json(options)
             )
+            note_scores(layer, image, labels, scores)
             if before is not None and layer is not before:
                 return Note(f"'{before.name}' was edited, so the new cells are in '{layer.name}'.")
         case Preview(_, window, maps, labels):

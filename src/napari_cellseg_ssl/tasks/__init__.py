@@ -5,6 +5,7 @@ from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady, Preview, T
 from napari_cellseg_ssl.tasks.export import export
 from napari_cellseg_ssl.tasks.interpolation import InterpolationReady, interpolate
 from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
+from napari_cellseg_ssl.tasks.pretraining_comparison import PretrainingComparisonRequest, compare_pretraining
 from napari_cellseg_ssl.tasks.requests import (
     ExportRequest,
     InterpolationRequest,
@@ -28,6 +29,7 @@ __all__ = [
     "LabelsReady",
     "PredictRequest",
     "Preview",
+    "PretrainingComparisonRequest",
     "PreviewWindow",
     "SegmentRequest",
     "SynthesisRequest",
@@ -36,6 +38,7 @@ __all__ = [
     "TrialDone",
     "TuneFinished",
     "TuneRequest",
+    "compare_pretraining",
     "example_mask",
     "export",
     "interpolate",

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from napari_cellseg_ssl.core.alike import Alike
+from napari_cellseg_ssl.core.alike import Alike, FindsAlike
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.core.method import FindsAlike
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.jobs import Model, ReadImage

@@ -90,11 +90,18 @@ class SeamWriter:
         self._labels = labels
         self._alone = alone
         self._last_id = 0
+        self._scores: list[Array] = []
 
-    def add(self, found: Array, block: Block) -> None:
-        """Write the instances (*S of `block.read`) that belong to the block."""
+    @property
+    def scores(self) -> Array:
+        """Scores of what was written, in the order of its ids."""
+        return np.concatenate(self._scores) if self._scores else np.zeros(0, np.float32)
+
+    def add(self, found: Array, block: Block, scores: Array | None = None) -> None:
+        """Write the instances (*S of `block.read`) that belong to the block, with the scores of their ids from 1."""
         if self._alone:
             self._labels[...] = found
+            self._scores += [] if scores is None else [scores]
             return
         from scipy import ndimage
 
@@ -112,6 +119,7 @@ class SeamWriter:
             if 2 * np.count_nonzero(free) > np.count_nonzero(mask):
                 self._last_id += 1
                 target[box][free] = self._last_id
+                self._scores += [] if scores is None else [scores[id_ - 1 : id_]]
 
 
 def _on_grid(first: float, last: float, step: float, size: int) -> slice:

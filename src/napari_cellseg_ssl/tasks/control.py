@@ -67,3 +67,34 @@ class Control:
     def is_stopping(self) -> bool:
         """Whether the job was asked to end."""
         return self._stopping
+
+
+class PartControl(Control):
+    """Handle on one part of a job: it stops and pauses with the whole, whose clock runs, and has one of its own."""
+
+    def __init__(self, whole: Control) -> None:
+        super().__init__()
+        self._whole = whole
+        self._since = whole.elapsed()
+
+    def start_clock(self, before: float = 0.0) -> None:
+        """Count seconds of this part from now on; the clock of the whole goes on."""
+        self._before, self._since = before, self._whole.elapsed()
+
+    def should_stop(self) -> bool:
+        """Whether the whole has to end; waits here while it is paused."""
+        return self._whole.should_stop()
+
+    def elapsed(self) -> float:
+        """Seconds of work in this part, pauses not counted."""
+        return self._before + self._whole.elapsed() - self._since
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the whole was asked to wait."""
+        return self._whole.is_paused
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the whole was asked to end."""
+        return self._whole.is_stopping

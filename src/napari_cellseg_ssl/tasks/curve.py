@@ -33,13 +33,10 @@ class Curve:
         return self.values[-1]
 
     def with_point(self, step: int, losses: Mapping[str, float]) -> "Curve":
-        """Add a step; of several losses the one called "loss" or "total" counts, else the first.
-
-        One called "chance" is the level.
-        """
+        """Add a step; "loss" counts of its losses, else the first one; "chance" is the level."""
         if not losses:
             return self
-        value = losses.get("loss", losses.get("total", next(iter(losses.values()))))
+        value = losses.get("loss", next(iter(losses.values())))
         level = losses.get("chance", self.level)
         pending = (*self.pending, (float(step), float(value)))
         if len(pending) < self.every:

@@ -31,11 +31,16 @@ class Preview:
 
 @dataclass(frozen=True)
 class LabelsReady:
-    """Instances of a whole image, (N, *S) on its own grid, and the options that made them."""
+    """Instances of a whole image, (N, *S) on its own grid, and the options that made them.
+
+    `scores` has one array per frame, in the order of the ids, where the method says how sure it is; see
+    `core.instance_scores`.
+    """
 
     labels: Array
     options: Any
     diameter: float
+    scores: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)

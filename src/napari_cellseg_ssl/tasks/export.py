@@ -11,6 +11,7 @@ import numpy as np
 from napari_cellseg_ssl.core.coco_writing import write_coco
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
+from napari_cellseg_ssl.core.instance_scores import scores_of
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.measurements import is_calibrated, measure
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
@@ -60,7 +61,7 @@ def source_axes(image: ImageStack, channels: bool = False) -> str:
 
 
 def _files(request: ExportRequest) -> Iterator[Path]:
-    image, folder, stem = request.image, request.folder, request.image.name
+    folder, stem = request.folder, request.image.name
     if request.labels is not None:
         if request.write_labels:
             frames = request.labels.astype(label_dtype(request.labels), copy=False)
@@ -70,7 +71,7 @@ def _files(request: ExportRequest) -> Iterator[Path]:
         if request.coco:
             yield _write_coco(folder / f"{stem}_coco.json", request.labels, request)
         if request.measure:
-            yield _write_table(folder / f"{stem}_measurements.csv", image, request.labels)
+            yield _write_table(folder / f"{stem}_measurements.csv", measured(request))
     if request.maps is not None:
         for name, suffix in _map_suffixes(request.maps).items():
             file = folder / f"{stem}_{suffix}{SUFFIXES[request.file_format]}"
@@ -94,8 +95,18 @@ def _write(file: Path, frames: Array, request: ExportRequest) -> Path:
     return file
 
 
-def _write_table(file: Path, image: ImageStack, labels: Array) -> Path:
-    table = measure(image, labels)
+def measured(request: ExportRequest) -> dict[str, Array]:
+    """Measure the labels of a request, with a column of scores where it has them."""
+    if request.labels is None:
+        return {}
+    table = measure(request.image, request.labels)
+    if request.scores:
+        of_frames = [scores_of(table["label"][table["frame"] == n], own) for n, own in enumerate(request.scores)]
+        table["score"] = np.concatenate(of_frames)
+    return table
+
+
+def _write_table(file: Path, table: dict[str, Array]) -> Path:
     try:
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
@@ -127,7 +138,7 @@ def _write_rois(file: Path, labels: Array) -> Path:
 def _write_coco(file: Path, labels: Array, request: ExportRequest) -> Path:
     """Write one image per frame; all frames have the name of the file that they are from."""
     names = [request.file_name or request.image.name] * len(labels)
-    write_coco(file, labels, names, info=request.metadata)
+    write_coco(file, labels, names, scores=request.scores, info=request.metadata)
     return file
 
 

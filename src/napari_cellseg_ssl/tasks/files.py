@@ -1,20 +1,30 @@
 """Finding, pairing and reading the files of a user: images, labels, painted labels."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.tiff import read_tiff
-from napari_cellseg_ssl.core.zarr_files import read_zarr
+from napari_cellseg_ssl.core.image_files import PNG, TIFF, ZARR, read_image, read_labels, stem_of
+from napari_cellseg_ssl.core.images import Array
 
-TIFF, PNG, ZARR = (".tif", ".tiff"), (".png",), (".zarr",)
+__all__ = [
+    "READABLE",
+    "LabelsMode",
+    "annotate",
+    "find_files",
+    "guess_labels_mode",
+    "label_key",
+    "pair_by_stem",
+    "read_image",
+    "read_labels",
+    "stem_of",
+]
+
 READABLE = TIFF + PNG + ZARR
 LabelsMode = Literal["sparse", "dense"]
 _LABEL_SUFFIX = re.compile(r"_(labels|masks?)$")
@@ -53,59 +63,6 @@ def _inside(folder: Path, labels: bool) -> list[Path]:
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
     stems = {stem_of(p) for p in files}
     return [p for p in files if labels or label_key(p) == stem_of(p) or label_key(p) not in stems]
-
-
-def stem_of(path: Path) -> str:
-    """Name of an image without what marks its format."""
-    return re.sub(r"\.ome$", "", path.stem)
-
-
-def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] | None = None) -> ImageStack:
-    """Read an image.
-
-    Parameters
-    ----------
-    axes : str, optional
-        Overrides what the file says, for example "ZYX".
-    channels : sequence of int, optional
-        Channels to keep.
-
-    Raises
-    ------
-    WrongImage
-        If it cannot be read, or axes and shape do not fit.
-    """
-    array, stated, spacing = _read(path)
-    try:
-        image = ImageStack.from_array(array, axes or stated, name=stem_of(path), channels=channels)
-    except WrongImage as problem:
-        raise WrongImage(f"'{path}': {problem.message}", problem.hint) from problem
-    if not {"Y", "X"} <= set(spacing):
-        return image
-    # A file that says nothing of Z is taken to have cubic voxels, and `describe_volume` tells.
-    sizes = (spacing.get(axis, spacing["X"]) for axis in "ZYX"[-len(image.spatial_shape) :])
-    return replace(image, spacing=tuple(sizes))
-
-
-def read_labels(path: Path, image: ImageStack | None = None) -> Array:
-    """Read a label image, (N, *S) integer; axes are those of its image, where one is given.
-
-    Raises
-    ------
-    WrongImage, WrongAnnotation
-        If it cannot be read, is in colour, or is not of the image's size.
-    """
-    array, _, _ = _read(path)
-    array = np.asarray(array)
-    if image is None:
-        return array[None] if array.ndim == 2 else array
-    expected = (len(image.frames), *image.spatial_shape)
-    if array.size != np.prod(expected) or array.shape[-2:] != expected[-2:]:
-        raise WrongAnnotation(
-            f"The labels '{path}' have the shape {array.shape}, image '{image.name}' has {expected}.",
-            "Choose the labels that belong to this image, one whole number per pixel.",
-        )
-    return array.reshape(expected)
 
 
 def pair_by_stem(images: Sequence[Path], labels: Sequence[Path]) -> list[Path | None]:
@@ -165,24 +122,3 @@ def _looks_painted(frame: Array) -> bool:
     is_large = len(others) > 0 and piece.area > 4 * np.median(others)
     is_thin = piece.solidity < 0.8 or piece.eccentricity > 0.98
     return len(pieces) > 1 or is_large or is_thin
-
-
-def _read(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
-    suffix = path.suffix.lower()
-    if suffix in TIFF:
-        tiff = read_tiff(path)
-        return tiff.array, tiff.axes, tiff.spacing
-    if suffix in ZARR:
-        return read_zarr(path)
-    return _read_png(path), None, {}
-
-
-def _read_png(path: Path) -> Array:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            mode = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L"}.get(picture.mode, picture.mode)
-            return np.asarray(picture.convert(mode))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
-        raise WrongImage(f"'{path}' cannot be read: {problem}.", "Is it a complete PNG file?") from problem

@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, Remark, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps, ScoresObjects, segmented
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.scaling import working_shape
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -59,8 +59,8 @@ def segment(request: SegmentRequest, control: Control | None = None) -> Iterator
         method = get_method(request.method_id)
         options = method.info.segment_options() if request.options is None else request.options
         if not control.should_stop():
-            labels = method.segment(request.maps, options)
-            yield LabelsReady(labels, options, request.maps.diameter)
+            labels, scores = segmented(method, request.maps, options)
+            yield LabelsReady(labels, options, request.maps.diameter, scores)
 
 
 def segment_image(
@@ -90,6 +90,7 @@ def segment_image(
         labels = _empty_labels(image) if into is None else into
         blocks = job.blocks()
         total = len(image.frames) * len(blocks)
+        scores: tuple[Array, ...] = ()
         for done in range(total):
             n, k = divmod(done, len(blocks))
             if k == 0:
@@ -102,11 +103,13 @@ def segment_image(
                         yield TileDone(PARTS * done + PARTS * event.done // event.total, PARTS * total)
                     case Note():
                         yield event
-                    case _:
-                        seams.add(event, blocks[k])
+                    case LabelsReady():
+                        seams.add(event.labels[0], blocks[k], *event.scores)
             if control.should_stop():
                 return
-        yield LabelsReady(labels, options, job.diameter)
+            if k == len(blocks) - 1 and isinstance(job.method, ScoresObjects):
+                scores += (seams.scores,)
+        yield LabelsReady(labels, options, job.diameter, scores)
 
 
 class PredictionJob:
@@ -180,11 +183,12 @@ class PredictionJob:
 
     def segment_block(
         self, n: int, block: Block, predictor: Predictor, intensity: Any, options: Any, control: Control
-    ) -> Iterator[TileDone | Note | Array]:
-        """Yield progress, then the labels (*S) of what the block reads."""
+    ) -> Iterator[TileDone | Note | LabelsReady]:
+        """Yield progress, then the labels (1, *S) of what the block reads."""
         for event in self.predict(cut_out(self.image, n, block.read), predictor, intensity, control):
             if isinstance(event, MapsReady):
-                yield self.method.segment(event.maps, options)[0]
+                labels, scores = segmented(self.method, event.maps, options)
+                yield LabelsReady(labels, options, self.diameter, scores)
             else:
                 yield event
 

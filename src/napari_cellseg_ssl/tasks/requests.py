@@ -151,6 +151,8 @@ class ExportRequest:
     image : ImageStack
         Gives file names, axes, spacing, and the intensities to be measured.
     labels : (N, *S) integer, optional
+    scores : tuple of (K,) float, optional
+        Of each frame, in the order of its ids; they go into COCO and into the table.
     maps : PredictionMaps, optional
         Written on the image's own grid, float32, one file per map.
     roi, coco, measure : bool
@@ -168,6 +170,7 @@ class ExportRequest:
     folder: Path
     image: ImageStack
     labels: Array | None = None
+    scores: tuple[Array, ...] = ()
     maps: PredictionMaps | None = None
     roi: bool = False
     coco: bool = False

@@ -51,6 +51,12 @@ def train(request: TrainRequest, control: Control | None = None) -> Iterator[Run
         yield from thin(_train(request, control))
 
 
+def training_set(request: TrainRequest) -> TrainingSet:
+    """Pair images with what is known of them and find their diameters, as `train` does; it raises the same."""
+    info = get_method(request.method_id).info
+    return _training_set(request, _settings(request, info), info)[0]
+
+
 def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     method = get_method(request.method_id)
     resumed = load_checkpoint(request) if request.resume else None

@@ -60,6 +60,7 @@ DOING: Mapping[str, str] = {
     "idle": "Ready",
     "preparing": "Preparing",
     "training": "Learning",
+    "pretraining": "Comparing pre-trainings",
     "predicting": "Looking at the image",
     "segmenting": "Drawing the cells",
     "tuning": "Searching thresholds",
@@ -71,6 +72,8 @@ DOING: Mapping[str, str] = {
     "drawing": "Drawing images",
     "likening": "Looking for what looks alike",
 }
+LEARNING = ("training", "pretraining")
+"""Activities with a curve and scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +153,7 @@ def _begin(state: SessionState, activity: Activity, can_pause: bool) -> SessionS
     if was_idle:
         remark = state.remark if activity == "segmenting" else ""  # a slider changes nothing about the maps
         state = replace(state, failure=None, message="", agreement="", remark=remark, stopping=False, paused=False)
-    return replace(state, curve=Curve(), earlier={}, measures={}, score="") if activity == "training" else state
+    return replace(state, curve=Curve(), earlier={}, measures={}, score="") if activity in LEARNING else state
 
 
 def _advance_progress(state: SessionState, event: object, seconds: float) -> SessionState:
@@ -252,8 +255,8 @@ def _status(state: SessionState) -> str:
     doing = DOING[state.activity]
     if state.paused:
         return f"{doing}: paused."
-    is_training = state.activity == "training"
-    found = describe(state.phase, state.curve, state.measures, state.score) if is_training else ""
+    is_learning = state.activity in LEARNING
+    found = describe(state.phase, state.curve, state.measures, state.score) if is_learning else ""
     return f"{doing}: {found}" if found else f"{doing}. {state.message}".strip()
 
 

@@ -10,6 +10,7 @@ Activity = Literal[
     "idle",
     "preparing",
     "training",
+    "pretraining",
     "predicting",
     "segmenting",
     "tuning",

@@ -85,7 +85,7 @@ def load_frames(
     frames: list[Frame] = []
     size = 0
     for item in items:
-        for frame in _blocks(item, intensity, diameter):
+        for frame in blocks(item, intensity, diameter):
             if frame.has_labels or size < most_pixels:
                 frames.append(frame)
                 size += frame.known.size
@@ -94,7 +94,8 @@ def load_frames(
     return tuple(frames)
 
 
-def _blocks(item: TrainingItem, intensity: Intensity, diameter: float) -> Iterator[Frame]:
+def blocks(item: TrainingItem, intensity: Intensity, diameter: float) -> Iterator[Frame]:
+    """Cut the frames of an image into blocks, and rescale them so that objects become `diameter` px wide."""
     scale = diameter / item.diameter
     for index, source in enumerate(item.image.frames):
         limits = intensity.limits(source)

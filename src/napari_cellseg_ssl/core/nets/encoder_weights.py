@@ -118,7 +118,7 @@ def load_encoder(encoder: Encoder, name: str, weights: str) -> LoadReport | None
         raise WrongOption(f"No released weights are known for {name}.", hint)
     file = fetch(_address(name), _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
     tensors = read(file, hint=hint)
-    report, fitting = _fit(encoder, tensors, str(file))
+    report, fitting = fit(encoder, tensors, str(file))
     if len(report.not_loaded) > (1 - FEWEST) * len(report.fate):
         raise WrongOption(f"'{file}' does not hold weights of {name}. {report}", hint)
     encoder.load_state_dict({**encoder.state_dict(), **fitting})
@@ -139,10 +139,8 @@ def _address(name: str) -> str:
     return (RESNEST_ADDRESS if name.startswith("resnest") else ADDRESS) + RELEASED[name]
 
 
-def _fit(
-    encoder: ResNetEncoder | ResNeStEncoder, tensors: Mapping[str, Tensor], source: str
-) -> tuple[LoadReport, dict[str, Tensor]]:
-    """Find a place for each tensor of a file."""
+def fit(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -> tuple[LoadReport, dict[str, Tensor]]:
+    """Find a place in an encoder for each tensor of a file, and say what became of them; nothing is changed."""
     prefix = _prefix(tensors)
     offered = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     fitting, fate = {}, {}

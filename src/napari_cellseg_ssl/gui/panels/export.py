@@ -17,8 +17,10 @@ from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import KEY, is_instances, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.gui.score_features import scores_in
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
+from napari_cellseg_ssl.tasks.export import measured
 from napari_cellseg_ssl.tasks.session import Began, Ended, Failed
 
 FORBIDDEN_IN_NAMES = '<>:"/\\|?*'
@@ -102,6 +104,7 @@ class ExportPanel(Stage):
             ExportRequest,
             folder=Path(self.folder.text()).expanduser(),
             labels=frames,
+            scores=scores_in(labels) if len(frames) == 1 else (),
             maps=self._controller.maps if self.maps.isChecked() else None,
             file_format=self.format.currentData(),
             roi=self.roi.isChecked(),
@@ -172,9 +175,7 @@ def write_results(
         ) from problem
     yield from export(request, control)
     if request.measure and request.labels is not None and not control.should_stop():
-        from napari_cellseg_ssl.core.measurements import measure
-
-        yield Measured(measure(image, request.labels))
+        yield Measured(measured(request))
 
 
 def _frames(labels: Labels, source: ImageSource) -> Array:

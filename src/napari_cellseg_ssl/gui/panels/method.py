@@ -30,7 +30,6 @@ class MethodPanel(Stage):
     """Choose method, preset and device; all options are one click away."""
 
     options_changed = Signal()
-    """An option was changed by itself; a preset says so by its box."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__("2  Method", parent)
@@ -73,6 +72,7 @@ class MethodPanel(Stage):
         if self._form is not None and isinstance(options, dict):
             with contextlib.suppress(CellSegError):
                 self._form.set_value(options_from_json(self.info.train_options, options))
+                self.options_changed.emit()
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show what may be chosen, and the method that an opened run brought along."""
@@ -130,7 +130,7 @@ class MethodPanel(Stage):
         self._form.changed.connect(self._masks.refresh)
         self._form.changed.connect(lambda *_: self.options_changed.emit())
         self._options.layout().insertWidget(0, self._form)
-        self._on_preset()
+        self._show_preset()
         learns = info.id != REFERENCE
         for widget in (self.preset, self.device, self._toggle):
             self.form.setRowVisible(widget, learns)
@@ -139,6 +139,10 @@ class MethodPanel(Stage):
         self.form.setRowVisible(self.show_masks, self._masks.is_offered)
 
     def _on_preset(self, *_: object) -> None:
+        self._show_preset()
+        self.options_changed.emit()
+
+    def _show_preset(self) -> None:
         name = self.preset.currentText()
         self._preset_ndim = self._controller.choices.spatial_ndim
         self.preset.setToolTip(PRESET_TIPS.get(name, "Ready-made settings."))

@@ -8,11 +8,12 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.alike_view import AlikeView
 from napari_cellseg_ssl.gui.autosave import sessions_folder
+from napari_cellseg_ssl.gui.boxes_view import boxes_on_demand
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.panels.tune import TuneBox
 from napari_cellseg_ssl.gui.stage import Stage, button, discard, note, row
-from napari_cellseg_ssl.gui.steps_view import StepsView
+from napari_cellseg_ssl.gui.steps_view import steps_on_demand
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 
@@ -35,10 +36,12 @@ class SegmentPanel(Stage):
         self.tune.tune_clicked.connect(self._tune)
         self.tune.chosen.connect(self._preview)
         self.reset = button("Reset", "cellseg_reset", "Take the model's own values again.", self._reset)
-        self.steps = StepsView(controller, self)
+        self.steps = steps_on_demand(controller, self)
         self.steps_note = note()
         self.steps_note.setObjectName("cellseg_steps_note")
-        self.steps.said.connect(lambda text: self.tell(self.steps_note, text))
+        self.boxes = boxes_on_demand(controller, self)
+        for view in (self.steps, self.boxes):
+            view.said.connect(lambda text: self.tell(self.steps_note, text))
         self.alike = AlikeView(controller, self)
         self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
         self.open = button(
@@ -49,7 +52,7 @@ class SegmentPanel(Stage):
         )
         self.form.addRow(self.segment)
         self.form.addRow(self._holder)
-        self.form.addRow(row(self.reset, self.steps.button))
+        self.form.addRow(row(self.reset, self.steps.button, self.boxes.button))
         self.form.addRow(self.steps_note)
         self.tell(self.steps_note, "")
         self.form.addRow(self.alike.button)
@@ -76,6 +79,7 @@ class SegmentPanel(Stage):
             self._show(self._defaults())
         self.tune.render(controls, state)
         self.steps.render(controls, state)
+        self.boxes.render(controls, state)
         self.alike.render(controls, state)
 
     def _rebuild(self, method_id: str) -> None:

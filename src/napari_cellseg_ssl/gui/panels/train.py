@@ -47,7 +47,7 @@ def is_result(layer: Layer) -> bool:
 class TrainPanel(Stage):
     """Choose the painted cells and the time, and learn."""
 
-    train_clicked = Signal()
+    train_clicked, budget_changed = Signal(), Signal()
 
     def __init__(
         self, controller: Controller, options: Callable[[], Any] = lambda: None, parent: QWidget | None = None
@@ -189,6 +189,8 @@ class TrainPanel(Stage):
         self._seconds.setRange(1, 7 * 24 * 3600)
         self._seconds.setSuffix(" s")
         self._limited.toggled.connect(self._seconds.setVisible)
+        for changed in (self._limited.toggled, self._seconds.valueChanged):
+            changed.connect(lambda *_: self.budget_changed.emit())
         self._budget = row(self._limited, self._seconds)
         self.preview = QCheckBox("show what it sees while it learns")
         self.preview.setObjectName("cellseg_preview")

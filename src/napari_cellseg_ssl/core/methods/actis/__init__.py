@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
 from napari_cellseg_ssl.core.methods.actis.judging import instances
 from napari_cellseg_ssl.core.methods.actis.options import PRESETS, TAGS, ActisOptions, ActisSegmentOptions
+from napari_cellseg_ssl.core.nets.names import DETECTOR
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -37,7 +38,7 @@ INFO = MethodInfo(
     ),
     presets=PRESETS,
     learns_from_results=True,
-    starts_from=tuple(TAGS.values()),
+    starts_from=(*TAGS.values(), DETECTOR),
 )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 STUDENT, TEACHER, BASELINE = "student.", "teacher.", "baseline."
+PRETRAINED = "pretrained"
+"""In the state: whether the encoder began with weights from elsewhere."""
 N_CLASSES = 3
 RAMP = 0.2
 """Share of the refinement over which the weight of the pseudo-labels rises to its full value."""
@@ -44,9 +46,13 @@ class Learner:
     ----------
     net : nn.Module
     options : ActisOptions
+    is_pretrained : bool
+        Whether its ResNet begins with the weights of a model, not of what the options name.
     """
 
-    def __init__(self, net: nn.Module, options: ActisOptions, *, device: str, seed: int) -> None:
+    def __init__(
+        self, net: nn.Module, options: ActisOptions, *, device: str, seed: int, is_pretrained: bool = False
+    ) -> None:
         import torch
 
         from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
@@ -54,9 +60,10 @@ class Learner:
         from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 
         self.options, self.device = options, device
+        self._is_pretrained = is_pretrained or options.has_given_resnet
         self.student = net.to(device).train()
         self.teacher = make_teacher(self.student)
-        if options.has_given_resnet and options.fewest_crops < FEWEST_CROPS:
+        if self._is_pretrained and options.fewest_crops < FEWEST_CROPS:
             freeze_statistics(self.student.encoder)
         self.thresholds = ClassThresholds(N_CLASSES, masked=options.masked, momentum=options.threshold_momentum)
         self.baseline: dict[str, Array] = {}
@@ -188,7 +195,7 @@ class Learner:
 
     def _groups(self) -> list[dict[str, Any]]:
         """List the weights by what share of the learning rate they have."""
-        if not self.options.has_given_resnet:
+        if not self._is_pretrained:
             return [{"params": list(self.student.parameters()), "share": 1.0}]
         encoder = list(self.student.encoder.parameters())
         taken = {id(p) for p in encoder}
@@ -208,8 +215,12 @@ class Learner:
         }
 
     def state(self) -> dict[str, Json]:
-        """Describe what is no array: the random state and the odds."""
-        return {"random": dict(self._rng.bit_generator.state), "background_odds": self.background_odds}
+        """Describe what is no array: the random state, the odds, and how the encoder began."""
+        return {
+            "random": dict(self._rng.bit_generator.state),
+            "background_odds": self.background_odds,
+            PRETRAINED: self._is_pretrained,
+        }
 
     def restore(self, step: int, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""

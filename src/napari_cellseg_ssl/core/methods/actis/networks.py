@@ -59,6 +59,28 @@ def begin(described: Mapping[str, Any], options: ActisOptions) -> tuple[nn.Modul
     return net, AT_RANDOM if report is None else str(report)
 
 
+def begin_with_detector(
+    described: Mapping[str, Any], options: ActisOptions, model: ModelBundle
+) -> tuple[nn.Module, str]:
+    """Build a network whose encoder is the backbone of a detector, and say so.
+
+    Raises
+    ------
+    WrongRun
+        If that is another encoder.
+    """
+    if options.encoder not in RESNETS:
+        raise WrongRun(
+            f"Model '{model.name}' is a detector, and this training's encoder, {options.encoder}, cannot be its "
+            "backbone.",
+            "Choose the encoder that the detector has, for example encoder=resnet18, or start from none.",
+        )
+    from napari_cellseg_ssl.core.nets.detector_encoder import begin_with_detector
+
+    net = build(described)
+    return net, str(begin_with_detector(net, options.encoder, model))
+
+
 def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
     """Build a network; `weights` is where those of an EfficientNet come from (see `efficientnet_unet`)."""
     if described["tag"] == TAGS[SMALL]:

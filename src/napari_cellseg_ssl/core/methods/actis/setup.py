@@ -14,9 +14,10 @@ from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, to_judge_by, within_area
 from napari_cellseg_ssl.core.methods.actis import judging, networks
-from napari_cellseg_ssl.core.methods.actis.learner import Learner
+from napari_cellseg_ssl.core.methods.actis.learner import PRETRAINED, Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
+from napari_cellseg_ssl.core.nets.names import DETECTOR
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Setup:
         return bool(self.run.time_budget) and self.learner.step >= self.enough_steps
 
     @property
+    def goes_on(self) -> bool:
+        """Whether a trained model of this method learns on."""
+        return self.run.start_from is not None and not _is_detector(self.run.start_from)
+
+    @property
     def refine_from(self) -> float:
         """Share of the training after which the refinement begins."""
         return 1.0 - self.options.refine_share
@@ -130,13 +136,16 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     learning, judged = hold_out(frames, run.seed)
     trusted = to_judge_by(frames)
     described = networks.architecture(options, data.n_channels)
-    if run.start_from or run.resume:
+    if run.start_from and _is_detector(run.start_from):
+        net, beginning = networks.begin_with_detector(described, options, run.start_from)
+    elif run.start_from or run.resume:
         net, beginning = networks.build(described), ""
     else:
         net, beginning = networks.begin(described, options)
-    if run.start_from:
+    if run.start_from and not _is_detector(run.start_from):
         _start_from(net, run.start_from, described)
-    learner = Learner(net, options, device=run.device, seed=run.seed)
+    is_pretrained = _is_detector(run.start_from) or bool(run.resume and run.resume.meta.get(PRETRAINED))
+    learner = Learner(net, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
     if run.resume:
         learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
     segment_options = ActisSegmentOptions()
@@ -156,6 +165,10 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
         beginning=beginning,
     )
+
+
+def _is_detector(model: ModelBundle | None) -> bool:
+    return model is not None and model.architecture.get("tag") == DETECTOR
 
 
 def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:

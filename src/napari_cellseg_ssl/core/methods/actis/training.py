@@ -103,7 +103,7 @@ def _foreground_threshold(setup: Setup) -> float:
 def _rate(setup: Setup, done: float) -> tuple[float, float]:
     """Learning rate, and the share of the refinement that is done."""
     options, start = setup.options, setup.refine_from
-    peak = options.rate * (CONTINUED_SHARE if setup.run.start_from else 1.0)
+    peak = options.rate * (CONTINUED_SHARE if setup.goes_on else 1.0)
     refined = max(0.0, (done - start) / max(1e-9, 1.0 - start))
     if options.refine_optimiser == "adamw":
         return learning_rate(peak, setup.learner.step, done), refined

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from napari_cellseg_ssl.core.alike import Alike
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run, TrainingStage
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
-from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, scored, segment
+from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, drawn, scored, segment
 from napari_cellseg_ssl.core.methods.cupre.stages import next_act, stage_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class Cupre:
     def scored(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Array, ...]]:
         """Draw what was detected, and say how sure the detector is of each object."""
         return scored(maps, options)
+
+    def boxes(self, maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Detections, ...]:
+        """Return what is drawn."""
+        return drawn(maps, options)[1]
 
     def stage(self, options: CupreOptions, *, is_painted: bool, start: ModelBundle | None) -> TrainingStage:
         """Say whether it will pre-train or fine-tune."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FEWEST_TILES = 64
 TOO_EASY, NOT_LEARNING = 0.99, 0.98
 LITTLE_DRIFT, MUCH_DRIFT = 0.001, 0.3
+POOR = 0.3
+HARDLY_LEARNED = "Hardly any cell is found: train longer, or begin with a model that was pre-trained on a source."
 STEADY = 20
 """Painted cells from which on results hardly depend on which ones they are."""
 
@@ -101,7 +103,8 @@ def after_fine_tuning(held_out: Score | None, tuned: Score | None, options: Cupr
     """Say how good it is, and with which least score."""
     if held_out is None or tuned is None:
         return (f"The least score is the usual one, {options.score:g}.",)
-    return (
+    texts = (
         f"F1 {held_out.f1:.2f} on {held_out.n_cells} held-out cells.",
         f"Least score searched on {tuned.n_cells} annotated cells: {options.score:g} (F1 {tuned.f1:.2f}).",
     )
+    return (*texts, HARDLY_LEARNED) if tuned.f1 < POOR else texts

@@ -27,7 +27,7 @@ from napari_cellseg_ssl.core.methods.cupre.contrast_learner import ContrastLearn
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
 from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle
-from napari_cellseg_ssl.core.methods.cupre.options import FROZEN, L2SP, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.options import FROZEN, L2SP, PRETRAIN, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import (
     ALL,
     CONTRAST,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 STEPS_PER_ROW, ROWS_TO_JUDGE, STEPS_TO_JUDGE = 10, 50, 100
-PLACE = "place"
-"""In the state of a checkpoint: which phase it is in."""
 UNPASTED = 0.0
 """Of a source: its objects lie as they are."""
 
@@ -89,11 +87,6 @@ def pretrain(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[Tra
         history=tuple(work.history[::STEPS_PER_ROW]),
     )
     yield TrainFinished(bundle, reason)
-
-
-def is_of_pretraining(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is that of a pre-training, and not of a fine-tuning."""
-    return PLACE in checkpoint.meta
 
 
 class Pretraining:
@@ -157,7 +150,7 @@ class Pretraining:
 
     @property
     def _frames_of_source(self) -> tuple[int, ...]:
-        """Those that show objects."""
+        """Those of which anything is known."""
         frames = self.source.frames if self.source else ()
         return tuple(n for n, frame in enumerate(frames) if frame.has_labels)
 
@@ -217,8 +210,8 @@ class Pretraining:
         self._choose_crops(phase)
         if phase.part == ALL:
             return
-        self.contrast.settle(self.tiles)
         if self.options.backbone == FROZEN:
+            self.contrast.settle(self.tiles)  # a frozen backbone goes by these statistics, another one by its batch's
             self.objects.freeze_backbone(True)
         elif self.options.backbone == L2SP:
             self.objects.hold_backbone()
@@ -238,9 +231,10 @@ class Pretraining:
 
     def _checkpoint(self) -> Checkpoint:
         state: dict[str, Json] = {
+            "stage": PRETRAIN,
             "detector": self.beginning.detector.config.as_json(),
             "has_learned": self.beginning.has_learned,
-            PLACE: self._place,
+            "place": self._place,
             "objects": self.objects.state(),
             "drifts": list(self.drifts),
         }
@@ -256,7 +250,7 @@ class Pretraining:
             own = {k.removeprefix("contrast."): a for k, a in arrays.items() if k.startswith("contrast.")}
             self.contrast.restore(int(state["contrast_step"]), own, state["contrast"])  # type: ignore[arg-type]
         self.objects.restore(arrays, state["objects"])  # type: ignore[arg-type]
-        self.step, self._place = checkpoint.step, int(state[PLACE])  # type: ignore[arg-type]
+        self.step, self._place = checkpoint.step, int(state["place"])  # type: ignore[arg-type]
         self.drifts = [float(one) for one in state["drifts"]]  # type: ignore[union-attr, arg-type]
         if self._place >= 0 and (phase := self.phases[self._place]).kind == SOURCE:
             self._choose_crops(phase)

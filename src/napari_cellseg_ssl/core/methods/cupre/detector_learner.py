@@ -77,13 +77,7 @@ class DetectorLearner:
         body.train(not is_frozen)
 
     def learn(self, crops: ObjectCrops, rate: float, done: float) -> dict[str, float]:
-        """Make one step at a learning rate, after a share `done` of the work.
-
-        Returns
-        -------
-        {name: float}
-            The losses; "total", their sum; "drift", how far the backbone is from where it is held, if it is.
-        """
+        """Make one step at a learning rate, after a share `done` of the work; returns "loss", its parts, "drift"."""
         import torch
 
         from napari_cellseg_ssl.core.torch_tools.precision import half_precision
@@ -97,12 +91,12 @@ class DetectorLearner:
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["share"]
         self._optimiser.zero_grad(set_to_none=True)
-        total = torch.stack(list(losses.values())).sum()
-        total.backward()
+        loss = torch.stack(list(losses.values())).sum()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.detector.parameters(), LONGEST_GRADIENT)
         self._optimiser.step()
         self.steps += 1
-        found = {name: float(loss.detach()) for name, loss in {"total": total, **losses}.items()}
+        found = {"loss": float(loss.detach()), **{name: float(part.detach()) for name, part in losses.items()}}
         if self.anchor is not None:
             self.anchor.pull(rate * self._optimiser.param_groups[1]["share"])
             found["drift"] = self.anchor.drift()

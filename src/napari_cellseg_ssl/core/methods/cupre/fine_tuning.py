@@ -7,7 +7,7 @@ object nor background. Part of what is painted is held out, and the least score 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_cellseg_ssl.core.detections import Detections
@@ -33,7 +33,7 @@ from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
 from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle
 from napari_cellseg_ssl.core.methods.cupre.networks import CuprePredictor, architecture
-from napari_cellseg_ssl.core.methods.cupre.options import ALWAYS, AUTO, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.options import ALWAYS, AUTO, FINE_TUNE, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
@@ -84,11 +84,13 @@ def fine_tune(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[Tr
     yield TrainFinished(bundle, reason)
 
 
+@dataclass(frozen=True)
 class Chosen:
-    """The least score that was chosen, and how good the detector is with it, where anything was held out."""
+    """The least score, the best that held-out cells allow, and how good it is on all painted ones; None: no search."""
 
-    def __init__(self, options: CupreSegmentOptions, held_out: Score | None, tuned: Score | None) -> None:
-        self.options, self.held_out, self.tuned = options, held_out, tuned
+    options: CupreSegmentOptions
+    held_out: Score | None = None
+    tuned: Score | None = None
 
 
 class FineTuning:
@@ -154,13 +156,11 @@ class FineTuning:
     def choose_score(self, pixels: int) -> Chosen:
         """Search the least score on all that is painted, and judge by what was held out."""
         if not self._all_judged:
-            return Chosen(CupreSegmentOptions(), None, None)
+            return Chosen(CupreSegmentOptions())
         held_out = within_area(self._all_judged, pixels)
         painted = within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
         least, tuned = search_score(self._detect(painted), painted)
-        return Chosen(
-            replace(CupreSegmentOptions(), score=least), search_score(self._detect(held_out), held_out)[1], tuned
-        )
+        return Chosen(CupreSegmentOptions(score=least), search_score(self._detect(held_out), held_out)[1], tuned)
 
     def _predictor(self) -> CuprePredictor:
         detector = self.learner.result
@@ -175,6 +175,7 @@ class FineTuning:
 
     def _checkpoint(self) -> Checkpoint:
         state: dict[str, Json] = {
+            "stage": FINE_TUNE,
             "detector": self.beginning.detector.config.as_json(),
             "has_learned": self.beginning.has_learned,
             "objects": self.learner.state(),

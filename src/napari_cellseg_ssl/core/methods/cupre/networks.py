@@ -10,6 +10,7 @@ import numpy as np
 from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.nets.names import DETECTOR as TAG
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.nets.detector.config import DetectorConfig
     from napari_cellseg_ssl.core.nets.detector.detector import Detector
 
-TAG = "cupre"
 OBJECTNESS = "objectness"
 """Name of the dense map."""
 HALO = 64

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.detected import to_labels
 from napari_cellseg_ssl.core.maps import PredictionMaps
@@ -53,11 +54,17 @@ class CupreSegmentOptions:
 
 def segment(maps: PredictionMaps, options: CupreSegmentOptions) -> Array:
     """Draw the detections of all frames, (N, *S) int32."""
-    return scored(maps, options)[0]
+    return drawn(maps, options)[0]
 
 
 def scored(maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Array, ...]]:
-    """Draw the detections of all frames, and say how sure the detector is of each.
+    """Draw the detections of all frames, and return the scores (K,) of the ids 1 to K of each."""
+    labels, kept = drawn(maps, options)
+    return labels, tuple(found.scores for found in kept)
+
+
+def drawn(maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, tuple[Detections, ...]]:
+    """Draw the detections of all frames, and say which.
 
     Boxes are brought to the image's own grid and masks drawn there, so that outlines are as fine as the image.
 
@@ -65,14 +72,14 @@ def scored(maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, t
     -------
     labels : (N, *S) int32
         Ids 1 to K in each frame, the best object first.
-    scores : tuple of (K,) float32
-        Of each frame, in the order of its ids.
+    kept : tuple of Detections
+        Of each frame, in the order of its ids, px of the image.
     """
     shape = (maps.source_shape[0], maps.source_shape[1])
     pixels = options.smallest * np.prod(shape) / np.prod(maps.shape)
-    drawn, scores = [], []
+    frames, kept = [], []
     for found in maps.detections_to_source():
-        labels, kept = to_labels(
+        labels, chosen = to_labels(
             found,
             shape,
             score=options.score,
@@ -80,6 +87,6 @@ def scored(maps: PredictionMaps, options: CupreSegmentOptions) -> tuple[Array, t
             taken=options.overlap,
             smallest=max(1, round(float(pixels))),
         )
-        drawn.append(labels)
-        scores.append(found.scores[kept])
-    return np.stack(drawn), tuple(scores)
+        frames.append(labels)
+        kept.append(found[chosen])
+    return np.stack(frames), tuple(kept)

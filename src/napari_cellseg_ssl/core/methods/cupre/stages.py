@@ -15,9 +15,9 @@ OF_PRETRAINING = {"contrast", "masks"}
 """Scores that only a pre-training tells."""
 
 
-def fine_tunes(options: CupreOptions, *, is_painted: bool) -> bool:
+def fine_tunes(stage: str, *, is_painted: bool) -> bool:
     """Whether a training learns from painted cells; else it pre-trains."""
-    return is_painted if options.stage == AUTO else options.stage == FINE_TUNE
+    return is_painted if stage == AUTO else stage == FINE_TUNE
 
 
 def is_pretrained(bundle: ModelBundle | None) -> bool:
@@ -27,7 +27,7 @@ def is_pretrained(bundle: ModelBundle | None) -> bool:
 
 def stage_of(options: CupreOptions, *, is_painted: bool, start: ModelBundle | None) -> TrainingStage:
     """Say what a training will do, and with what it begins."""
-    if not fine_tunes(options, is_painted=is_painted):
+    if not fine_tunes(options.stage, is_painted=is_painted):
         goes_on = " It goes on from the current model." if start is not None else ""
         return TrainingStage(act="Pre-train", hint=f"{_from_source(options)} {_then(is_painted)}{goes_on}")
     if not is_painted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.methods.cupre.alternating import is_of_pretraining, pretrain
+from napari_cellseg_ssl.core.methods.cupre.alternating import pretrain
 from napari_cellseg_ssl.core.methods.cupre.fine_tuning import fine_tune
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.stages import fine_tunes
@@ -21,7 +21,6 @@ def train(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainE
 
     An interrupted training stays what it was, whatever was painted since.
     """
-    tunes = fine_tunes(options, is_painted=data.n_cells > 0)
-    if run.resume is not None:
-        tunes = not is_of_pretraining(run.resume)
+    stage = options.stage if run.resume is None else run.resume.meta.get("stage", options.stage)
+    tunes = fine_tunes(str(stage), is_painted=data.n_cells > 0)
     return fine_tune(data, options, run) if tunes else pretrain(data, options, run)

@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run, Segmentat
 from napari_cellseg_ssl.core.methods.maunet import doubt
 from napari_cellseg_ssl.core.methods.maunet.options import PRESETS, MaunetOptions, MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.segmentation import instances, step_by_step
+from napari_cellseg_ssl.core.nets.names import DETECTOR
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -38,7 +39,7 @@ INFO = MethodInfo(
         MapSpec("ambiguity", "ambiguity", 1, "the proxy class: neither of the three"),
     ),
     presets=PRESETS,
-    starts_from=("maunet",),
+    starts_from=("maunet", DETECTOR),
 )
 
 

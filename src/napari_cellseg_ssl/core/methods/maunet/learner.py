@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.nets.ambiguity_unet import Prediction
 
 NETS, AVERAGE = "learning.", "average."
+PRETRAINED = "pretrained"
+"""In the state: whether the encoders began with weights from elsewhere."""
 
 
 class Learner:
@@ -42,7 +44,7 @@ class Learner:
         from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
         from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 
-        self.options, self.device = options, device
+        self.options, self.device, self._is_pretrained = options, device, is_pretrained
         self.nets = nets.to(device).train()
         self.average = make_teacher(self.nets)
         if is_pretrained and options.batch < FEWEST_CROPS:
@@ -153,8 +155,8 @@ class Learner:
         }
 
     def state(self) -> dict[str, Json]:
-        """Describe what is no array: the random state."""
-        return {"random": dict(self._rng.bit_generator.state)}
+        """Describe what is no array: the random state, and how the encoders began."""
+        return {"random": dict(self._rng.bit_generator.state), PRETRAINED: self._is_pretrained}
 
     def restore(self, step: int, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""

@@ -85,6 +85,21 @@ def load_encoders(nets: nn.ModuleList, described: Mapping[str, Any], weights: st
     return [report for report in reports if report is not None]
 
 
+def begin_with_detector(nets: nn.ModuleList, described: Mapping[str, Any], model: ModelBundle) -> list[LoadReport]:
+    """Put the backbone of a detector into the encoder; see `detector_encoder`. A second, unlike one begins at random.
+
+    Raises
+    ------
+    WrongRun
+        If the detector stands on another encoder.
+    """
+    from napari_cellseg_ssl.core.nets.detector_encoder import begin_with_detector
+
+    names = described["encoders"]
+    alike = [net for net, name in zip(nets, names, strict=True) if name == names[0]]
+    return [begin_with_detector(net, names[0], model) for net in alike]
+
+
 class MaunetPredictor:
     """Class probabilities, distance field and ambiguity of crops; see `Predictor` and `NeedsField`.
 

@@ -11,14 +11,16 @@ from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
 from napari_cellseg_ssl.core.methods.maunet import judging, networks
-from napari_cellseg_ssl.core.methods.maunet.learner import Learner
+from napari_cellseg_ssl.core.methods.maunet.learner import PRETRAINED, Learner
 from napari_cellseg_ssl.core.methods.maunet.options import NONE, ONE, MaunetOptions, MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.sampling import Sampler
+from napari_cellseg_ssl.core.nets.names import DETECTOR
 from napari_cellseg_ssl.core.torch_tools.weights import start_from
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport
     from napari_cellseg_ssl.core.training_set import TrainingSet
@@ -73,6 +75,11 @@ class Setup:
         return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
 
     @property
+    def goes_on(self) -> bool:
+        """Whether a trained model of this method learns on."""
+        return self.run.start_from is not None and not _is_detector(self.run.start_from)
+
+    @property
     def result(self) -> nn.ModuleList:
         """The averaged networks as they are now, those that predict."""
         return self.learner.average[: len(self.architecture["encoders"])]
@@ -114,8 +121,7 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
     learning, judged = hold_out(frames, run.seed)
     described = networks.architecture(options, data.n_channels)
     nets, reports = _networks(described, options, run)
-    is_pretrained = options.encoder_weights != NONE
-    learner = Learner(nets, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
+    learner = Learner(nets, options, device=run.device, seed=run.seed, is_pretrained=_is_pretrained(options, run))
     if run.resume:
         learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
     return Setup(
@@ -138,15 +144,29 @@ def _first_guess(options: MaunetOptions) -> MaunetSegmentOptions:
     return BALANCED if options.balanced_distance else MaunetSegmentOptions()
 
 
+def _is_pretrained(options: MaunetOptions, run: Run) -> bool:
+    """Whether the encoders begin with weights from elsewhere, or did when the run that is resumed began."""
+    was_pretrained = bool(run.resume and run.resume.meta.get(PRETRAINED))
+    return was_pretrained or options.encoder_weights != NONE or _is_detector(run.start_from)
+
+
+def _is_detector(model: ModelBundle | None) -> bool:
+    return model is not None and model.architecture.get("tag") == DETECTOR
+
+
 def _networks(described: Mapping[str, Any], options: MaunetOptions, run: Run) -> tuple[nn.ModuleList, list[LoadReport]]:
     """Build what learns, and say what its encoders begin with."""
     nets = networks.build(described)
     has_own = bool(run.start_from or run.resume)
     reports = networks.load_encoders(nets, described, NONE if has_own else options.encoder_weights)
-    if run.start_from:
+    if run.start_from and _is_detector(run.start_from):
+        reports = networks.begin_with_detector(nets, described, run.start_from)
+    elif run.start_from:
         start_from(nets, run.start_from, {key: described[key] for key in SAME})
     if options.consistency > 0 and len(nets) == 1:  # one to agree with, of the same design, which predicts nothing
         twin = networks.build(described)
         networks.load_encoders(twin, described, NONE if run.resume else options.encoder_weights)
+        if run.start_from and _is_detector(run.start_from):
+            networks.begin_with_detector(twin, described, run.start_from)
         nets.extend(twin)
     return nets, reports

@@ -82,7 +82,7 @@ def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
 
 def _rate(setup: Setup, done: float) -> float:
     """Learning rate after a share of the work."""
-    peak = setup.options.rate * (CONTINUED_SHARE if setup.run.start_from else 1.0)
+    peak = setup.options.rate * (CONTINUED_SHARE if setup.goes_on else 1.0)
     if setup.options.schedule == STAIRS:
         return float(peak * STAIR ** int(done * N_STAIRS))
     return learning_rate(peak, setup.learner.step, done)

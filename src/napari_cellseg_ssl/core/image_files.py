@@ -1,0 +1,92 @@
+"""Reading image files of any kind that users have: pixels with their axes, and label images."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.tiff import read_tiff
+from napari_cellseg_ssl.core.zarr_files import read_zarr
+
+TIFF, PNG, ZARR = (".tif", ".tiff"), (".png",), (".zarr",)
+PICTURES = (*TIFF, *PNG, ".jpg", ".jpeg", ".bmp")
+"""Single files; everyday images come as JPEG, which no labels survive."""
+_MODES = {"P": "RGB", "PA": "RGB", "RGBA": "RGB", "LA": "L", "CMYK": "RGB", "YCbCr": "RGB"}
+
+
+def stem_of(path: Path) -> str:
+    """Name of an image without what marks its format."""
+    return re.sub(r"\.ome$", "", path.stem)
+
+
+def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] | None = None) -> ImageStack:
+    """Read an image.
+
+    Parameters
+    ----------
+    axes : str, optional
+        Overrides what the file says, for example "ZYX".
+    channels : sequence of int, optional
+        Channels to keep.
+
+    Raises
+    ------
+    WrongImage
+        If it cannot be read, or axes and shape do not fit.
+    """
+    array, stated, spacing = _read(path)
+    try:
+        image = ImageStack.from_array(array, axes or stated, name=stem_of(path), channels=channels)
+    except WrongImage as problem:
+        raise WrongImage(f"'{path}': {problem.message}", problem.hint) from problem
+    if not {"Y", "X"} <= set(spacing):
+        return image
+    # A file that says nothing of Z is taken to have cubic voxels, and `describe_volume` tells.
+    sizes = (spacing.get(axis, spacing["X"]) for axis in "ZYX"[-len(image.spatial_shape) :])
+    return replace(image, spacing=tuple(sizes))
+
+
+def read_labels(path: Path, image: ImageStack | None = None) -> Array:
+    """Read a label image, (N, *S) integer; axes are those of its image, where one is given.
+
+    Raises
+    ------
+    WrongImage, WrongAnnotation
+        If it cannot be read, is in colour, or is not of the image's size.
+    """
+    array, _, _ = _read(path)
+    array = np.asarray(array)
+    if image is None:
+        return array[None] if array.ndim == 2 else array
+    expected = (len(image.frames), *image.spatial_shape)
+    if array.size != np.prod(expected) or array.shape[-2:] != expected[-2:]:
+        raise WrongAnnotation(
+            f"The labels '{path}' have the shape {array.shape}, image '{image.name}' has {expected}.",
+            "Choose the labels that belong to this image, one whole number per pixel.",
+        )
+    return array.reshape(expected)
+
+
+def _read(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
+    suffix = path.suffix.lower()
+    if suffix in TIFF:
+        tiff = read_tiff(path)
+        return tiff.array, tiff.axes, tiff.spacing
+    if suffix in ZARR:
+        return read_zarr(path)
+    return _read_picture(path), None, {}
+
+
+def _read_picture(path: Path) -> Array:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert(_MODES.get(picture.mode, picture.mode)))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
+        raise WrongImage(f"'{path}' cannot be read: {problem}.", "Is the file complete?") from problem

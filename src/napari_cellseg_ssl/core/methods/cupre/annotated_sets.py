@@ -1,0 +1,221 @@
+"""Annotated sets to learn a detector from, opened but not read: pixels come image by image, at their own scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.coco_files import read_coco
+from napari_cellseg_ssl.core.coco_objects import CocoImage
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
+from napari_cellseg_ssl.core.image_files import PICTURES, PNG, TIFF, read_image, read_labels, stem_of
+from napari_cellseg_ssl.core.image_places import ImagePlaces
+from napari_cellseg_ssl.core.images import Array, ImageStack
+
+IMAGES, LABELS = "images", "labels"
+"""Folders of pairs, as drawn pairs are written."""
+ANNOTATIONS, JSON = "annotations", ".json"
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedImage:
+    """An image as it is in its file.
+
+    Parameters
+    ----------
+    pixels : (C, Y, X) real
+    cells : (Y, X) int32
+    known : (Y, X) bool
+        Where `cells` may be believed, its zeros included.
+    """
+
+    name: str
+    pixels: Array
+    cells: Array
+    known: Array
+
+
+Read = Callable[[], Iterator[AnnotatedImage]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedSet:
+    """Images that can be read one after the other.
+
+    Parameters
+    ----------
+    name : str
+        With its article, for sentences.
+    readers : sequence of functions
+        Each reads one file or one image of it.
+    unit : str
+        What a reader reads, in the plural.
+    diameter : float, optional
+        Of the objects of every image, source px, where that needs no measuring.
+    left_out : sequence of str
+        What of the set is not used.
+    """
+
+    name: str
+    readers: Sequence[Read]
+    unit: str = "images"
+    diameter: float | None = None
+    left_out: Sequence[str] = ()
+
+
+def open_set(path: Path) -> AnnotatedSet:
+    """Open whatever annotated set there is at a path: a file like COCO's, the folder of one, or a folder of pairs.
+
+    Raises
+    ------
+    WrongOption
+        If there is none, or more than one.
+    WrongAnnotation, WrongImage
+        If it has no masks or no images.
+    """
+    if not path.exists():
+        raise WrongOption(f"There is no annotated set '{path}'.", "Check the path of the source.")
+    if path.is_file():
+        if path.suffix.lower() != JSON:
+            raise WrongOption(f"'{path}' is no JSON file.", "Choose a COCO file, or a folder of images and labels.")
+        return coco_file(path)
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() == JSON and not file.name.startswith("."))
+    has_pairs = (path / IMAGES).is_dir() and (path / LABELS).is_dir()
+    # Sets of boxes have a folder of labels too, of text files, beside a COCO file at best.
+    if has_pairs and (not files or _by_stem(path / LABELS, TIFF + PNG)):
+        return label_folder(path)
+    if not files:
+        raise WrongOption(
+            f"'{path}' holds neither a JSON file nor the folders '{IMAGES}' and '{LABELS}'.",
+            "Choose a folder that holds an annotated set.",
+        )
+    if len(files) > 1:
+        raise WrongOption(
+            f"'{path}' holds {len(files)} JSON files: {listed(file.name for file in files)}.", "Choose one of them."
+        )
+    return coco_file(files[0])
+
+
+def coco_file(file: Path) -> AnnotatedSet:
+    """Open a file like COCO's; images that nobody finds are left out, unless that is all of them.
+
+    They may lie below a folder "images" beside the file or below its own folder, or below the folder above it if its
+    own is called "annotations", as COCO's is. What has no mask that can be learned from is unknown, not background.
+
+    Raises
+    ------
+    WrongAnnotation
+        If it cannot be read, is no such file, or has no masks.
+    WrongImage
+        If it has no images.
+    """
+    annotated = read_coco(file)
+    if not any(image.objects for image in annotated.images):
+        raise WrongAnnotation(f"'{file}' has no masks.", "Choose annotations with segmentations.")
+    folders = [folder for folder in (file.parent / IMAGES, file.parent) if folder.is_dir()]
+    if file.resolve().parent.name == ANNOTATIONS:
+        folders.append(file.resolve().parent.parent)
+    places = ImagePlaces(folders)
+    found = [(image, places.find(image.name)) for image in annotated.images]
+    readers = [partial(_read_coco_image, image, path) for image, path in found if path is not None]
+    missing = [image.name for image, path in found if path is None]
+    if not readers:
+        raise WrongImage(
+            f"None of the {len(missing)} images of '{file}' is there: {listed(missing)}.",
+            f"Put them beside the file, or into a folder '{IMAGES}' beside it.",
+        )
+    left_out = [f"{count} {reason}" for reason, count in annotated.skipped.items()]
+    if missing:
+        left_out.append(f"{len(missing)} images that were not found")
+    return AnnotatedSet(name=f"the COCO file {file.name}", readers=readers, left_out=left_out)
+
+
+def label_folder(folder: Path) -> AnnotatedSet:
+    """Open folders of images and of label images with the same names.
+
+    Raises
+    ------
+    WrongImage, WrongAnnotation
+        If one of them holds no images, or files are without a partner.
+    """
+    images = _by_stem(folder / IMAGES, PICTURES)
+    labels = _by_stem(folder / LABELS, TIFF + PNG)
+    if not images:
+        raise WrongImage(f"'{folder / IMAGES}' holds no TIFF, PNG or JPEG.", "Put the images there.")
+    if not labels:
+        raise WrongAnnotation(f"'{folder / LABELS}' holds no TIFF or PNG.", "Put a label image for each image there.")
+    alone = [f"{IMAGES}/{images[stem].name}" for stem in images if stem not in labels]
+    alone += [f"{LABELS}/{labels[stem].name}" for stem in labels if stem not in images]
+    if alone:
+        raise WrongAnnotation(
+            f"{len(alone)} files in '{folder}' are without a partner: {listed(alone)}.",
+            "Name each label image like its image, and take the others away.",
+        )
+    readers = [partial(_read_pair, images[stem], labels[stem]) for stem in images]
+    return AnnotatedSet(name=f"the folder {folder.name}", readers=readers, unit="files")
+
+
+def flat_image(path: Path) -> ImageStack:
+    """Read an image that is no volume.
+
+    Raises
+    ------
+    WrongImage
+        If it is one, or cannot be read.
+    """
+    image = read_image(path)
+    if len(image.spatial_shape) != 2:
+        raise WrongImage(
+            f"'{path}' is a volume, and the source has to be of images.", "Take its slices as frames: axes TYX."
+        )
+    return image
+
+
+def listed(names: Iterable[str]) -> str:
+    """Name some things, not more than a person would read."""
+    names = list(names)
+    shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"
+
+
+def _by_stem(folder: Path, suffixes: Sequence[str]) -> Mapping[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        other = found.setdefault(stem_of(path), path)
+        if other is not path:
+            raise WrongAnnotation(f"'{other}' and '{path}' have the same name.", "Take one of them away.")
+    return found
+
+
+def _read_pair(image_file: Path, labels_file: Path) -> Iterator[AnnotatedImage]:
+    image = flat_image(image_file)
+    try:
+        note = Annotation.from_dense(read_labels(labels_file, image))
+    except WrongAnnotation as problem:
+        raise WrongAnnotation(f"'{labels_file}': {problem.message}", problem.hint) from problem
+    for pixels, cells, known in zip(image.frames, note.cells, note.known, strict=True):
+        yield AnnotatedImage(name=image_file.name, pixels=pixels, cells=cells, known=known)
+
+
+def _read_coco_image(annotated: CocoImage, file: Path) -> Iterator[AnnotatedImage]:
+    image = flat_image(file)
+    if annotated.frame >= len(image.frames):
+        raise WrongImage(
+            f"'{file}' has {len(image.frames)} frames, and number {annotated.frame} (from 0) is annotated.",
+            "Choose the image that the annotations are of.",
+        )
+    if image.spatial_shape != annotated.shape:
+        raise WrongImage(
+            f"'{file}' is of {image.spatial_shape} px (Y, X), its annotations are of {annotated.shape}.",
+            "Choose the image that the annotations are of.",
+        )
+    pixels = np.asarray(image.frames[annotated.frame])
+    yield AnnotatedImage(name=annotated.name, pixels=pixels, cells=annotated.labels(), known=annotated.known())

@@ -1,0 +1,54 @@
+"""The backbone of a detector as the encoder of a network that says of each pixel what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport, fit
+from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
+from napari_cellseg_ssl.core.nets.names import DETECTOR, RESNETS
+from napari_cellseg_ssl.core.torch_tools.weights import NET
+
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
+
+BY_BATCH = ("batch", "frozen")
+"""Normalisations that an encoder has the same tensors for."""
+
+
+def begin_with_detector(net: OnResNet, name: str, model: ModelBundle) -> LoadReport:
+    """Put the backbone of a trained detector into a network's encoder, and give it images as the detector knows them.
+
+    Parameters
+    ----------
+    name : str
+        What the encoder is called.
+
+    Raises
+    ------
+    WrongRun
+        If the detector stands on another one.
+    """
+    described: Any = model.architecture.get("detector")
+    if model.architecture.get("tag") != DETECTOR or not isinstance(described, dict):
+        raise WrongRun(f"Model '{model.name}' is no detector.", "Start from a run of 'cupre', or from none.")
+    backbone, norm = described.get("backbone"), described.get("norm")
+    if backbone != name:
+        hint = f"Set encoder={backbone}." if backbone in RESNETS else f"Train a detector on {name}, or start from none."
+        raise WrongRun(f"Model '{model.name}' is a detector on {backbone}, this encoder is a {name}.", hint)
+    if norm not in BY_BATCH:
+        raise WrongRun(
+            f"The backbone of model '{model.name}' is normalised by {norm}, this encoder by batch.",
+            "Train a detector whose backbone is normalised by batch, or start from none.",
+        )
+    tensors = {key: torch.from_numpy(np.array(value)) for key, value in model.weights.items() if key.startswith(NET)}
+    report, fitting = fit(net.encoder, tensors, f"model '{model.name}'")
+    if report.not_loaded:
+        raise WrongRun(f"Model '{model.name}' does not hold all weights of {name}. {report}", "Start from another run.")
+    net.encoder.load_state_dict({**net.encoder.state_dict(), **fitting})
+    net.expect(*(report.inputs or ()))
+    return report
