@@ -12,16 +12,16 @@ from qtpy.QtWidgets import QPushButton
 from napari_cellseg_ssl.core.alike import Alike, FindsAlike
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.gui.boxes_view import rectangles
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.fields import corners_of
 from napari_cellseg_ssl.gui.layer_tags import find_layer, tag_of
-from napari_cellseg_ssl.gui.layers_out import add_layer
+from napari_cellseg_ssl.gui.layers_out import ALIKE, add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 from napari_cellseg_ssl.gui.pointed import Pointed
 from napari_cellseg_ssl.tasks.alike import AlikeFound, show_alike
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
-KIND, COLOURS = "alike", "plasma"
+COLOURS = "plasma"
 ASKED, ASKED_COLOUR = "here", "#ffffff"
 TEXT_SIZE, WIDTHS_ACROSS = 11, 250
 TIP = (
@@ -65,22 +65,25 @@ class AlikeView(QObject):
     def _on_event(self, event: object) -> None:
         viewer, image = self._controller.viewer, self._controller.image_layer
         if isinstance(event, AlikeFound) and viewer is not None and image is not None and image in viewer.layers:
-            show_boxes(viewer, image, event.alike, event.frame, self._method_id)
+            show_alike_boxes(viewer, image, event.alike, event.frame, self._method_id)
 
 
-def show_boxes(viewer: ViewerModel, image: Image, found: Alike, frame: int, method_id: str) -> Shapes:
+def show_alike_boxes(viewer: ViewerModel, image: Image, found: Alike, frame: int, method_id: str) -> Shapes:
     """Draw boxes over a frame of an image: white what was asked about, the others in the colour of their similarity."""
     layout = layout_of(image, ndim=2)
-    layer = find_layer(viewer, image, KIND)
+    layer = find_layer(viewer, image, ALIKE)
     if not isinstance(layer, Shapes):
         layer = Shapes(
             ndim=len(layout.kept), name=f"{image.name} · alike", face_color="transparent", **transform_of(image, layout)
         )
-        layer.editable = False
-        add_layer(viewer, image, layer, tag_of(image, KIND, method_id))
-    corners = [corners_of(layout, frame, ((y1, y2), (x1, x2))) for x1, y1, x2, y2 in found.boxes.astype(float) - 0.5]
+        add_layer(viewer, image, layer, tag_of(image, ALIKE, method_id))
+        layer.editable = False  # napari makes it editable when it is added
     layer.data = []
-    layer.add_rectangles(corners, edge_color=edge_colours(found.similarity), edge_width=_width(layout.derived_shape))
+    layer.add_rectangles(
+        rectangles(layout, frame, found.boxes),
+        edge_color=edge_colours(found.similarity),
+        edge_width=_width(layout.derived_shape),
+    )
     layer.features = {
         "similarity": found.similarity,
         "label": [ASKED, *(f"{one:.2f}" for one in found.similarity[1:])],

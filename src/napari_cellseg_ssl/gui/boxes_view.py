@@ -10,10 +10,11 @@ from napari.layers import Image, Shapes
 from qtpy.QtCore import QObject
 
 from napari_cellseg_ssl.core.detections import Detections
-from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array
+from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import ShowsBoxes
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.fields import corners_of
 from napari_cellseg_ssl.gui.layer_tags import find_layer, new_name, tag_of
 from napari_cellseg_ssl.gui.layers_out import BOXES, add_layer
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
@@ -78,22 +79,19 @@ def boxes_on_demand(controller: Controller, parent: QObject | None = None) -> On
 
 
 def placed(frames: Sequence[Detections], layout: Layout, width: float) -> Boxes:
-    """Bring the boxes of all frames to the axes of a layer, whose pixels have their middles at whole numbers."""
-    sizes = [size for axis, size in zip(layout.axes, layout.shape, strict=True) if axis in SAMPLE_AXES]
-    samples = [axis for axis in layout.axes if axis in SAMPLE_AXES]
-    parts = []
-    for n, found in enumerate(frames):
-        x1, y1, x2, y2 = found.boxes.T - 0.5
-        place = dict(zip(samples, np.unravel_index(n, sizes) if sizes else (), strict=True))
-        known = {"Y": np.stack([y1, y1, y2, y2], axis=1), "X": np.stack([x1, x2, x2, x1], axis=1)}
-        zeros = np.zeros((len(found), 4), np.float32)
-        parts.append(np.stack([known.get(axis, zeros + place.get(axis, 0)) for axis in layout.derived_axes], axis=-1))
+    """Bring the boxes of all frames to the axes of a layer."""
+    corners = [one for n, found in enumerate(frames) for one in rectangles(layout, n, found.boxes)]
     return Boxes(
-        corners=np.concatenate(parts),
+        corners=np.array(corners, np.float32).reshape(-1, 4, len(layout.kept)),
         ids=np.concatenate([np.arange(len(found)) + 1 for found in frames]),
         scores=np.concatenate([found.scores for found in frames]),
         width=width,
     )
+
+
+def rectangles(layout: Layout, frame: int, boxes: Array) -> list[Array]:
+    """Return corners (4, ndim) of boxes (n, 4) of a frame: pixels of a layer have their middles at whole numbers."""
+    return [corners_of(layout, frame, ((y1, y2), (x1, x2))) for x1, y1, x2, y2 in boxes.astype(float) - 0.5]
 
 
 def show_boxes(viewer: ViewerModel, image: Image, boxes: Boxes, method_id: str) -> Shapes:

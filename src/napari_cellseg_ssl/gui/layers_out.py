@@ -36,6 +36,8 @@ SEEDS, PARTIAL = "seeds", "partial-cells"
 """Kinds of what the steps of a segmentation find."""
 BOXES = "boxes"
 """Kind of the rectangles that instances were drawn from."""
+ALIKE = "alike"
+"""Kind of the rectangles around what looks alike to a model."""
 ORDER = (
     "synthetic-labels",
     "preview",
@@ -44,6 +46,7 @@ ORDER = (
     "instances",
     SEEDS,
     BOXES,
+    ALIKE,
     "errors",
     "annotation",
     "corrections",
