@@ -95,7 +95,6 @@ def test_polygons_and_run_lengths_of_a_coco_file_become_cells(tmp_path):
     assert np.array_equal(np.argwhere(frame.cells == 1)[[0, -1]], [[5, 5], [14, 14]])
     assert frame.is_dense
     assert source.n_objects == 2
-    assert source.groups == (0,)
     assert source.description == "2 objects in 1 images of the COCO file x.json."
 
 
@@ -212,8 +211,7 @@ def test_several_sets_are_joined_and_told_apart(tmp_path):
 
     source = load("shapes", file, pairs(tmp_path / "drawn", drawn()))
 
-    assert source.groups == (*(0,) * 24, 1, 2, 2)
-    assert len(source.frames) == 27
+    assert len(source.frames) == 24 + 1 + 2
     assert source.n_objects == sum(len(frame.cell_ids) for frame in source.frames)
     assert source.description.count(".") == 4  # x.json has one
     assert "drawn shapes. 1 objects" in source.description
@@ -312,7 +310,8 @@ def test_what_would_need_too_much_memory_is_left_out_and_counted(tmp_path):
     )
     assert len(load(folder, most_pixels=1).frames) == 1
     assert "left out" not in load(folder, most_pixels=4 * pixels).description
-    assert load("shapes", folder, most_pixels=2 * pixels).groups.count(1) == 1  # half of it for each
+    n_shapes = len(load("shapes", most_pixels=pixels).frames)
+    assert len(load("shapes", folder, most_pixels=2 * pixels).frames) == n_shapes + 1  # half of it for each
 
 
 def test_images_are_visited_in_an_order_that_the_seed_decides(tmp_path):

@@ -22,10 +22,10 @@ from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning import frames as learning_frames
 from napari_cellseg_ssl.core.learning.frames import Frame, blocks
 from napari_cellseg_ssl.core.methods.cupre.annotated_sets import AnnotatedImage, AnnotatedSet, open_set
+from napari_cellseg_ssl.core.methods.cupre.options import SHAPES
 from napari_cellseg_ssl.core.methods.cupre.shapes import shapes
 from napari_cellseg_ssl.core.training_set import TrainingItem
 
-SHAPES = "shapes"
 MOST_PIXELS = learning_frames.MOST_PIXELS // 2
 """Working pixels kept; the other half is for the unlabelled images."""
 SMALLEST_FACTOR, LARGEST_FACTOR = 1 / 8, 4.0
@@ -42,8 +42,6 @@ class Source:
     ----------
     frames : tuple of Frame
         In random order, set by set.
-    groups : tuple of int
-        The set that each frame is of, from 0; sets are meant to count alike.
     description : str
         What was taken and what was left out, in a sentence for each set.
     n_objects : int
@@ -51,7 +49,6 @@ class Source:
     """
 
     frames: tuple[Frame, ...]
-    groups: tuple[int, ...]
     description: str
     n_objects: int
 
@@ -96,7 +93,6 @@ def load_source(
     ]
     return Source(
         frames=tuple(frame for one in loaded for frame in one.frames),
-        groups=tuple(group for group, one in enumerate(loaded) for _ in one.frames),
         description=" ".join(one.description for one in loaded),
         n_objects=sum(one.n_objects for one in loaded),
     )
