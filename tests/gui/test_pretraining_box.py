@@ -42,7 +42,7 @@ def choose(screen, options):
 
 
 def wait_counted(screen):
-    screen.wait(lambda: not screen.controller.choices.is_busy and not screen.dock.pretraining._counts.is_busy)
+    screen.wait(lambda: not screen.controller.choices.is_busy)
 
 
 def paint(screen, n_cells=8):
@@ -50,7 +50,7 @@ def paint(screen, n_cells=8):
     cells = painting(disks((96, 96)), n_cells=n_cells)
     layer.data_setitem(np.nonzero(cells), cells[cells > 0])
     screen.controller.choices.choose_annotation(layer, "sparse")
-    screen.wait(lambda: screen.dock.pretraining._n_cells == n_cells)
+    screen.wait(lambda: screen.controller.state.n_cells == n_cells)
 
 
 def rows(screen):

@@ -17,11 +17,6 @@ from napari_cellseg_ssl.tasks.session_events import Began
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
 
-def painted_cells(examples: Sequence[Example]) -> int:
-    """Count the cells that are painted on what is chosen."""
-    return sum(note.n_cells for example in examples if (note := example.annotation()) is not None)
-
-
 def compare(examples: Sequence[Example], request: PretrainingComparisonRequest, control: Control) -> Iterator[object]:
     """Compare pre-trainings on what is chosen; see `compare_pretraining`.
 

@@ -8,13 +8,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.stage import button, note, row
-from napari_cellseg_ssl.gui.worker import Job, LatestOnly
+from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import PretrainingComparisonRequest
 from napari_cellseg_ssl.tasks.pretraining_comparison import (
     DEFAULT_ARMS,
@@ -26,7 +25,7 @@ from napari_cellseg_ssl.tasks.pretraining_comparison import (
     ComparisonFinished,
     caution,
 )
-from napari_cellseg_ssl.tasks.pretraining_job import compare, painted_cells, take
+from napari_cellseg_ssl.tasks.pretraining_job import compare, take
 from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls, duration
 
 COLUMNS = ("pre-training", "held-out F1", "IoU", "steps")
@@ -56,13 +55,9 @@ class PretrainingBox(QWidget):
     ) -> None:
         super().__init__(parent)
         self._controller, self._options, self._time_budget = controller, options, time_budget
-        self._n_cells = 0
         self._taking: Job | None = None
         self._taken: ModelBundle | None = None
         self._build()
-        self._counts = LatestOnly(self)
-        self._counts.done.connect(self._on_count)
-        controller.choices.checked.connect(self._count)
         controller.happened.connect(self._on_event)
 
     def _build(self) -> None:
@@ -113,7 +108,7 @@ class PretrainingBox(QWidget):
             self._draw_use()
 
     def refresh(self) -> None:
-        """Look again at the options and what is painted."""
+        """Look again at the options."""
         self.render(controls(self._controller.state), self._controller.state)
 
     @property
@@ -124,7 +119,7 @@ class PretrainingBox(QWidget):
         """Say what is missing; empty = nothing."""
         if not self._options().source:
             return NO_SOURCE
-        return NO_CELLS if self._n_cells < FEWEST_CELLS else ""
+        return NO_CELLS if self._controller.state.n_cells < FEWEST_CELLS else ""
 
     def _tell(self) -> None:
         self._said.setText(self._reason() or self._length())
@@ -135,21 +130,6 @@ class PretrainingBox(QWidget):
         if budget is None:
             return f"{n} trainings of {self._options().steps} steps each."
         return f"{n} trainings of {duration(budget)} each: about {duration(n * budget)}."
-
-    def _count(self, *_: object) -> None:
-        """Count in the background what is painted, whenever it was looked at."""
-        choices = self._controller.choices
-        if choices.method_id != METHOD:
-            return
-        try:
-            examples = choices.examples(with_labels=True)
-        except CellSegError:
-            return  # the stage says why
-        self._counts.submit(partial(painted_cells, examples))
-
-    def _on_count(self, n_cells: int) -> None:
-        self._n_cells = n_cells
-        self.refresh()
 
     def _compare(self) -> None:
         controller, budget = self._controller, self._time_budget()
