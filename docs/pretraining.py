@@ -2,6 +2,8 @@
 
 from tour import PLUGIN, Tour, choose, paint_cells, train, wait, wait_until
 
+from napari_cellseg_ssl.gui.layer_tags import find_layer
+
 PRETRAIN_SECONDS, FINE_TUNE_SECONDS = 120, 240
 HALFWAY, REDRAWN_SECONDS = 0.45, 2
 ASKED = (150, 100)
@@ -27,7 +29,7 @@ def pretrain(tour: Tour) -> None:
     wait_until(lambda: _is_shown(tour), 300)
     tour.scroll("cellseg_loss_plot")
     wait(REDRAWN_SECONDS)
-    tour.shoot("15-cupre-pretraining")
+    tour.shoot("cupre-pretrain")
     tour.finish(600)
     tour.show()
     camera = tour.viewer.scene.camera
@@ -39,20 +41,22 @@ def pretrain(tour: Tour) -> None:
     tour.finish(120)
     camera.center = before
     tour.scroll("cellseg_alike")
-    tour.shoot("16-cupre-alike")
+    tour.shoot("cupre-alike")
 
 
 def fine_tune(tour: Tour) -> None:
-    """Paint a few cells and some background, and let the pre-trained model learn them."""
+    """Paint a few cells and some background, and let the pre-trained model learn them; look at its boxes."""
     tour.dock("Paint labels")
     paint_cells(tour)
     tour.dock("Train & segment")
     tour.show("annotation")
     wait_until(lambda: tour.find("cellseg_train").text() == "Fine-tune", 30)
     train(tour, "CUPre", FINE_TUNE_SECONDS, "")
-    tour.show("instances", "reference")
+    tour.show("instances")
+    tour.find("cellseg_show_boxes").click()
+    wait_until(lambda: find_layer(tour.viewer, tour.controller.image_layer, "boxes") is not None, 30)
     tour.scroll("cellseg_tune")
-    tour.shoot("17-cupre-fine-tuned")
+    tour.shoot("cupre-cells")
 
 
 def _is_shown(tour: Tour) -> bool:
