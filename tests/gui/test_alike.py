@@ -84,6 +84,8 @@ def test_boxes_lie_over_the_image_with_their_similarity(trained):
     assert len({tuple(colour) for colour in layer.edge_color.tolist()}) == 3
     assert "2 places look like it" in trained.status
     assert ("alike", "fake") in trained.kinds()
+    assert not layer.editable
+    assert trained.viewer.layers.index(layer) > trained.viewer.layers.index(trained.viewer.layers["disks · instances"])
 
 
 def test_the_middle_of_the_view_is_asked_about(trained, asked):

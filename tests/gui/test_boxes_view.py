@@ -159,7 +159,7 @@ def test_no_boxes_are_a_layer_without_any():
     for frames in ((found([], []),), (found([(0, 0, 4, 6)], [0.9]),), (found([], []),)):
         layer = show_boxes(viewer, image, placed(frames, layout_of(image, ndim=2), 1.0), "fake")
 
-        assert layer.nshapes == len(frames[0])
+        assert (layer.nshapes, layer.editable) == (len(frames[0]), False)
     assert len(viewer.layers) == 2
 
 

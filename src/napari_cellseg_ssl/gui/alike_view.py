@@ -77,7 +77,6 @@ def show_alike_boxes(viewer: ViewerModel, image: Image, found: Alike, frame: int
             ndim=len(layout.kept), name=f"{image.name} · alike", face_color="transparent", **transform_of(image, layout)
         )
         add_layer(viewer, image, layer, tag_of(image, ALIKE, method_id))
-        layer.editable = False  # napari makes it editable when it is added
     layer.data = []
     layer.add_rectangles(
         rectangles(layout, frame, found.boxes),
@@ -96,6 +95,7 @@ def show_alike_boxes(viewer: ViewerModel, image: Image, found: Alike, frame: int
         "color": {"array": edge_colours(found.similarity), "default": ASKED_COLOUR},
     }
     layer.visible = True
+    layer.editable = False  # napari makes it editable with new data
     return layer
 
 

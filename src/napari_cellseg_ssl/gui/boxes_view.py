@@ -100,6 +100,7 @@ def show_boxes(viewer: ViewerModel, image: Image, boxes: Boxes, method_id: str) 
     shown = find_layer(viewer, image, BOXES, method_id)
     if isinstance(shown, Shapes):
         shown.data = list(boxes.corners)
+        shown.editable = False  # napari makes it editable with new data, and when it is added
         shown.features = features
         shown.edge_width = [boxes.width] * len(boxes.ids)
         shown.refresh_colors()
@@ -119,7 +120,7 @@ def show_boxes(viewer: ViewerModel, image: Image, boxes: Boxes, method_id: str) 
         **transform_of(image, layout_of(image, ndim=2)),
     )
     add_layer(viewer, image, layer, tag_of(image, BOXES, method_id))
-    layer.editable = False  # napari makes it editable when it is added
+    layer.editable = False
     return layer
 
 
