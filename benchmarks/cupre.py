@@ -1,12 +1,13 @@
 """What CUPre's pre-training is worth to a detector that is fine-tuned on few annotated images.
 
-    python benchmarks/cupre.py DATA [--set NAME] [--source PATH] [--pretrain SECONDS] [--fine SECONDS]
-                               [--shares X ...] [--arms NAME ...] [--seeds N ...] [--most N] [--runs FOLDER]
-                               [--option NAME=VALUE ...] [--cpu-clock] [--json]
+    python benchmarks/cupre.py DATA [--set NAME] [--source PATH] [--pretrain SECONDS] [--equal-time]
+                               [--fine SECONDS] [--shares X ...] [--arms NAME ...] [--seeds N ...] [--most N]
+                               [--runs FOLDER] [--option NAME=VALUE ...] [--cpu-clock] [--json]
 
 Some images of the set are kept to score on. The others, and the set's pool of unlabelled images, are what is
 pre-trained on, their labels hidden, for --pretrain seconds: "scratch" not at all, "source" on the annotated source
-alone, "moco" on the images alone, "cupre" on both in turn. Then each is fine-tuned for --fine seconds on a share of the
+alone, "moco" on the images alone, "cupre" on both in turn, so much longer that it learns the source for as long as
+"source" does; with --equal-time, in the same time. Then each is fine-tuned for --fine seconds on a share of the
 120 images (5 %: six of them), all their cells annotated. Diameters are estimated, as a user's are. AP is COCO's, mean
 over IoU 0.5 to 0.95, on the images' own grid; F1 at IoU 0.5, mean over images. One thread. Every row has the classical
 method on the same images beside it.
@@ -33,6 +34,8 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
+from napari_cellseg_ssl.core.methods.cupre.phases import plan_phases
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
@@ -78,12 +81,21 @@ def items(images: list[Painted], *, labelled: bool) -> TrainingSet:
     )
 
 
+def options_of(arguments: argparse.Namespace, **changes: object) -> CupreOptions:
+    chosen = {**dict(one.split("=") for one in arguments.option), **changes}
+    return with_values(CupreOptions(**PRESETS[arguments.preset]), chosen)
+
+
+def share_of_source(arguments: argparse.Namespace) -> float:
+    """Return the share of CUPre's pre-training in which the source is learned."""
+    phases = plan_phases(options_of(arguments), has_source=True, has_learned=False)
+    starts = [0.0, *(phase.end for phase in phases)]
+    return sum(phase.end - start for phase, start in zip(phases, starts, strict=False) if phase.kind == SOURCE)
+
+
 def train(data: TrainingSet, budget: float, seed: int, arguments: argparse.Namespace, start: ModelBundle | None,
           **changes: object) -> ModelBundle:  # fmt: skip
-    method = get_method("cupre")
-    options = with_values(
-        method.info.preset(arguments.preset), {**dict(one.split("=") for one in arguments.option), **changes}
-    )
+    method, options = get_method("cupre"), options_of(arguments, **changes)
     clock: Callable[[], float] = time.process_time if arguments.cpu_clock else time.perf_counter
     begin = clock()
     run = Run(seed=seed, time_budget=budget, elapsed=lambda: clock() - begin, start_from=start)
@@ -99,8 +111,9 @@ def pretrained(arm: str, parts: Split, seed: int, arguments: argparse.Namespace)
         return ModelBundle.load(folder)
     source = "" if arm == MOCO else arguments.source
     share = {"contrast_share": 0.0} if arm == SOURCE else {}
+    budget = arguments.pretrain / (1.0 if arm != CUPRE or arguments.equal_time else share_of_source(arguments))
     bundle = train(
-        items([*parts.others, *parts.pool], labelled=False), arguments.pretrain, seed, arguments, None,
+        items([*parts.others, *parts.pool], labelled=False), budget, seed, arguments, None,
         stage="pre-train", source=source, **share,
     )  # fmt: skip
     if folder:
@@ -189,6 +202,7 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--pretrain", type=float, default=300.0)
+    parser.add_argument("--equal-time", action="store_true", help="CUPre gets no longer than the others")
     parser.add_argument("--fine", type=float, default=120.0)
     parser.add_argument("--shares", type=float, nargs="*", default=[0.05, 0.1])
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=ARMS)

@@ -44,6 +44,10 @@ def item(seed=0, channels=1, annotation=None):
     )
 
 
+def item_of(frame):
+    return TrainingItem(image=ImageStack.from_array(frame), diameter=DIAMETER)
+
+
 def images(count=6, channels=1):
     return TrainingSet(tuple(item(seed, channels) for seed in range(count)))
 
@@ -91,7 +95,7 @@ def test_without_a_source_it_is_contrast_alone_and_says_so():
     for event in steps_of(events):
         assert event.phase == "contrast"
         assert set(event.losses) == {"contrast", "chance", "accuracy"}
-        assert event.losses["chance"] == pytest.approx(np.log(65))
+        assert event.losses["chance"] == pytest.approx(np.log(4 + 64))
         assert np.isfinite(event.losses["contrast"])
         assert 0 <= event.losses["accuracy"] <= 1
     assert set(bundle_of(events).provenance.scores) == {"contrast", "chance", "accuracy"}
@@ -165,10 +169,10 @@ def test_tiles_that_differ_are_soon_told_apart():
     sampler = sampler_of(data, options=options)
     learner = ContrastLearner(encoder, 64, options, inputs=([0.5], [0.3]), n_tiles=36, device="cpu", seed=0)
 
-    late = [learner.learn(sampler, learning_rate(0.1, step, step / 40)) for step in range(40)][-20:]
+    late = [learner.learn(sampler, learning_rate(3e-3, step, step / 40)) for step in range(40)][-20:]
 
     assert np.mean([losses["contrast"] for losses in late]) < late[0]["chance"] - 0.6
-    assert np.mean([losses["accuracy"] for losses in late]) > 10 / 65
+    assert np.mean([losses["accuracy"] for losses in late]) > 10 / 80
 
 
 @pytest.mark.parametrize("options", [ALONE, BOTH])
@@ -236,7 +240,7 @@ def test_a_loss_that_stays_at_chance_and_one_that_falls_at_once_are_remarked_upo
 
     told = notes_of(train())
 
-    assert "still that of chance, 4.17" in told
+    assert "still that of chance, 4.22" in told
     assert "they are too easy" in told
 
 
@@ -275,11 +279,22 @@ def test_sets_of_images_count_alike():
 def test_tiles_are_disjoint_and_empty_ones_are_left_out():
     half_empty = np.zeros((64, 128))
     half_empty[:, :64] = picture(disks())
+    half_empty[:, 64:71] = half_empty.max()  # at a border, which most views miss
     wide = TrainingItem(image=ImageStack.from_array(half_empty), diameter=DIAMETER)
 
     sampler = sampler_of(TrainingSet((wide,)))
 
     assert [tile.corner for tile in sampler.tiles] == [(0, 0), (0, 32), (32, 0), (32, 32)]
+
+
+def test_tiles_of_a_dim_image_count():
+    bright, dim = picture(disks()), picture(disks(), seed=1)
+    dim = 0.1 * dim
+    dim[:8] = 213.0  # dirt, by which the rest is dim
+
+    sampler = sampler_of(TrainingSet((item_of(bright), item_of(bright), item_of(dim))))
+
+    assert len(sampler.tiles) == 3 * 4
 
 
 def test_an_image_smaller_than_a_tile_is_one():
@@ -294,7 +309,7 @@ def test_keys_are_renewed_before_the_next_iteration():
     sampler = sampler_of(images())
     encoder = ResNetEncoder("resnet18", 1, depth=1)
     learner = ContrastLearner(encoder, 64, TINY, inputs=([0.0], [1.0]), n_tiles=24, device="cpu", seed=0)
-    learner.learn(sampler, 0.1)
+    learner.learn(sampler, 1e-3)
     assert holds_tiles(learner)
     with torch.no_grad():
         encoder.conv1.weight.add_(1.0)  # what the source step does
@@ -303,7 +318,7 @@ def test_keys_are_renewed_before_the_next_iteration():
 
     assert torch.equal(learner.key.encoder.conv1.weight, encoder.conv1.weight)
     assert not holds_tiles(learner)
-    learner.learn(sampler, 0.1)
+    learner.learn(sampler, 1e-3)
     assert holds_tiles(learner)
 
 

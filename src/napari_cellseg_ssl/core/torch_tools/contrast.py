@@ -8,15 +8,15 @@ backbone so. What differs:
 - The positive is in the denominator, as in momentum contrast; equation 6 of CUPre has the negatives alone.
 - The queue is as long as the data allow, and keys of the query's own tile are no negatives: of a few images, a queue of
   65,536 would hold little else.
-- Batch statistics must not tell which key belongs to which query. On one device the order of a batch does not matter,
-  so queries and keys are normalised in small groups, and no two tiles share a group twice.
+- The keys of the batch's other tiles are negatives too. Keys in the queue are older than the query's own, and a network
+  that only keeps changing tells new ones from old ones: its loss falls, and it recognises nothing. Nor can statistics
+  of batches give a key away: all the keys of a batch share them.
 """
 
 from __future__ import annotations
 
 import copy
-from math import ceil, log, sqrt
-from typing import NamedTuple
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -70,26 +70,6 @@ def trail(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
         key.lerp_(query, 1 - momentum)
 
 
-class Groups(NamedTuple):
-    """Which tiles are normalised together, as index tensors: among the queries, and among the keys."""
-
-    queries: tuple[Tensor, ...]
-    keys: tuple[Tensor, ...]
-
-
-def groups_of(batch: int) -> Groups:
-    """Divide a batch twice into about √B groups of about √B, so that no two tiles are in one group both times."""
-    count = ceil(sqrt(batch))
-    everything = torch.arange(batch)
-    return Groups(everything.tensor_split(count), tuple(everything[first::count] for first in range(count)))
-
-
-def in_groups(net: nn.Module, images: Tensor, groups: tuple[Tensor, ...]) -> Tensor:
-    """Apply a network to one group after the other -> (B, D) in the order of the images (B, C, Y, X)."""
-    found = torch.cat([net(images[group]) for group in groups])
-    return found[torch.cat(groups).argsort()]
-
-
 def queue_size(n_tiles: int, batch: int, wanted: int) -> int:
     """Length of the queue: what is wanted, but at most half the tiles, a multiple of the batch; never below 64."""
     fitting = min(wanted, n_tiles // TILES_PER_KEY)
@@ -124,21 +104,22 @@ class KeyQueue(nn.Module):
 
 
 def contrast_logits(queries: Tensor, keys: Tensor, tiles: Tensor, queue: KeyQueue, temperature: float) -> Tensor:
-    """Similarity of each query to its own key, then to each of the queue.
+    """Similarity of each query to its own key, then to each of the batch, then to each of the queue.
 
     Parameters
     ----------
     queries, keys : (B, D), unit vectors
     tiles : (B) integer
-        Keys of the same tile in the queue get −∞: they are no negatives.
+        Keys of the same tile, its own among them, get −∞: they are no negatives.
     temperature : float
 
     Returns
     -------
-    (B, 1 + K)
+    (B, 1 + B + K)
     """
     positive = (queries * keys).sum(1, keepdim=True)
-    negative = (queries @ queue.keys.T).masked_fill(tiles[:, None] == queue.tiles, -torch.inf)
+    others, other_tiles = torch.cat([keys, queue.keys.to(keys.dtype)]), torch.cat([tiles, queue.tiles])
+    negative = (queries @ others.T).masked_fill(tiles[:, None] == other_tiles, -torch.inf)
     return torch.cat([positive, negative], 1) / temperature
 
 
@@ -152,6 +133,6 @@ def contrast_accuracy(logits: Tensor) -> float:
     return float((logits.argmax(1) == 0).float().mean())
 
 
-def chance_loss(queue: KeyQueue) -> float:
-    """Loss of a network that knows nothing: ln(1 + K)."""
-    return log(1 + len(queue))
+def chance_loss(queue: KeyQueue, batch: int) -> float:
+    """Loss of a network that knows nothing: ln(B + K)."""
+    return log(batch + len(queue))

@@ -15,12 +15,12 @@ from torch import Tensor
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.torch_tools.augment import blurred, interpolate, random_positions
 
-SMALLEST_AREA = 0.2
+SMALLEST_AREA = 0.4
 """Share of a tile's area that a view shows at least."""
-CONTRAST, CONTRAST_SHARE = 0.4, 0.8
-GAMMA, GAMMA_SHARE = (0.7, 1.5), 0.5
-BLUR, BLUR_SHARE, REACH = (0.1, 2.0), 0.5, 5
-NOISE, NOISE_SHARE = 0.1, 0.3
+CONTRAST, CONTRAST_SHARE = 0.2, 0.8
+GAMMA, GAMMA_SHARE = (0.85, 1.25), 0.5
+BLUR, BLUR_SHARE, REACH = (0.1, 1.0), 0.5, 3
+NOISE, NOISE_SHARE = 0.05, 0.3
 CHANNEL_GAIN, GREY_SHARE = 0.2, 0.2
 
 

@@ -44,7 +44,9 @@ def before_pretraining(work: Pretraining) -> tuple[str, ...]:
             raise WrongImage(
                 "The images show one thing only, so there is nothing to tell it apart from.", "Add images."
             )
-        texts.append(f"{count} tiles are told apart, each from {len(work.contrast.queue)} others.")
+        texts.append(
+            f"{count} tiles are told apart, each from {work.options.tiles - 1 + len(work.contrast.queue)} others."
+        )
         if count < FEWEST_TILES:
             texts.append(
                 f"Fewer than {FEWEST_TILES} distinct tiles: contrastive learning has too few negatives; add images, or "

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 QUERY, KEY, QUEUE = "query.", "key.", "queue."
-SGD_MOMENTUM = 0.9
 STEADY_BATCHES = 10
 """Over which batch statistics are measured in the end."""
 
@@ -52,7 +51,7 @@ class ContrastLearner:
     ) -> None:
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.contrast import ContrastNet, groups_of, queue_size
+        from napari_cellseg_ssl.core.torch_tools.contrast import ContrastNet, queue_size
 
         self.options, self.device, self.step = options, device, 0
         self._expect(inputs)
@@ -61,7 +60,6 @@ class ContrastLearner:
             self.query = ContrastNet(encoder, width).to(device).train()
         self._rng = np.random.default_rng(seed)
         self._queue_size = queue_size(n_tiles, options.batch, options.queue)
-        self._groups = groups_of(options.batch)
         self.renew()
 
     def renew(self) -> None:
@@ -77,9 +75,7 @@ class ContrastLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self._rng.integers(2**31)))
             self.queue = KeyQueue(self._queue_size).to(self.device)
-        self._optimiser = torch.optim.SGD(
-            self.query.parameters(), lr=0.0, momentum=SGD_MOMENTUM, weight_decay=self.options.weight_decay
-        )
+        self._optimiser = torch.optim.AdamW(self.query.parameters(), lr=0.0, weight_decay=self.options.weight_decay)
         self._is_filled = False
 
     def learn(self, sampler: TileSampler, rate: float) -> dict[str, float]:
@@ -98,7 +94,7 @@ class ContrastLearner:
         contrast.trail(self.key, self.query, self.options.momentum)
         keys = self._keys(views.second)
         with self._precision():
-            queries = contrast.in_groups(self.query, self._seen(views.first), self._groups.queries)
+            queries = self.query(self._seen(views.first))
         tiles = views.tiles.to(self.device)
         logits = contrast.contrast_logits(queries.float(), keys, tiles, self.queue, self.options.temperature)
         loss = contrast.contrast_loss(logits)
@@ -111,7 +107,7 @@ class ContrastLearner:
         self.step += 1
         return {
             "contrast": float(loss.detach()),
-            "chance": contrast.chance_loss(self.queue),
+            "chance": contrast.chance_loss(self.queue, len(tiles)),
             "accuracy": contrast.contrast_accuracy(logits),
         }
 
@@ -136,10 +132,9 @@ class ContrastLearner:
     def _keys(self, images: Tensor) -> Tensor:
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.contrast import in_groups
-
         with torch.no_grad(), self._precision():
-            return in_groups(self.key, self._seen(images), self._groups.keys).float()
+            keys: Tensor = self.key(self._seen(images)).float()
+        return keys
 
     def _expect(self, inputs: tuple[list[float], list[float]]) -> None:
         import torch

@@ -18,6 +18,6 @@ class ContrastOptions:
     queue: int = 512
     temperature: float = 0.1
     momentum: float = 0.99
-    rate: float = 0.03
+    rate: float = 5e-4
     weight_decay: float = 1e-4
     mixed_precision: bool = True

@@ -78,9 +78,9 @@ class CupreOptions:
         min=0.0,
         max=1.0,
     )
-    iterations: int = option(4, label="Iterations", help="How often both alternate; ten in the paper", min=1, max=1000)
+    iterations: int = option(2, label="Iterations", help="How often both alternate; ten in the paper", min=1, max=1000)
     contrast_share: float = option(
-        0.5,
+        0.3,
         label="Unlabelled share",
         help="Share of each iteration that goes to images without labels; 0: the source alone",
         min=0.0,
@@ -129,7 +129,7 @@ class CupreOptions:
         0.99, label="Momentum", help="Of the network that makes the keys", min=0.0, max=0.99999, advanced=True
     )
     contrast_rate: float = option(
-        0.03, label="Rate without labels", help="Of SGD, at its peak", min=1e-6, max=10.0, advanced=True
+        5e-4, label="Rate without labels", help="Of AdamW, at its peak", min=1e-6, max=10.0, advanced=True
     )
     mixed_precision: bool = option(
         True, label="Half precision", help="Train in bfloat16 where the device is faster in it", advanced=True
@@ -153,6 +153,7 @@ class CupreOptions:
 
 LARGE: Mapping[str, Json] = {
     "iterations": 10,
+    "contrast_share": 0.5,
     "crop": 512,
     "tile": 192,
     "view": 128,
@@ -163,7 +164,7 @@ LARGE: Mapping[str, Json] = {
 }
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "fast": {},
-    "tiny": {"detector": "tiny", "iterations": 2, "rate": 2e-3},
+    "tiny": {"detector": "tiny", "rate": 2e-3},
     "balanced": {**LARGE, "detector": "balanced", "steps": 5_000, "batch": 8, "rate": 3e-4},
     "paper": {
         **LARGE,

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 NARROWEST_VIEW = 2.0
 """Objects across a view."""
-EMPTY = 0.2
-"""Spread of a tile, as a share of that of the fuller tiles of its set, below which it shows background alone."""
+EMPTY, BLANK = 0.4, 0.05
+"""Spread of the middle of a tile, as a share of that of the fuller ones of its image and of its set, below which it
+shows background alone: a view of it may miss what lies at its border."""
 FULLER = 90
 """Percentile of the spread."""
 
@@ -100,16 +101,19 @@ def _tiles_of(frame: Array, side: int) -> list[Tile]:
 
 def _without_background(images: Sequence[Sequence[Tile]], side: int) -> list[list[Tile]]:
     """Leave out tiles of one set that show next to nothing: nobody could tell them apart."""
-    spreads = [[float(_pixels_of(tile, side).std()) for tile in tiles] for tiles in images]
-    least = EMPTY * np.percentile(np.concatenate(spreads), FULLER)
+    spreads = [np.array([_middle_of(tile, side).std() for tile in tiles]) for tiles in images]
+    blank = BLANK * np.percentile(np.concatenate(spreads), FULLER)
     kept = [
-        [tile for tile, spread in zip(tiles, found, strict=True) if spread >= least]
+        [tile for tile, spread in zip(tiles, found, strict=True) if spread >= max(blank, EMPTY * fuller)]
         for tiles, found in zip(images, spreads, strict=True)
+        for fuller in [np.percentile(found, FULLER)]
     ]
     return [tiles for tiles in kept if tiles]
 
 
-def _pixels_of(tile: Tile, side: int) -> Array:
+def _middle_of(tile: Tile, side: int) -> Array:
+    """Half as wide as the tile, unless the frame is smaller."""
     y, x = tile.corner
     pixels: Array = tile.frame[:, y : y + side, x : x + side]
-    return pixels
+    rim = side // 4
+    return pixels if min(pixels.shape[1:]) < side else pixels[:, rim : side - rim, rim : side - rim]
