@@ -8,12 +8,15 @@ import torch
 
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.annotations import Annotation
+from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.events import Checkpoint, Note, Step, TrainFinished, Validated, last_of
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.learning.held_out import Judged
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
+from napari_cellseg_ssl.core.methods.cupre.fine_tuning import score_detections, search_score
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.training import train
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
@@ -157,3 +160,28 @@ def test_crops_differ_in_brightness_but_not_those_for_statistics():
 
 def test_a_detector_that_learned_too_little_is_told_so():
     assert "Hardly any cell is found: train longer" in notes_of(events_of())
+
+
+def seen_with(score, false_score):
+    """An image with one cell, found with one score, and something that is none, found with another."""
+    cells = np.zeros((48, 48), np.int32)
+    cells[8:24, 8:24] = 1
+    found = Detections(
+        boxes=np.float32([[8, 8, 24, 24], [28, 28, 44, 44]]),
+        scores=np.float32([score, false_score]),
+        classes=np.zeros(2, np.int64),
+        masks=np.ones((2, 28, 28), np.float32),
+    )
+    return found, Judged(pixels=np.zeros((1, 48, 48), np.float32), cells=cells, known=np.ones((48, 48), bool))
+
+
+def test_held_out_cells_are_not_judged_with_the_score_that_suits_them_best():
+    sure, unsure = seen_with(0.75, 0.45), seen_with(0.35, 0.25)  # each is perfect with a least score of its own
+    found, judged = zip(sure, unsure, strict=True)
+
+    alone = [search_score([one], [seen])[1].f1 for one, seen in (sure, unsure)]
+    crosswise = score_detections(found, judged)
+
+    assert alone == [1.0, 1.0]
+    assert crosswise.f1 == pytest.approx(2 / 4)  # the first finds one too many, the second nothing
+    assert score_detections(found[:1], judged[:1]).f1 == 1.0  # with the usual least score

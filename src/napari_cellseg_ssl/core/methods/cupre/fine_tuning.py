@@ -86,7 +86,7 @@ def fine_tune(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[Tr
 
 @dataclass(frozen=True)
 class Chosen:
-    """The least score, the best that held-out cells allow, and how good it is on all painted ones; None: no search."""
+    """The least score, how well held-out cells are found, and how well all painted ones are; None: no search."""
 
     options: CupreSegmentOptions
     held_out: Score | None = None
@@ -144,7 +144,7 @@ class FineTuning:
             yield Step(self.learner.steps, done, losses, rate, phase="fine-tune")
             if self.judged and int(done * VALIDATIONS) > validated:
                 validated = int(done * VALIDATIONS)
-                found = search_score(self._detect(self.judged), self.judged)[1]
+                found = score_detections(self._detect(self.judged), self.judged)
                 yield Validated(self.learner.steps, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
                 best = max(best, found.f1)
             if snapshot.is_due():
@@ -160,7 +160,7 @@ class FineTuning:
         held_out = within_area(self._all_judged, pixels)
         painted = within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
         least, tuned = search_score(self._detect(painted), painted)
-        return Chosen(CupreSegmentOptions(score=least), search_score(self._detect(held_out), held_out)[1], tuned)
+        return Chosen(CupreSegmentOptions(score=least), score_detections(self._detect(held_out), held_out), tuned)
 
     def _predictor(self) -> CuprePredictor:
         detector = self.learner.result
@@ -181,6 +181,20 @@ class FineTuning:
             "objects": self.learner.state(),
         }
         return Checkpoint(self.learner.steps, self.learner.arrays(), state)
+
+
+def score_detections(found: Sequence[Detections], judged: Sequence[Judged]) -> Score:
+    """Score what was found, each half of it with the least score that is best for the other: none with its own best."""
+    halves = [range(0, len(judged), 2), range(1, len(judged), 2)]
+    least = [
+        search_score([found[i] for i in other], [judged[i] for i in other])[0] if other else CupreSegmentOptions().score
+        for other in reversed(halves)
+    ]
+    labels = [
+        to_labels(one, seen.known.shape, score=least[i % 2])[0]
+        for i, (one, seen) in enumerate(zip(found, judged, strict=True))
+    ]
+    return score_labels(labels, judged)
 
 
 def search_score(found: Sequence[Detections], judged: Sequence[Judged]) -> tuple[float, Score]:
