@@ -75,12 +75,16 @@ def training_set(painted: list[Painted], of_truth: bool) -> TrainingSet:
 
 
 def train(
-    data: TrainingSet, seed: int, arguments: argparse.Namespace, **options: object
+    data: TrainingSet,
+    seed: int,
+    arguments: argparse.Namespace,
+    start_from: ModelBundle | None = None,
+    **options: object,
 ) -> tuple[ModelBundle, list[str]]:
     chosen = with_values(INFO.preset(arguments.preset), {**dict(o.split("=") for o in arguments.option), **options})
     clock = time.process_time if arguments.cpu_clock else time.perf_counter
     start = clock()
-    run = Run(seed=seed, time_budget=arguments.budget, elapsed=lambda: clock() - start)
+    run = Run(seed=seed, time_budget=arguments.budget, elapsed=lambda: clock() - start, start_from=start_from)
     events = list(_kept(METHOD.train(data, chosen, run)))
     return last_of(events, TrainFinished).bundle, [event.text for event in events if isinstance(event, Note)]
 

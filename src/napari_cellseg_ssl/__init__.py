@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
     from napari_cellseg_ssl.api_pretraining import compare_pretraining
     from napari_cellseg_ssl.api_scores import segment_scored
+    from napari_cellseg_ssl.api_starters import fits, starters
     from napari_cellseg_ssl.api_steps import steps
     from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.coco_files import read_coco
@@ -34,6 +35,8 @@ __all__ = [
     "read_coco",
     "write_coco",
     "load_run",
+    "starters",
+    "fits",
     "methods",
     "ModelBundle",
     "tasks",
@@ -44,6 +47,7 @@ _HOMES = {
     **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
     "alike": "napari_cellseg_ssl.api_alike",
+    **dict.fromkeys(("starters", "fits"), "napari_cellseg_ssl.api_starters"),
     "segment_scored": "napari_cellseg_ssl.api_scores",
     "compare_pretraining": "napari_cellseg_ssl.api_pretraining",
     "steps": "napari_cellseg_ssl.api_steps",

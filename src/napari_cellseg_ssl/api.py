@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
@@ -17,6 +17,7 @@ from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method, method_infos
+from napari_cellseg_ssl.core.starters import PREFIX, load_starter
 from napari_cellseg_ssl.core.volumes import ZMeaning, spatial_ndim
 from napari_cellseg_ssl.tasks import predict as predict_events
 from napari_cellseg_ssl.tasks import segment as segment_events
@@ -37,7 +38,6 @@ from napari_cellseg_ssl.tasks.reading import Reading
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest
 
 Picture = str | Path | Array | ImageStack
-STARTER = "starter:"
 MODES: dict[LabelsMode, str] = {
     "sparse": "The labels look like sparse painting: 0 unknown, 1 background, cells from 2.",
     "dense": "The labels look complete: 0 background, every other number a cell.",
@@ -50,15 +50,15 @@ def methods() -> tuple[MethodInfo, ...]:
 
 
 def load_run(path: str | Path) -> ModelBundle:
-    """Open a run folder.
+    """Open a run folder, or the starter model NAME by "starter:NAME".
 
     Raises
     ------
     WrongRun
-        If it is not one, or is damaged.
+        If it is not one, or is damaged; or if there is no such starter.
     """
-    if str(path).startswith(STARTER):
-        raise WrongRun(f"There is no starter model '{str(path)[len(STARTER) :]}' in this version.", "Train a model.")
+    if str(path).startswith(PREFIX):
+        return load_starter(str(path))
     return ModelBundle.load(Path(path))
 
 
@@ -109,6 +109,9 @@ def train(
     spacing : sequence of float, optional
         Size of a pixel along Z, Y, X in µm, where the files do not say it.
     time_budget : float, optional, s
+    start_from : run folder, "starter:NAME", "auto" or ModelBundle, optional
+        What to begin with. "auto" takes a starter model of the method if it fits the images; a note says which, or why
+        none.
     out : path, optional
         Run folder to write.
     on_event : (event) -> None, optional
@@ -136,7 +139,7 @@ def train(
         device=device,
         seed=seed,
         time_budget=time_budget,
-        start_from=load_run(start_from) if isinstance(start_from, str | Path) else start_from,
+        start_from=start(start_from),
         out=Path(out) if out else None,
     )
     return last_of(_told(train_events(request, control), on_event), TrainFinished).bundle
@@ -293,6 +296,13 @@ def _stack(picture: Any, reading: Reading, n: int) -> ImageStack:
 
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def start(model: str | Path | ModelBundle | None) -> ModelBundle | Literal["auto"] | None:
+    """Return what a training begins with: a model, nothing, or what is chosen later."""
+    if model is None or (isinstance(model, str) and model == "none"):
+        return None
+    return "auto" if isinstance(model, str) and model == "auto" else opened(model)
 
 
 def opened(model: str | Path | ModelBundle) -> ModelBundle:

@@ -212,6 +212,16 @@ def test_training_goes_on_from_an_earlier_model():
             np.testing.assert_allclose(child.weights[name], array, atol=1e-4)
 
 
+def test_a_training_takes_over_the_size_of_the_network_that_it_starts_from():
+    parent = bundle_of(train(item(0, 5)))
+
+    events = train(item(0, 5), start_from=parent, options=replace(TINY, width=8, steps=1))
+
+    child = bundle_of(events)
+    assert child.architecture["width"] == child.train_options.width == TINY.width
+    assert any("width 4 instead of 8" in note for note in child.provenance.notes)
+
+
 def test_a_model_of_other_channels_is_no_start():
     parent = bundle_of(train(item(0, 5)))
     other = replace(parent, architecture={**parent.architecture, "in_channels": 3})

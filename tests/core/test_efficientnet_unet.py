@@ -1,12 +1,13 @@
 import hashlib
 import re
+import urllib.request
 from urllib.error import URLError
 
 import pytest
 import torch
 
 from napari_cellseg_ssl.core.errors import WrongOption
-from napari_cellseg_ssl.core.nets import efficientnet_unet, released_weights
+from napari_cellseg_ssl.core.nets import efficientnet_unet
 from napari_cellseg_ssl.core.nets.efficientnet_unet import STEM, EfficientNetUNet, imagenet_file
 
 
@@ -61,7 +62,7 @@ def test_without_a_network_the_offline_choice_is_named(monkeypatch, tmp_path):
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(released_weights.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
 
     with pytest.raises(WrongOption) as problem:
         imagenet_file()
@@ -76,8 +77,8 @@ def test_a_download_is_checked_by_its_hash(monkeypatch, tmp_path):
     address = (tmp_path / "source.bin").as_uri()
     (tmp_path / "source.bin").write_bytes(content)
     name = efficientnet_unet.WEIGHTS_URL.rpartition("/")[2]
-    real = released_weights.urllib.request.urlopen
-    monkeypatch.setattr(released_weights.urllib.request, "urlopen", lambda url, timeout: real(address))
+    real = urllib.request.urlopen
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: real(address))
 
     with pytest.raises(WrongOption, match="hash"):
         imagenet_file()

@@ -1,11 +1,12 @@
 import hashlib
+import urllib.request
 from urllib.error import URLError
 
 import pytest
 import torch
 
 from napari_cellseg_ssl.core.errors import WrongOption
-from napari_cellseg_ssl.core.nets import encoder_weights, released_weights
+from napari_cellseg_ssl.core.nets import encoder_weights
 from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import DESIGNS, ResNetEncoder, freeze_statistics
 
@@ -146,7 +147,7 @@ def test_without_a_network_the_offline_choice_is_named(monkeypatch, tmp_path):
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(released_weights.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
 
     with pytest.raises(WrongOption, match="cannot be downloaded") as problem:
         load_encoder(ResNetEncoder("resnet18"), "resnet18", "imagenet")
@@ -159,9 +160,9 @@ def test_downloaded_weights_are_checked_by_their_hash(monkeypatch, tmp_path, rel
     source = tmp_path / "source.pth"
     torch.save(released, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:8]
-    real = released_weights.urllib.request.urlopen
+    real = urllib.request.urlopen
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(released_weights.urllib.request, "urlopen", lambda url, timeout: real(source.as_uri()))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: real(source.as_uri()))
 
     with pytest.raises(WrongOption, match="hash"):
         load_encoder(ResNetEncoder("resnet18"), "resnet18", "imagenet")

@@ -1,4 +1,4 @@
-"""The command line: `cellseg-ssl methods | train | segment | tune | score | compare-pretraining | demo`."""
+"""The command line: `cellseg-ssl methods | starters | train | segment | tune | score | compare-pretraining | demo`."""
 
 import sys
 import traceback

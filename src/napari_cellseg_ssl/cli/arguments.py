@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from napari_cellseg_ssl import __version__
-from napari_cellseg_ssl.cli import commands, pretraining, scoring, synthesis
+from napari_cellseg_ssl.cli import commands, pretraining, scoring, starting, synthesis
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.registry import METHODS
@@ -25,8 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cellseg-ssl", description="Segment cells with few labels or none.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    adders = _add_methods, _add_train, _add_segment, _add_tune, _add_score, _add_pretraining, _add_synthesise, _add_demo
-    for add in adders:
+    adders = _add_methods, _add_starters, _add_train, _add_segment, _add_tune, _add_score
+    for add in (*adders, _add_pretraining, _add_synthesise, _add_demo):
         command = add(subparsers)
         command.add_argument("--json", action="store_true", help="print one JSON object")
         command.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
@@ -54,6 +54,12 @@ def _add_methods(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.
     return command
 
 
+def _add_starters(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("starters", help="list the trained models that come with the package")
+    command.set_defaults(run=starting.list_starters)
+    return command
+
+
 def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
     command = subparsers.add_parser("train", help="train a method on images, with labels or without")
     command.add_argument("method", metavar="METHOD", help=", ".join(METHODS))
@@ -70,7 +76,9 @@ def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     _add_diameter(command, "auto")
     command.add_argument("--time-budget", type=float, metavar="SECONDS", help="train this long")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--start-from", metavar="RUN", help="run folder, starter:NAME or none")
+    command.add_argument(
+        "--start-from", metavar="RUN", help="run folder, starter:NAME, none, or auto: a starter if it fits"
+    )
     command.add_argument("--resume", action="store_true", help="go on with the interrupted training in --out")
     _add_set(command)
     command.set_defaults(run=commands.train)

@@ -10,11 +10,12 @@ from typing import Any
 from napari_cellseg_ssl import api
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.errors import CellSegError, WrongImage, WrongOption
+from napari_cellseg_ssl.core.errors import CellSegError, WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import PREFIX
 from napari_cellseg_ssl.core.tiff import create_tiff
 from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
@@ -90,7 +91,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         device=arguments.device,
         seed=arguments.seed,
         time_budget=arguments.time_budget,
-        start_from=None if arguments.start_from in (None, "none") else api.load_run(arguments.start_from),
+        start_from=api.start(arguments.start_from),
         out=arguments.out,
         resume=arguments.resume,
         name=arguments.out.name,
@@ -206,6 +207,11 @@ def _segment_file(
 
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Search segmentation options on painted cells, and keep the best ones in the run."""
+    if arguments.model.startswith(PREFIX):
+        raise WrongRun(
+            f"'{arguments.model}' comes with the package and is not changed, so nothing can be stored in it.",
+            f"Train a run from it (--start-from {arguments.model}), or say options with segment --set.",
+        )
     bundle = api.load_run(arguments.model)
     images, annotations, _ = api.collect(
         arguments.images,

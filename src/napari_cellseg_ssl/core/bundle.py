@@ -110,8 +110,13 @@ class ModelBundle:
             raise WrongRun(f"The run cannot be saved in '{folder}': {problem}.", "Choose another folder.") from problem
 
     @classmethod
-    def load(cls, folder: Path) -> "ModelBundle":
+    def load(cls, folder: Path, weights: Path | None = None) -> "ModelBundle":
         """Read a run folder; nothing in it is executed or unpickled.
+
+        Parameters
+        ----------
+        weights : Path, optional
+            File of the weights, where it is not in the folder.
 
         Raises
         ------
@@ -121,7 +126,9 @@ class ModelBundle:
         folder = Path(folder)
         try:
             record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-            return _from_record(record, load_arrays(folder / WEIGHTS_FILE)[0], _read_history(folder / HISTORY_FILE))
+            return _from_record(
+                record, load_arrays(weights or folder / WEIGHTS_FILE)[0], _read_history(folder / HISTORY_FILE)
+            )
         except FileNotFoundError:
             raise WrongRun(
                 f"'{folder}' is not a run folder: it has no {RUN_FILE}.", "Choose the folder of a finished run."

@@ -51,8 +51,8 @@ class TrainRequest:
         Name of the preset, "" for the method's first.
     time_budget : float, optional
         Seconds of training, pauses not counted; None trains `options.steps` steps.
-    start_from : ModelBundle, optional
-        Weights to start from.
+    start_from : ModelBundle or "auto", optional
+        Weights to start from; "auto" takes a starter model of the method if one fits the images, and says so.
     out : Path, optional
         Run folder; while training it holds a checkpoint at most half a minute old.
     resume : bool
@@ -75,7 +75,7 @@ class TrainRequest:
     device: str = "auto"
     seed: int = 0
     time_budget: float | None = None
-    start_from: ModelBundle | None = None
+    start_from: ModelBundle | Literal["auto"] | None = None
     out: Path | None = None
     resume: bool = False
     name: str = ""

@@ -25,6 +25,7 @@ from napari_cellseg_ssl.tasks.predict import device_for, volume_notes
 from napari_cellseg_ssl.tasks.preview import Previewer
 from napari_cellseg_ssl.tasks.recorder import Recorder, Settings, load_checkpoint
 from napari_cellseg_ssl.tasks.requests import TrainRequest
+from napari_cellseg_ssl.tasks.starting import pick
 
 PACKAGES = ("napari-cellseg-ssl", "numpy", "scikit-image", "torch")
 BATCH_ENDINGS = ("batch", "batch_size")
@@ -63,7 +64,8 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
     yield from volume_notes(request.images, [item.diameter for item in data.items])
-    _check_start(request.start_from, method.info)
+    start, why = _start(request, settings, method.info)
+    _check_start(start, method.info)
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
     recorder.claim_folder()
@@ -71,6 +73,8 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
         yield Note(f"Going on from step {resumed.checkpoint.step}, with the settings recorded then.")
     yield Note(sizes)
     yield Note(f"Device: {device.why}.")
+    if why:
+        yield Note(why)
     control.start_clock(resumed.seconds if resumed else 0.0)
     checkpoint = resumed.checkpoint if resumed else None
     while True:
@@ -80,7 +84,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
             should_stop=control.should_stop,
             elapsed=control.elapsed,
             time_budget=settings.time_budget,
-            start_from=request.start_from,
+            start_from=start,
             resume=checkpoint,
         )
         try:
@@ -134,7 +138,7 @@ def _finish(
         preset=settings.preset,
         versions=_versions(),
         images=recorder.fingerprints,
-        parent=request.start_from.id if request.start_from else "",
+        parent=run.start_from.id if run.start_from else "",
     )
     bundle = replace(
         bundle,
@@ -194,6 +198,22 @@ def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tu
     if len(notes) != len(request.images):
         raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
     return notes
+
+
+def _start(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple[ModelBundle | None, str]:
+    """Return what the training begins with, and where a starter was to be chosen, which one and why."""
+    if request.start_from != "auto":
+        return request.start_from, ""
+    if request.resume:
+        return None, ""
+    return pick(
+        info,
+        settings.options,
+        request.images,
+        object_diameter=settings.object_diameter,
+        device=settings.device,
+        threads=request.threads,
+    )
 
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
 
+from napari_cellseg_ssl.core import downloads
 from napari_cellseg_ssl.core.errors import WrongOption
 
-TIMEOUT_S = 20.0
 WRAPPERS = ("state_dict", "model")
 """Entries under which training programs keep the tensors, beside what they need to go on."""
 
@@ -39,24 +35,7 @@ def fetch(url: str, sha256: str, *, hint: str) -> Path:
     WrongOption
         If it cannot be downloaded or is not what it should be.
     """
-    file = cache() / url.rpartition("/")[2]
-    if not file.exists():
-        partial = file.with_suffix(".partial")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as source, partial.open("wb") as target:
-                shutil.copyfileobj(source, target)
-        except (URLError, OSError) as problem:
-            raise WrongOption(f"The released weights cannot be downloaded: {problem}.", hint) from problem
-        partial.replace(file)
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not found.startswith(sha256):
-        raise WrongOption(
-            f"'{file}' is not the released file: its hash begins with {found[:8]}, not {sha256[:8]}.",
-            "Delete it and try again.",
-        )
-    return file
+    return downloads.fetch(url, sha256, cache(), what="released weights", hint=hint)
 
 
 def read(file: Path, *, hint: str) -> dict[str, Tensor]:

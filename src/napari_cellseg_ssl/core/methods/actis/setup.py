@@ -31,6 +31,8 @@ TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
 FEWEST_STEPS = 900
 """Never fewer than these are enough, however few cells there are."""
+SIZES = ("width", "depth")
+"""Options that a model which learns on has decided already."""
 QUICKLY_JUDGED_PIXELS = 250_000
 """What is looked at while the training goes on or somebody waits."""
 
@@ -135,15 +137,19 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
     trusted = to_judge_by(frames)
+    parent = None if _is_detector(run.start_from) else run.start_from
+    beginning = ""
+    if parent:
+        options, beginning = _as_large(options, parent)
     described = networks.architecture(options, data.n_channels)
     if run.start_from and _is_detector(run.start_from):
         net, beginning = networks.begin_with_detector(described, options, run.start_from)
     elif run.start_from or run.resume:
-        net, beginning = networks.build(described), ""
+        net = networks.build(described)
     else:
         net, beginning = networks.begin(described, options)
-    if run.start_from and not _is_detector(run.start_from):
-        _start_from(net, run.start_from, described)
+    if parent:
+        _start_from(net, parent, described)
     is_pretrained = _is_detector(run.start_from) or bool(run.resume and run.resume.meta.get(PRETRAINED))
     learner = Learner(net, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
     if run.resume:
@@ -169,6 +175,18 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
 
 def _is_detector(model: ModelBundle | None) -> bool:
     return model is not None and model.architecture.get("tag") == DETECTOR
+
+
+def _as_large(options: ActisOptions, parent: ModelBundle) -> tuple[ActisOptions, str]:
+    """Take over the size of the network that learns on, and say so where another one was asked for."""
+    sizes: dict[str, Any] = {name: int(parent.architecture.get(name, getattr(options, name))) for name in SIZES}
+    told = "; ".join(
+        f"{name} {has} instead of {getattr(options, name)}"
+        for name, has in sizes.items()
+        if has != getattr(options, name)
+    )
+    text = f"The network is as large as that of '{parent.name}', from which it starts: {told}." if told else ""
+    return replace(options, **sizes), text
 
 
 def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:

@@ -1,0 +1,105 @@
+"""What the starter models find in images of every set, without training, beside the classical method.
+
+    python benchmarks/starters.py DATA [MODEL] [--sets NAME ...] [--most N] [--cellulus SECONDS] [--json]
+
+MODEL is `starter:NAME` or a run folder of ACTIS, `starter:nuclei` when absent. One line per 2D set: F1 of cells at
+IoU > 0.5, the mean over its images; sets that the model was trained on have a star. `agreement` and `sure` are what
+`tasks.starting.fits` decides by, on three images, and `fits` is what it says. `--cellulus` also trains Cellulus on the
+images of each set, for so many seconds of the process. Diameters are estimated; colours become grey. One thread.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from actis import diameters, read_set, stack, test, test_classical
+from datasets import find_sets
+from painting import Painted
+
+from napari_cellseg_ssl import api
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
+from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.metrics import image_scores, set_scores
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.tasks.starting import evidence, judged
+
+LOOKED_AT = 3
+
+
+def set_names(data: Path) -> list[str]:
+    return [one.name for one in find_sets(data)]
+
+
+def greyed(image: Painted) -> Painted:
+    """Average the channels (C, Y, X), as (1, Y, X)."""
+    if len(image.pixels) == 1:
+        return image
+    return dataclasses.replace(image, pixels=image.pixels.mean(axis=0, keepdims=True, dtype=np.float32))
+
+
+def measure(data: Path, name: str, bundle: ModelBundle, most: int = 1000) -> dict[str, object]:
+    """Score a model and the classical method on a set."""
+    images = [greyed(image) for image in read_set(data, name)[:most]]
+    sizes = diameters(images, of_truth=False)
+    begin = time.process_time()
+    f1 = test(bundle, images, sizes)["f1_50"]
+    seconds = (time.process_time() - begin) / len(images)
+    row: dict[str, object] = {"set": name, "images": len(images), "f1": f1, "classical": test_classical(images, sizes)}
+    return {**row, "seconds_per_image": round(seconds, 2)}
+
+
+def cellulus(images: list[Painted], sizes: list[float], seconds: float) -> float:
+    """Train Cellulus on the images themselves."""
+    method = get_method("cellulus")
+    pairs = list(zip(images, sizes, strict=True))
+    data = TrainingSet(tuple(TrainingItem(image=stack(one), annotation=None, diameter=size) for one, size in pairs))
+    begin = time.process_time()
+    run = Run(time_budget=seconds, elapsed=lambda: time.process_time() - begin)
+    bundle = last_of(method.train(data, method.info.preset("fast"), run), TrainFinished).bundle
+    predictor, specs = method.predictor(bundle, "cpu"), {spec.name: spec for spec in method.info.maps}
+    scores = []
+    for image, size in pairs:
+        events = predict_tiled(stack(image), predictor, diameter=size, specs=specs, intensity=bundle.intensity)
+        labels = method.segment(last_of(events, MapsReady).maps, bundle.segment_options)
+        scores.append(image_scores(image.truth, labels[0]))
+    return round(set_scores(scores)["f1_50"], 4)
+
+
+def main() -> None:
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model", nargs="?", default="starter:nuclei")
+    parser.add_argument("--sets", nargs="*", default=[])
+    parser.add_argument("--most", type=int, default=1000, help="images of each set")
+    parser.add_argument("--cellulus", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    bundle = api.load_run(arguments.model)
+    learned = set(bundle.provenance.images)
+    for name in arguments.sets or set_names(arguments.data):
+        row = measure(arguments.data, name, bundle, arguments.most)
+        images = [greyed(image) for image in read_set(arguments.data, name)]
+        found = evidence(bundle, [stack(image) for image in images[:LOOKED_AT]])
+        row |= {"learned": name in learned, "agreement": round(found.agreement, 3), "sure": round(found.sure, 3)}
+        row["fits"] = judged(found).fits
+        if arguments.cellulus:
+            row["cellulus"] = cellulus(images, diameters(images, of_truth=False), arguments.cellulus)
+        print(json.dumps(row) if arguments.json else _line(row), flush=True)
+
+
+def _line(row: dict[str, object]) -> str:
+    shown = {key: value for key, value in row.items() if key not in ("set", "learned")}
+    return f"{row['set']}{'*' if row['learned'] else ''}".ljust(26) + "  ".join(f"{k} {v}" for k, v in shown.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Whether a starter model is right for somebody's images, and which one a training begins with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.events import MapsReady, last_of
+from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.matching import match_pairs, overlap
+from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
+from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
+from napari_cellseg_ssl.core.metrics import pooled_f1
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import PREFIX, Starter, load_starter, starters
+from napari_cellseg_ssl.tasks.predict import bundle_ndims, predict
+from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest
+from napari_cellseg_ssl.tasks.windows import cut_out
+
+LOOKED_AT, SIDE = 3, 1024
+"""So many images are looked at, and of a large one the middle, px."""
+AGREEING, SURE = 0.6, 0.9
+"""From which agreement and sureness on a starter fits; see docs/developer/starters.md for the figures."""
+GROUND = 0.9
+"""Probability of background from which a pixel needs no thought."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a starter suits some images, and why, in a sentence."""
+
+    fits: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What can be seen without labels of how well a model suits images.
+
+    Parameters
+    ----------
+    agreement : float
+        F1 at IoU 0.5 between its instances and those of the classical method, pooled over the images.
+    sure : float
+        Mean probability of the most probable class where it is not sure of background; 0 where that is nowhere.
+    """
+
+    agreement: float
+    sure: float
+    n_images: int
+
+
+def fits(
+    starter: Starter | ModelBundle,
+    images: Sequence[ImageStack],
+    *,
+    object_diameter: Diameter = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+) -> Fit:
+    """Decide from channels, axes and pixels whether a starter suits images; up to three are looked at.
+
+    Raises
+    ------
+    CellSegError
+        If the starter's file is damaged, or an image cannot be used.
+    """
+    bundle = load_starter(starter.name) if isinstance(starter, Starter) else starter
+    reason = next((text for image in images if (text := _other_kind(bundle, image))), "")
+    if reason or not images:
+        return Fit(False, reason or "There is no image to judge by.")
+    return judged(evidence(bundle, images, object_diameter=object_diameter, device=device, threads=threads))
+
+
+def evidence(
+    bundle: ModelBundle,
+    images: Sequence[ImageStack],
+    *,
+    object_diameter: Diameter = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+) -> Evidence:
+    """Segment some of the images with a model that gives class probabilities, and compare."""
+    method = get_method(bundle.method_id)
+    matches, sure = [], []
+    chosen = sorted({round(i * (len(images) - 1) / max(1, LOOKED_AT - 1)) for i in range(LOOKED_AT)})
+    for image in (_middle(images[i]) for i in chosen):
+        request = PredictRequest(
+            bundle=bundle, image=image, object_diameter=object_diameter, device=device, threads=threads
+        )
+        maps = last_of(predict(request), MapsReady).maps
+        found = method.segment(maps, bundle.segment_options)[0]
+        pixels = Intensity().normalise(image.frames[0]).mean(axis=0)
+        matches.append(
+            match_pairs(overlap(segment_frame(pixels, maps.diameter, ClassicalSegmentOptions()), found), 0.5)
+        )
+        sure.append(_sure(maps.arrays["probability"][0]))
+    return Evidence(pooled_f1(matches), float(np.mean(sure)), len(matches))
+
+
+def judged(found: Evidence) -> Fit:
+    """Say whether the evidence is good enough."""
+    figures = f"its cells agree with the classical ones by F1 {found.agreement:.2f}, and it is {found.sure:.0%} sure"
+    over = "one image" if found.n_images == 1 else f"{found.n_images} images"
+    if found.agreement < AGREEING:
+        return Fit(False, f"On {over} {figures}: below F1 {AGREEING} one of the two is wrong.")
+    if found.sure < SURE:
+        return Fit(False, f"On {over} {figures}: below {SURE:.0%} it has not seen such images.")
+    return Fit(True, f"On {over} {figures}.")
+
+
+def pick(
+    info: MethodInfo,
+    options: Any,
+    images: Sequence[ImageStack],
+    *,
+    object_diameter: Diameter = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+) -> tuple[ModelBundle | None, str]:
+    """Choose the starter that a training begins with, if one fits, and say which and why in a sentence.
+
+    Parameters
+    ----------
+    options
+        The method's training options; a starter with another encoder is no start.
+    """
+    candidates = [one for one in starters() if one.method_id == info.id]
+    if not candidates:
+        return None, f"Nothing to start from: there is no starter model of {info.title}."
+    reasons = []
+    for starter in candidates:
+        bundle = load_starter(starter.name)
+        wanted, has = (getattr(one, "encoder", "") for one in (options, bundle.train_options))
+        if wanted != has:
+            reasons.append(f"{PREFIX}{starter.name} has the network '{has}', this training '{wanted}'.")
+            continue
+        fit = fits(bundle, images, object_diameter=object_diameter, device=device, threads=threads)
+        if fit.fits:
+            return bundle, f"Starting from {PREFIX}{starter.name}. {fit.why}"
+        reasons.append(f"{PREFIX}{starter.name} does not fit. {fit.why}")
+    return None, f"Starting from nothing: {' '.join(reasons)}"
+
+
+def _other_kind(bundle: ModelBundle, image: ImageStack) -> str:
+    channels = bundle.architecture["in_channels"]
+    if image.n_channels != channels:
+        return f"It was made for {channels} channel(s), and image '{image.name}' has {image.n_channels}."
+    if len(image.spatial_shape) not in bundle_ndims(bundle):
+        return f"It was not made for {len(image.spatial_shape)}D images such as '{image.name}'."
+    return ""
+
+
+def _middle(image: ImageStack) -> ImageStack:
+    """View the middle of the first frame."""
+    starts = [max(0, (size - SIDE) // 2) for size in image.spatial_shape]
+    return cut_out(image, 0, tuple(slice(start, start + SIDE) for start in starts))
+
+
+def _sure(probabilities: Array) -> float:
+    """Mean probability of the most probable class of (3, Y, X), where background is not certain."""
+    thought = probabilities[0] < GROUND
+    return float(probabilities.max(axis=0)[thought].mean()) if thought.any() else 0.0
