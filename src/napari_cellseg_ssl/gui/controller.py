@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -102,9 +103,13 @@ class Controller(QObject):
     @property
     def model(self) -> jobs.Model | None:
         """The current model, and how to run it on the chosen image."""
-        bundle, diameter = self.bundle, self.choices.diameter
+        return None if self.bundle is None else self._ways()(self.bundle)
+
+    def _ways(self) -> Callable[[ModelBundle], jobs.Model]:
+        """Take what is chosen now of how a model is to be run."""
+        diameter = self.choices.diameter
         given = None if diameter == "auto" else diameter
-        return None if bundle is None else jobs.Model(bundle, given, self.device, CPU_THREADS)
+        return partial(jobs.Model, diameter=given, device=self.device, threads=CPU_THREADS)
 
     def apply(self, event: object, seconds: float = 0.0) -> None:
         """Advance the session and let the panels draw it."""
@@ -172,6 +177,13 @@ class Controller(QObject):
             self.run(lambda control: jobs.apply_reference(source.read, state.method_id, diameter, options, control))
         elif model is not None and model.bundle.method_id == state.method_id:
             self.run(lambda control: jobs.apply(source.read, model, options, control))
+
+    def begin_with(self, starter: str) -> None:
+        """Make a starter model the current one, and segment the chosen image with it."""
+        source = self.taken(self.choices.source)
+        if source is not None:
+            job = partial(jobs.begin_with, source.read, starter, self._ways())
+            self.run(self.session.keeping(job))
 
     def adjust(self, options: Any) -> None:
         """Draw the instances again from the cached maps; the network is not run."""

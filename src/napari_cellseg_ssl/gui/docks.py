@@ -136,6 +136,7 @@ class TrainSegmentDock(_Dock):
                 preset=self.method.preset.currentText(),
                 time_budget=self.train.time_budget,
                 go_on=self.train.go_on.isChecked(),
+                starter=self.train.starter.isChecked(),
                 preview=self.train.preview.isChecked(),
             )
         )

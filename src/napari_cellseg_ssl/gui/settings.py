@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.method import MethodInfo
@@ -24,6 +24,8 @@ class LearnSettings:
         Seconds; None for as many steps as the options say.
     go_on : bool
         Whether to start from the current model, if the method can.
+    starter : bool
+        Whether to start from a starter model otherwise, if one fits the images.
     preview : bool
         Whether to show what the network makes of the visible part meanwhile.
     """
@@ -32,6 +34,7 @@ class LearnSettings:
     preset: str = ""
     time_budget: float | None = None
     go_on: bool = False
+    starter: bool = False
     preview: bool = True
 
 
@@ -45,6 +48,7 @@ def training_request(
 ) -> TrainRequest:
     """Ask for a training; image and painting are read in the worker, so they are not in here yet."""
     goes_on = settings.go_on and current is not None and info.accepts(current)
+    otherwise: Literal["auto"] | None = "auto" if settings.starter else None
     image = choices.image_layer
     return TrainRequest(
         method_id=info.id,
@@ -54,7 +58,7 @@ def training_request(
         object_diameter=choices.diameter,
         device=device,
         time_budget=settings.time_budget,
-        start_from=current if goes_on else None,
+        start_from=current if goes_on else otherwise,
         out=out,
         name=info.id if image is None else f"{info.id} {image.name}",
         threads=CPU_THREADS,

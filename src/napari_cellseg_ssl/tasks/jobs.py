@@ -17,6 +17,7 @@ from napari_cellseg_ssl.core.matching import match_pairs, overlap
 from napari_cellseg_ssl.core.method import LearnsInStages
 from napari_cellseg_ssl.core.metrics import pooled_f1
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import PREFIX, load_starter
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.weights_file import load_arrays
 from napari_cellseg_ssl.tasks.control import Control
@@ -26,6 +27,7 @@ from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest, TuneRequest
 from napari_cellseg_ssl.tasks.run import train
 from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, Checked, MethodChosen
+from napari_cellseg_ssl.tasks.starting import fits
 from napari_cellseg_ssl.tasks.tune import tune
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
@@ -150,6 +152,29 @@ def apply(read: ReadImage, model: Model, options: Any, control: Control) -> Iter
     if get_method(model.bundle.method_id).info.uses_torch:
         yield from load_torch()
     yield from _recognise(model.on(image), options, reference, control)
+
+
+def begin_with(read: ReadImage, name: str, model: Callable[[ModelBundle], Model], control: Control) -> Iterator[object]:
+    """Segment an image with a starter model, and say whether it suits the image.
+
+    Parameters
+    ----------
+    name : str
+        Of the starter.
+    model : bundle -> Model
+        How it is to be run.
+    """
+    yield Began("preparing")
+    image = read()
+    yield from load_torch()
+    bundle = load_starter(name)
+    yield BundleOpened(bundle, f"{PREFIX}{name}")
+    chosen = model(bundle)
+    found = fits(
+        bundle, [image], object_diameter=chosen.diameter or "auto", device=chosen.device, threads=chosen.threads
+    )
+    yield from apply(lambda: image, chosen, bundle.segment_options, control)
+    yield Remark(f"The starter {'suits' if found.fits else 'may not suit'} this image. {found.why}")
 
 
 def resume(

@@ -14,6 +14,7 @@ from napari_cellseg_ssl.core.registry import get_method, method_infos
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.mask_preview import MaskPreview
+from napari_cellseg_ssl.gui.panels.starters import StartersBox
 from napari_cellseg_ssl.gui.stage import Stage, button, discard, note
 from napari_cellseg_ssl.tasks.jobs import REFERENCE
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
@@ -48,6 +49,8 @@ class MethodPanel(Stage):
         self.form.addRow("Device", self.device)
         self._build_masks()
         self._build_options()
+        self.starters = StartersBox(controller)
+        self.form.addRow(self.starters)
         self.method.currentIndexChanged.connect(self._on_method)
         self.preset.currentTextChanged.connect(self._on_preset)
         self.device.currentTextChanged.connect(self._on_device)
@@ -78,6 +81,7 @@ class MethodPanel(Stage):
         """Show what may be chosen, and the method that an opened run brought along."""
         for widget in (self.method, self.preset, self.device, self.show_masks, self._options):
             widget.setEnabled(controls.can_choose)
+        self.starters.render(controls, state)
         if state.method_id and state.method_id != self.method.currentData():
             self.method.setCurrentIndex(self.method.findData(state.method_id))
 

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLa
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.method import LearnsInStages, TrainingStage
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import starters
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import kind_of
@@ -105,7 +106,8 @@ class TrainPanel(Stage):
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show whether training can start, or why not, and the curve."""
         self.train.setEnabled(controls.can_train)
-        for widget in (self.annotation, self._mode, self.results, self.agreeing, self._seconds, self._limited):
+        choices = self.annotation, self._mode, self.results, self.agreeing, self._seconds, self._limited, self.starter
+        for widget in choices:
             widget.setEnabled(controls.can_choose)
         self._offer_start(state)
         self._reasons.setText("\n".join(controls.reasons))
@@ -129,6 +131,8 @@ class TrainPanel(Stage):
             self._take_what_was_pretrained(start, is_own)
         self.go_on.setVisible(is_offered)
         goes_on = is_offered and self.go_on.isChecked()
+        has_starter = any(one.method_id == state.method_id for one in starters())
+        self.form.setRowVisible(self.starter, has_starter and not goes_on)
         self._name_stage(state, start if goes_on else None, "Train on" if goes_on and is_own else "Train")
 
     def _take_what_was_pretrained(self, start: ModelBundle, is_own: bool) -> None:
@@ -200,9 +204,17 @@ class TrainPanel(Stage):
         self.go_on.setObjectName("cellseg_go_on")
         self.go_on.setToolTip("Start from the current model instead of from nothing.")
         self.go_on.setVisible(False)
+        self.starter = QCheckBox("start from a starter model, if one fits")
+        self.starter.setObjectName("cellseg_use_starter")
+        self.starter.setToolTip(
+            "A model that comes with the plugin has seen such cells already. Whether it fits is judged by the images; "
+            "the notes below say which was taken and why. Without it the network begins at random."
+        )
+        self.starter.setChecked(True)
         self.form.addRow("Time", self._budget)
         self.form.addRow(self.preview)
         self.form.addRow(self.go_on)
+        self.form.addRow(self.starter)
 
     def _on_annotation(self, *_: object) -> None:
         layer, mode = self.annotation.layer, str(self._mode.currentData())

@@ -1,0 +1,106 @@
+"""A first result without training, and a training that begins with a starter model, in a real window."""
+
+import numpy as np
+import pytest
+
+from napari_cellseg_ssl.core.metrics import image_scores
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import load_starter, starters
+from napari_cellseg_ssl.gui import sample_data
+from napari_cellseg_ssl.gui.settings import LearnSettings, training_request
+
+PATIENCE_MS = 120_000
+
+
+@pytest.fixture
+def two_methods():
+    """Nothing is faked here: what ships is what is tried."""
+
+
+@pytest.fixture
+def open_nuclei(open_screen):
+    def make():
+        screen = open_screen(image=False)
+        (pixels, known, _), (truth, _, _) = sample_data.nuclei_1()
+        screen.viewer.add_image(pixels, **known)
+        return screen, np.asarray(truth)
+
+    return make
+
+
+def instances_of(screen):
+    return next(np.asarray(one.data) for one in screen.viewer.layers if one.name.endswith("· instances"))
+
+
+def choose(screen, method_id):
+    combo = screen.find("method")
+    combo.setCurrentIndex(combo.findData(method_id))
+
+
+def test_every_starter_has_a_button_that_says_what_it_is_for(screen):
+    for starter in starters():
+        button = screen.find(f"starter_{starter.name}")
+        assert starter.title in button.text()
+        assert starter.use in button.toolTip()
+
+
+def test_without_an_image_there_is_no_first_result(open_screen):
+    assert not open_screen(image=False).find("starter_nuclei").isEnabled()
+
+
+def test_one_click_finds_nuclei_and_says_that_the_starter_suits_them(open_nuclei):
+    screen, truth = open_nuclei()
+
+    screen.click("starter_nuclei")
+    screen.wait_idle(PATIENCE_MS)
+
+    assert image_scores(truth, instances_of(screen)).f1_50 > 0.8
+    assert "suits this image" in screen.status
+    assert screen.controller.bundle.id == load_starter("nuclei").id
+    assert screen.find("method").currentData() == "actis"
+    assert screen.find("segment").isEnabled()
+    assert [version.origin for version in screen.controller.state.versions] == ["opened"]
+
+
+def test_what_it_was_not_made_for_is_said(open_screen):
+    screen = open_screen(image=False)
+    y, x = np.mgrid[:128, :128]
+    screen.viewer.add_image(np.float32(np.sin(x / 3) + 0.02 * y), name="stripes")
+
+    screen.click("starter_nuclei")
+    screen.wait_idle(PATIENCE_MS)
+
+    assert "may not suit this image" in screen.status
+
+
+def test_a_training_begins_with_a_starter_unless_the_user_says_otherwise(screen):
+    choose(screen, "actis")
+    box = screen.find("use_starter")
+    assert box.isVisible()
+    assert box.isChecked()
+    asked = []
+    screen.controller.train = asked.append
+
+    screen.dock._train()
+    box.setChecked(False)
+    screen.dock._train()
+
+    assert [settings.starter for settings in asked] == [True, False]
+
+
+def test_what_has_no_starter_offers_none(screen):
+    for method_id in ("classical", "cellulus", "maunet"):
+        choose(screen, method_id)
+        assert not screen.find("use_starter").isVisible()
+
+
+@pytest.mark.parametrize(
+    ("starter", "go_on", "expected"), [(True, False, "auto"), (False, False, None), (True, True, "model")]
+)
+def test_the_current_model_comes_before_a_starter(screen, tmp_path, starter, go_on, expected):
+    info, current = get_method("actis").info, load_starter("nuclei")
+    settings = LearnSettings(options=info.train_options(), go_on=go_on, starter=starter)
+
+    request = training_request(settings, info, current, screen.controller.choices, "cpu", tmp_path)
+
+    assert request.start_from == (current if expected == "model" else expected)
