@@ -29,8 +29,6 @@ from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.tasks.starting import evidence, judged
 
-LOOKED_AT = 3
-
 
 def set_names(data: Path) -> list[str]:
     return [one.name for one in find_sets(data)]
@@ -50,8 +48,18 @@ def measure(data: Path, name: str, bundle: ModelBundle, most: int = 1000) -> dic
     begin = time.process_time()
     f1 = test(bundle, images, sizes)["f1_50"]
     seconds = (time.process_time() - begin) / len(images)
-    row: dict[str, object] = {"set": name, "images": len(images), "f1": f1, "classical": test_classical(images, sizes)}
-    return {**row, "seconds_per_image": round(seconds, 2)}
+    found = evidence(bundle, [stack(image) for image in images])  # on three of them
+    return {
+        "set": name,
+        "images": len(images),
+        "learned": name in bundle.provenance.images,
+        "f1": f1,
+        "classical": test_classical(images, sizes),
+        "agreement": round(found.agreement, 3),
+        "sure": round(found.sure, 3),
+        "fits": judged(found).fits,
+        "seconds_per_image": round(seconds, 2),
+    }
 
 
 def cellulus(images: list[Painted], sizes: list[float], seconds: float) -> float:
@@ -84,14 +92,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     bundle = api.load_run(arguments.model)
-    learned = set(bundle.provenance.images)
     for name in arguments.sets or set_names(arguments.data):
         row = measure(arguments.data, name, bundle, arguments.most)
-        images = [greyed(image) for image in read_set(arguments.data, name)]
-        found = evidence(bundle, [stack(image) for image in images[:LOOKED_AT]])
-        row |= {"learned": name in learned, "agreement": round(found.agreement, 3), "sure": round(found.sure, 3)}
-        row["fits"] = judged(found).fits
         if arguments.cellulus:
+            images = [greyed(image) for image in read_set(arguments.data, name)[: arguments.most]]
             row["cellulus"] = cellulus(images, diameters(images, of_truth=False), arguments.cellulus)
         print(json.dumps(row) if arguments.json else _line(row), flush=True)
 

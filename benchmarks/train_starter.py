@@ -7,8 +7,9 @@ Writes the folder of a starter, which is a run: `run.json`, `weights.safetensors
 `starter.json` (what the registry reads) and `card.md`. Copied to `src/napari_cellseg_ssl/starters/NAME` it is shipped.
 Only sets that are in the public domain are learned from, the plugin's sample images left out; `--leave-out` takes some
 of these sets away, for a model that is to be judged on them. Colours become grey. Diameters are estimated, as a user's
-are. A fifth of the images is held out. `--score` names the sets that the card has scores of, all when absent, `--most`
-how many images of each; `--score-only` writes the card of a model that is in OUT already. One thread.
+are. A fifth of the images is held out. `--score` names the sets that the card has scores of, one that was learned from
+among them, all when absent, `--most` how many images of each; `--score-only` writes the card of a model that is in OUT
+already. One thread.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from actis import diameters, read_set
+from actis import diameters, read_set, test
 from painting import Painted
 from starters import greyed, measure, set_names
 
@@ -34,16 +35,19 @@ from napari_cellseg_ssl.core.events import Note, TrainFinished, Validated, last_
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.actis import INFO, METHOD
+from napari_cellseg_ssl.core.methods.actis.networks import MEAN
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.starters import CARD_FILE, STARTER_FILE, load_folder
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.tasks.starting import SURE
 
+COMPARED = 5
 PUBLIC_DOMAIN = ("dsb2018_fluo", "bbbc039", "dsb2018_other")
 """Sets whose images and labels are CC0; nothing else may be learned from."""
 TITLES = {"nuclei": "Fluorescence nuclei", "multi": "Nuclei in fluorescence, stained tissue and brightfield"}
 USES = {
-    "nuclei": "Bright nuclei on a dark ground, one grey channel.",
-    "multi": "Nuclei that are brighter or darker than their ground, one grey channel.",
+    "nuclei": "Bright nuclei on a dark ground, grey.",
+    "multi": "Nuclei that are brighter or darker than their ground, grey.",
 }
 SOURCES = {
     "dsb2018_fluo": "nuclei in fluorescence, 2018 Data Science Bowl (BBBC038), stage 1, corrected labels; CC0 1.0",
@@ -69,9 +73,9 @@ The images and labels are in the public domain (CC0 1.0); these weights are too.
 
 ## How it was trained
 
-Method `{method}`, its small network with {width} feature maps ({parameters} weights; stored as float16), one grey
-channel, on complete labels; images rescaled so that objects are {diameter:g} px wide by the estimate of their size.
-Seed {seed}, {steps} steps in {seconds:.0f} s on one {device} thread. A fifth of the images was held out:
+Method `{method}`, its small network with {width} feature maps ({parameters} weights; stored as float16), which sees the
+mean of all channels, on complete labels; images rescaled so that objects are {diameter:g} px wide by the estimate of
+their size. Seed {seed}, {steps} steps in {seconds:.0f} s on one {device} thread. A fifth of the images was held out:
 F1 {held_out:.3f} on cells of these.
 
 ```
@@ -90,7 +94,8 @@ sets with a star four fifths of these very images were learned from.
 ## What it must not be used for
 
 Anything that concerns the treatment of people or animals. Counts and sizes that nobody checked on some images of one's
-own. Images of another kind than those above: {unlike}.
+own. Images of another kind than those above:
+{unlike}.
 It was trained on 2D images only.
 """
 UNLIKE = {
@@ -147,7 +152,8 @@ def train(sets: dict[str, list[Painted]], arguments: argparse.Namespace) -> Mode
         images={name: sha256_of(images) for name, images in sets.items()},
         versions={"python": platform.python_version(), "torch": importlib.metadata.version("torch")},
     )
-    return dataclasses.replace(bundle, name=f"starter:{arguments.name}", provenance=provenance)
+    described = {**bundle.architecture, "reads": MEAN}
+    return dataclasses.replace(bundle, name=f"starter:{arguments.name}", architecture=described, provenance=provenance)
 
 
 def command(sets: list[str], arguments: argparse.Namespace) -> str:
@@ -168,14 +174,16 @@ def _shown(events: Iterator[object]) -> Iterator[object]:
 
 
 def save(bundle: ModelBundle, folder: Path) -> None:
-    """Write the run with convolutions as float16: half the size, and the same cells."""
+    """Write the run with convolutions as float16, which is half the size."""
     halves = {name: a.astype(np.float16) if a.ndim > 1 else a for name, a in bundle.weights.items()}
     dataclasses.replace(bundle, weights=halves).save(folder)
     (folder / HISTORY_FILE).unlink()
 
 
 def describe(bundle: ModelBundle, sizes: dict[str, int], rows: list[dict[str, object]], name: str, out: Path) -> None:
-    origin = bundle.provenance
+    usual = min(float(str(row["sure"])) for row in rows if row["learned"])
+    origin = dataclasses.replace(bundle.provenance, scores={**bundle.provenance.scores, SURE: usual})
+    save(dataclasses.replace(bundle, provenance=origin), out)
     weights = (out / WEIGHTS_FILE).read_bytes()
     record = {
         "name": name,
@@ -233,12 +241,17 @@ def main() -> None:
     torch.set_num_threads(1)
     if not arguments.score_only:
         names = [name for name in arguments.sets if name not in arguments.leave_out]
-        save(train({name: learned(arguments.data, name) for name in names}, arguments), arguments.out)
+        sets = {name: learned(arguments.data, name) for name in names}
+        trained = train(sets, arguments)
+        save(trained, arguments.out)
+        some = [greyed(image) for image in next(iter(sets.values()))[:COMPARED]]
+        pair = [test(one, some, diameters(some, False))["f1_50"] for one in (trained, load_folder(arguments.out))]
+        print(f"F1 of {len(some)} images before and after rounding: {pair}", flush=True)
     bundle = load_folder(arguments.out)
     sizes = {name: len(learned(arguments.data, name)) for name in bundle.provenance.images}
     rows = []
     for name in arguments.score or set_names(arguments.data):
-        rows.append({**measure(arguments.data, name, bundle, arguments.most), "learned": name in sizes})
+        rows.append(measure(arguments.data, name, bundle, arguments.most))
         print(json.dumps(rows[-1]), flush=True)
     describe(bundle, sizes, rows, arguments.name, arguments.out)
     print(f"{arguments.out}: {(arguments.out / WEIGHTS_FILE).stat().st_size} bytes of weights")

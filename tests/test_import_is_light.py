@@ -22,6 +22,7 @@ def loaded_after(code, heavy=HEAVY):
         "import napari_cellseg_ssl as cs; cs.train, cs.segment, cs.ModelBundle, cs.tasks, cs.core",
         "import napari_cellseg_ssl.cli",
         "import napari_cellseg_ssl as cs; cs.methods()",
+        "import napari_cellseg_ssl as cs; cs.starters(), cs.load_run('starter:nuclei'), cs.fits",
         "import napari_cellseg_ssl.tasks.session",
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from npe2 import PluginManifest
 
 from napari_cellseg_ssl import samples
+from napari_cellseg_ssl.core.starters import starters
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_cellseg_ssl"
@@ -68,11 +69,13 @@ def test_npe2_finds_it_in_this_install():
     assert PluginManifest.from_distribution("napari-cellseg-ssl").name == "napari-cellseg-ssl"
 
 
-def test_the_wheel_holds_manifest_samples_and_types(wheel):
+def test_the_wheel_holds_manifest_samples_starters_and_types(wheel):
     names = set(ZipFile(wheel).namelist())
+    needed = ("starter.json", "card.md", "run.json", "weights.safetensors")
 
     assert {f"napari_cellseg_ssl/{name}" for name in ("napari.yaml", "py.typed", "samples/README.md")} <= names
     assert {f"napari_cellseg_ssl/samples/painted/{name}.tif" for name in samples.PAINTED_NAMES} <= names
+    assert {f"napari_cellseg_ssl/starters/{one.name}/{file}" for one in starters() for file in needed} <= names
     assert not [name for name in names if name.startswith("tests")]
 
 

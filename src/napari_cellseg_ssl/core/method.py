@@ -282,6 +282,15 @@ class LearnsInStages(Protocol):
 
 
 @runtime_checkable
+class ReadsMeans(Protocol):
+    """A method with models that read the mean of all channels, so that grey and colour images are the same to them."""
+
+    def for_channels(self, bundle: "ModelBundle", channels: int) -> "ModelBundle":
+        """Return such a model for images of so many channels; any other model as it is."""
+        ...
+
+
+@runtime_checkable
 class DrawsMasks(Protocol):
     """A method that learns from masks of its own drawing, which can be looked at before it learns."""
 
@@ -317,6 +326,11 @@ class Method(Protocol):
     def segment(self, maps: PredictionMaps, options: Any) -> Array:
         """Make instances, (N, *S) int32 on the image's own grid, from maps alone: no torch, no image, no files."""
         ...
+
+
+def for_channels(method: Method, bundle: "ModelBundle", channels: int) -> "ModelBundle":
+    """Return a model for images of so many channels, where it is one that reads their mean; else as it is."""
+    return method.for_channels(bundle, channels) if isinstance(method, ReadsMeans) else bundle
 
 
 def segmented(method: Method, maps: PredictionMaps, options: Any) -> tuple[Array, tuple[Array, ...]]:

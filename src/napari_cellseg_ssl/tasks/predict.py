@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, Remark, TileDone
 from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps, ScoresObjects, segmented
+from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps, ScoresObjects, for_channels, segmented
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.scaling import working_shape
 from napari_cellseg_ssl.core.tiling import predict_tiled
@@ -118,7 +118,8 @@ class PredictionJob:
     def __init__(self, request: PredictRequest) -> None:
         bundle, image = request.bundle, request.image
         self.method = get_method(bundle.method_id)
-        _check_fits(bundle, image)
+        reader = for_channels(self.method, bundle, image.n_channels)
+        _check_fits(reader, image)
         self.image = image
         wanted = bundle.object_diameter if request.object_diameter is None else request.object_diameter
         (self.diameter,), how = resolve_diameters([image], wanted)
@@ -126,7 +127,7 @@ class PredictionJob:
         device = device_for(self.method.info, request.device, request.threads)
         self.notes = (*volume_notes([image], [self.diameter]), Note(how), Note(f"Device: {device.why}."))
         self.device = device.name
-        self.predictor: Predictor = self.method.predictor(bundle, device.name)
+        self.predictor: Predictor = self.method.predictor(reader, device.name)
         self.scale = (self.predictor.working_diameter or self.diameter) / self.diameter
         self.specs = {spec.name: spec for spec in self.method.info.maps}
         self.bundle = bundle

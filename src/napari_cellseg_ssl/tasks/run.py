@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainFinished, Validated
 from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
-from napari_cellseg_ssl.core.method import Method, MethodInfo, Run
+from napari_cellseg_ssl.core.method import Method, MethodInfo, Run, for_channels
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
@@ -64,8 +64,10 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
     yield from volume_notes(request.images, [item.diameter for item in data.items])
-    start, why = _start(request, settings, method.info)
-    _check_start(start, method.info)
+    parent, why = _start(request, settings, method.info)
+    _check_start(parent, method.info)
+    request = replace(request, start_from=parent)
+    start = parent and for_channels(get_method(parent.method_id), parent, data.n_channels)
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
     recorder.claim_folder()
@@ -138,7 +140,7 @@ def _finish(
         preset=settings.preset,
         versions=_versions(),
         images=recorder.fingerprints,
-        parent=run.start_from.id if run.start_from else "",
+        parent=request.start_from.id if isinstance(request.start_from, ModelBundle) else "",
     )
     bundle = replace(
         bundle,

@@ -11,7 +11,7 @@ from napari_cellseg_ssl.core.events import MapsReady, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.matching import match_pairs, overlap
-from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.method import MethodInfo, for_channels
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
 from napari_cellseg_ssl.core.metrics import pooled_f1
@@ -23,8 +23,13 @@ from napari_cellseg_ssl.tasks.windows import cut_out
 
 LOOKED_AT, SIDE = 3, 1024
 """So many images are looked at, and of a large one the middle, px."""
-AGREEING, SURE = 0.6, 0.9
-"""From which agreement and sureness on a starter fits; see docs/developer/starters.md for the figures."""
+AGREEING, LESS_SURE = 0.7, 0.05
+"""A starter fits from this agreement on, unless it is so much less sure than of the images that it learned from; see
+docs/developer/starters.md for the figures."""
+SURE = "sure"
+"""Name, among the scores of a model, of how sure it is of those images."""
+CLASSES = ("probability", 3)
+"""The map that is looked at: background, interior, boundary."""
 GROUND = 0.9
 """Probability of background from which a pixel needs no thought."""
 
@@ -39,7 +44,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What can be seen without labels of how well a model suits images.
+    """What can be seen without labels of how well a model suits images, and what it is used to.
 
     Parameters
     ----------
@@ -47,10 +52,13 @@ class Evidence:
         F1 at IoU 0.5 between its instances and those of the classical method, pooled over the images.
     sure : float
         Mean probability of the most probable class where it is not sure of background; 0 where that is nowhere.
+    usual : float
+        The same over the images that it learned from; 0 where its run does not say.
     """
 
     agreement: float
     sure: float
+    usual: float
     n_images: int
 
 
@@ -99,7 +107,8 @@ def evidence(
             match_pairs(overlap(segment_frame(pixels, maps.diameter, ClassicalSegmentOptions()), found), 0.5)
         )
         sure.append(_sure(maps.arrays["probability"][0]))
-    return Evidence(pooled_f1(matches), float(np.mean(sure)), len(matches))
+    usual = bundle.provenance.scores.get(SURE, 0.0)
+    return Evidence(pooled_f1(matches), float(np.mean(sure)), usual, len(matches))
 
 
 def judged(found: Evidence) -> Fit:
@@ -108,8 +117,8 @@ def judged(found: Evidence) -> Fit:
     over = "one image" if found.n_images == 1 else f"{found.n_images} images"
     if found.agreement < AGREEING:
         return Fit(False, f"On {over} {figures}: below F1 {AGREEING} one of the two is wrong.")
-    if found.sure < SURE:
-        return Fit(False, f"On {over} {figures}: below {SURE:.0%} it has not seen such images.")
+    if found.sure < found.usual - LESS_SURE:
+        return Fit(False, f"On {over} {figures}, of the images that it learned from {found.usual:.0%}.")
     return Fit(True, f"On {over} {figures}.")
 
 
@@ -147,7 +156,13 @@ def pick(
 
 
 def _other_kind(bundle: ModelBundle, image: ImageStack) -> str:
-    channels = bundle.architecture["in_channels"]
+    method = get_method(bundle.method_id)
+    if not any((spec.name, spec.channels) == CLASSES for spec in method.info.maps):
+        return (
+            f"A model of {method.info.title} gives no probabilities of background, interior and boundary to judge by."
+        )
+    reader = for_channels(method, bundle, image.n_channels)
+    channels = reader.architecture["in_channels"]
     if image.n_channels != channels:
         return f"It was made for {channels} channel(s), and image '{image.name}' has {image.n_channels}."
     if len(image.spatial_shape) not in bundle_ndims(bundle):

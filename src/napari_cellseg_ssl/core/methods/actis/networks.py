@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
 
 THRESHOLDS = "confidence.thresholds"
+MEAN = "mean of channels"
+"""What a model reads whose images may have any number of channels; only the small network does."""
+FIRST = "net.down.0.0.0.weight"
+"""The small network's first convolution, (width, C, 3, 3)."""
 
 
 def architecture(options: ActisOptions, in_channels: int) -> dict[str, Json]:
@@ -100,6 +105,19 @@ def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
             encoder = ResNetEncoder(name, channels, depth=min(described["depth"], DEEPEST.get(name, 4)))
             return ResNetUNet(encoder, channels, width=described["width"])
     raise WrongRun(f"This version does not know the network '{described['tag']}'.", "Update napari-cellseg-ssl.")
+
+
+def reading(bundle: ModelBundle, channels: int) -> ModelBundle:
+    """Let a model that reads the mean of all channels read so many; any other one is returned as it is.
+
+    The first convolution is linear, so its weights, divided among the channels, do the averaging.
+    """
+    described = bundle.architecture
+    if described.get("reads") != MEAN or described["in_channels"] == channels:
+        return bundle
+    mean = bundle.weights[FIRST].mean(axis=1, keepdims=True) * described["in_channels"] / channels
+    weights = {**bundle.weights, FIRST: np.repeat(mean, channels, axis=1)}
+    return replace(bundle, architecture={**described, "in_channels": channels}, weights=weights)
 
 
 class ActisPredictor:

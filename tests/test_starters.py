@@ -1,0 +1,297 @@
+"""Starter models: in the package, checked, at once there, and right for some images only."""
+
+import json
+import shutil
+import socket
+import time
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_cellseg_ssl as cs
+from drawings import disks, picture
+from napari_cellseg_ssl import samples
+from napari_cellseg_ssl.cli import main
+from napari_cellseg_ssl.core import starters as registry
+from napari_cellseg_ssl.core.bundle import WEIGHTS_FILE
+from napari_cellseg_ssl.core.errors import WrongImage, WrongRun
+from napari_cellseg_ssl.core.events import Note
+from napari_cellseg_ssl.tasks import starting
+
+STARTERS = cs.starters()
+LARGEST = 4 * 2**20
+TINY = {"steps": 2, "crop": 32, "batch": 2, "refine_share": 0.0}
+each = pytest.mark.parametrize("starter", STARTERS, ids=lambda one: one.name)
+
+
+def sample(name):
+    truth = tifffile.imread(samples.LABELS / f"{name}.tif")
+    return tifffile.imread(samples.IMAGES / f"{name}.tif"), truth
+
+
+def untrained(bundle):
+    """The same network with random convolutions."""
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.normal(0, np.sqrt(2 / max(1, a[0].size)), a.shape).astype(np.float32) if a.ndim > 1 else a
+        for name, a in bundle.weights.items()
+    }
+    return replace(bundle, weights=weights)
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The starters' folder, where it may be damaged."""
+    shutil.copytree(registry.FOLDER, tmp_path / "starters")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path / "starters")
+    return tmp_path / "starters"
+
+
+def test_there_is_one_for_nuclei():
+    assert "nuclei" in [one.name for one in STARTERS]
+
+
+@each
+def test_the_file_is_the_one_that_is_registered_and_small(starter):
+    content = (starter.folder / WEIGHTS_FILE).read_bytes()
+
+    assert sha256(content).hexdigest() == starter.sha256
+    assert len(content) == starter.size <= LARGEST
+    assert starter.url == ""
+
+
+@each
+def test_it_opens_as_a_run_in_full_precision(starter):
+    bundle = cs.load_run(f"starter:{starter.name}")
+
+    assert bundle.method_id == starter.method_id
+    assert {a.dtype for a in bundle.weights.values() if a.dtype.kind == "f"} == {np.dtype(np.float32)}
+    assert set(bundle.provenance.images) == set(starter.sets)
+    assert all(len(digest) == 64 for digest in bundle.provenance.images.values())
+
+
+@each
+def test_it_opens_in_no_time_and_without_a_network(starter, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("no network is needed")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    registry.load_starter(starter.name)
+
+    begin = time.perf_counter()
+    registry.load_starter(starter.name)
+
+    assert time.perf_counter() - begin < 1.0  # 0.1 s on a machine with nothing else to do
+
+
+@each
+def test_its_card_says_what_a_card_has_to_say(starter):
+    card = starter.card_file.read_text(encoding="utf-8")
+
+    for title in ("Data", "Licence", "How it was trained", "Scores", "What it must not be used for"):
+        assert f"\n## {title}\n" in card
+    assert all(digest in card for digest in cs.load_run(f"starter:{starter.name}").provenance.images.values())
+    assert all(f"| {name}" in card for name in starter.scores)
+    assert "CC0" in card
+
+
+def test_a_name_that_is_none_is_answered_with_those_there_are():
+    with pytest.raises(WrongRun, match=r"no starter model 'newts'.*starter:nuclei"):
+        registry.load_starter("newts")
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "missing"), (b"x", "hash begins with")])
+def test_a_damaged_file_is_refused(copied, content, said):
+    file = copied / "nuclei" / WEIGHTS_FILE
+    if content:
+        file.write_bytes(file.read_bytes()[:-1] + content)
+    else:
+        file.unlink()
+
+    with pytest.raises(WrongRun, match=f"{said}.*starter:nuclei"):
+        registry.load_starter("nuclei")
+
+
+def test_a_large_one_is_downloaded_once_and_checked(copied, tmp_path, monkeypatch):
+    source = tmp_path / "large.safetensors"
+    shutil.move(copied / "nuclei" / WEIGHTS_FILE, source)
+    large = replace(registry.find_starter("nuclei"), url=source.as_uri())
+    monkeypatch.setattr(registry, "starters", lambda: (large,))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
+
+    first = registry.load_starter("nuclei")
+    source.unlink()
+
+    assert registry.load_starter("nuclei").id == first.id
+    (kept,) = (tmp_path / "cache").rglob("*.safetensors")
+    kept.write_bytes(b"something else")
+    with pytest.raises(WrongRun, match="hash"):
+        registry.load_starter("nuclei")
+    kept.unlink()
+    with pytest.raises(WrongRun, match="cannot be downloaded"):
+        registry.load_starter("nuclei")
+
+
+def test_it_segments_a_sample_from_the_command_line_at_once(tmp_path):
+    for name in ("nuclei_1", "nuclei_2"):
+        words = ("segment", "starter:nuclei", "--images", str(samples.IMAGES / f"{name}.tif"), "--out", str(tmp_path))
+        assert main(words) == 0
+    classical = cs.train("classical", images=[sample("nuclei_1")[0]])
+    nothing = untrained(cs.load_run("starter:nuclei"))
+
+    for name in ("nuclei_1", "nuclei_2"):
+        image, truth = sample(name)
+        f1 = cs.score(tifffile.imread(tmp_path / f"{name}_labels.tif"), truth)["f1_50"]
+        assert f1 > cs.score(cs.segment(nothing, image), truth)["f1_50"] + 0.3
+        assert f1 > cs.score(cs.segment(classical, image), truth)["f1_50"] - 0.1
+
+
+def test_a_grey_image_stored_as_colour_gives_the_same_cells():
+    image, _ = sample("nuclei_1")
+
+    labels = cs.segment("starter:nuclei", np.stack([image] * 3, axis=-1), object_diameter=13.0)
+
+    assert cs.score(labels, cs.segment("starter:nuclei", image, object_diameter=13.0))["f1_50"] > 0.99
+
+
+def test_a_model_of_ones_own_for_grey_images_still_refuses_colours():
+    image, _ = sample("nuclei_1")
+    own, _ = trained(start_from="starter:nuclei")
+
+    assert "reads" not in own.architecture
+    with pytest.raises(WrongImage, match="expects 1 channel"):
+        cs.segment(own, np.stack([image] * 3, axis=-1))
+
+
+def test_colour_images_can_start_from_a_grey_model():
+    image, _ = sample("nuclei_2")
+    painted = tifffile.imread(samples.PAINTED / "nuclei_2.tif")
+    model = cs.train(
+        "actis",
+        images=[np.stack([image] * 3, axis=-1)],
+        labels=[painted],
+        labels_mode="sparse",
+        options={**TINY, "rate": 1e-6},
+        start_from="starter:nuclei",
+    )
+
+    assert model.architecture["in_channels"] == 3
+    assert model.provenance.parent == cs.load_run("starter:nuclei").id
+
+
+def test_they_are_listed_with_their_scores(capsys):
+    assert main(["starters", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["starters"]
+    assert main(["starters"]) == 0
+
+    assert [one["name"] for one in told] == [f"starter:{one.name}" for one in STARTERS]
+    assert all(0 <= f1 <= 1 for one in told for f1 in one["scores"].values())
+    assert "starter:nuclei" in capsys.readouterr().out
+
+
+def refused(capsys, *words):
+    assert main([str(word) for word in words]) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.splitlines()[-1]
+
+
+def test_a_starter_cannot_be_tuned_and_what_to_do_is_said(capsys):
+    words = ("tune", "starter:nuclei", "--images", samples.IMAGES, "--labels", samples.PAINTED)
+
+    assert "is not changed" in refused(capsys, *words)
+
+
+def test_a_method_with_another_network_says_that_it_cannot_start_from_it(capsys, tmp_path):
+    words = ("--images", samples.IMAGES, "--labels", samples.PAINTED, "--out", tmp_path / "run")
+
+    said = refused(capsys, "train", "maunet", *words, "--start-from", "starter:nuclei")
+
+    assert "MAUNet cannot start from 'starter:nuclei', a model of 'actis'" in said
+
+
+def test_it_fits_images_of_its_kind_and_says_why():
+    fit = cs.fits("starter:nuclei", [sample(name)[0] for name in samples.NAMES])
+
+    assert fit.fits
+    assert "3 images" in fit.why
+
+
+@pytest.mark.parametrize("image", ["tissue", "volume", "noise"])
+def test_it_does_not_fit_others(image):
+    rng = np.random.default_rng(0)
+    images = {
+        "tissue": samples.FOLDER / "colour" / "images" / "tissue.tif",
+        "volume": cs.core.images.ImageStack.from_array(rng.random((8, 64, 64)), "ZYX"),
+        "noise": rng.normal(100, 5, (128, 128)),
+    }
+
+    fit = cs.fits("starter:nuclei", images[image], object_diameter=15.0)
+
+    assert not fit.fits
+    assert fit.why
+
+
+def test_a_model_without_class_probabilities_cannot_be_judged_and_says_so():
+    image, _ = sample("nuclei_1")
+    classical = cs.train("classical", images=[image])
+
+    assert "no probabilities" in cs.fits(classical, image).why
+
+
+def trained(method="actis", start_from="auto", **options):
+    image, _ = sample("nuclei_2")
+    painted = tifffile.imread(samples.PAINTED / "nuclei_2.tif")
+    heard = []
+    settings = {**TINY, **options} if method == "actis" else options
+    bundle = cs.train(
+        method,
+        images=[image],
+        labels=[painted],
+        labels_mode="sparse",
+        options=settings,
+        start_from=start_from,
+        on_event=heard.append,
+    )
+    return bundle, [event.text for event in heard if isinstance(event, Note)]
+
+
+def test_a_training_that_may_choose_takes_a_fitting_one_and_says_so():
+    bundle, notes = trained()
+
+    assert bundle.provenance.parent == cs.load_run("starter:nuclei").id
+    assert any("Starting from starter:nuclei" in note for note in notes)
+
+
+def test_a_training_begins_with_nothing_where_none_fits_and_says_so(monkeypatch):
+    monkeypatch.setattr(starting, "AGREEING", 1.1)
+
+    bundle, notes = trained()
+
+    assert bundle.provenance.parent == ""
+    assert any("Starting from nothing: starter:nuclei does not fit" in note for note in notes)
+
+
+def test_a_training_of_another_network_begins_with_nothing_and_says_so():
+    bundle, notes = trained(encoder="resnet18", depth=2)
+
+    assert bundle.provenance.parent == ""
+    assert any("has the network 'small', this training 'resnet18'" in note for note in notes)
+
+
+def test_a_method_without_starters_says_so(fake_method):
+    cells = disks()
+    heard = []
+
+    cs.train("fake", images=picture(cells), object_diameter=10.0, start_from="auto", on_event=heard.append)
+
+    assert any("no starter model of" in event.text for event in heard if isinstance(event, Note))
+
+
+def test_none_and_a_name_are_understood_too():
+    assert trained(start_from="none")[0].provenance.parent == ""
+    assert trained(start_from="starter:nuclei")[0].provenance.parent == cs.load_run("starter:nuclei").id
