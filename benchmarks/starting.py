@@ -1,13 +1,14 @@
 """What a starter model is worth to somebody who labels: ACTIS from it and from nothing, on images never seen.
 
     python benchmarks/starting.py DATA [--set NAME] [--start starter:NAME|RUN|none ...] [--protocols tiles|paint ...]
-                                  [--seconds S ...] [--seeds N ...] [--most N] [--cpu-clock] [--json]
+                                  [--seconds S ...] [--seeds N ...] [--most N] [--half] [--cpu-clock] [--json]
 
 tiles: ten complete 128 x 128 tiles, the other tiles unlabelled. paint: twenty cells, five in each of four images, and
 strokes of background. Each training has all its seconds to itself, as its schedule follows the time. Scored on the
 images that nobody annotated, beside the classical method, and beside the starter as it is (0 s). Says after how many
 seconds F1 0.86 was first reached. A starter that was trained on the set has seen these images; for a fair comparison
-give the RUN of `train_starter.py --leave-out NAME`. Diameters are estimated. One thread.
+give the RUN of `train_starter.py --leave-out NAME`, or that of `train_starter.py --half`, which has seen every second
+image, and `--half` here, for the others. Diameters are estimated. One thread.
 """
 
 import argparse
@@ -38,7 +39,7 @@ def measure(
     yield {**row, "start": "classical", "seconds": 0.0, "f1": test_classical(unseen, sizes)}
     for name in arguments.start:
         begins: ModelBundle | None = None if name == "none" else api.load_run(name)
-        seen = begins is not None and arguments.set in begins.provenance.images
+        seen = begins is not None and arguments.set in begins.provenance.images and not arguments.half
         row |= {"start": name, "seen": seen}
         if begins is not None:
             yield {**row, "seconds": 0.0, "f1": test(begins, unseen, sizes)["f1_50"]}
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="*", default=[30.0, 60.0, 180.0, 600.0])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--most", type=int, default=1000, help="images to score on")
+    parser.add_argument("--half", action="store_true", help="every second image, those that --half did not learn from")
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--option", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cpu-clock", action="store_true", help="count the process's own seconds, on a busy machine")
@@ -80,6 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     images = [greyed(image) for image in read_set(arguments.data, arguments.set)]
+    images = images[1::2] if arguments.half else images
     rows = []
     for seed in arguments.seeds:
         for protocol in arguments.protocols:
