@@ -240,7 +240,20 @@ def another_kind(tour: Tour) -> None:
     tour.shoot("another-kind")
 
 
+def starter(tour: Tour) -> None:
+    """Find cells without training, by one click."""
+    tour.viewer.open_sample(PLUGIN, "nuclei_3")
+    tour.dock("Train & segment")
+    wait_until(lambda: tour.controller.choices.shown_diameter is not None, 60)
+    tour.find("cellseg_starter_nuclei").click()
+    tour.finish(120)
+    tour.show("instances")
+    tour.scroll("cellseg_starter_nuclei")
+    tour.shoot("starter")
+
+
 STAGES = {
+    "starter": (starter,),
     "learn": (without_labels, paint, score_and_export),
     "correct": (correct,),
     "supported": (supported,),

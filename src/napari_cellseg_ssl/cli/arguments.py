@@ -77,7 +77,9 @@ def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     command.add_argument("--time-budget", type=float, metavar="SECONDS", help="train this long")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(
-        "--start-from", metavar="RUN", help="run folder, starter:NAME, none, or auto: a starter if it fits"
+        "--start-from",
+        metavar="RUN",
+        help="run folder, starter:NAME, none, or auto: a starter if it fits (the default)",
     )
     command.add_argument("--resume", action="store_true", help="go on with the interrupted training in --out")
     _add_set(command)

@@ -15,7 +15,7 @@ from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.starters import PREFIX
+from napari_cellseg_ssl.core.starters import PREFIX, default_start
 from napari_cellseg_ssl.core.tiff import create_tiff
 from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
@@ -91,7 +91,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         device=arguments.device,
         seed=arguments.seed,
         time_budget=arguments.time_budget,
-        start_from=api.start(arguments.start_from),
+        start_from=api.start(arguments.start_from or default_start(info.id)),
         out=arguments.out,
         resume=arguments.resume,
         name=arguments.out.name,

@@ -174,7 +174,7 @@ def begin_with(read: ReadImage, name: str, model: Callable[[ModelBundle], Model]
         bundle, [image], object_diameter=chosen.diameter or "auto", device=chosen.device, threads=chosen.threads
     )
     yield from apply(lambda: image, chosen, bundle.segment_options, control)
-    yield Remark(f"The starter {'suits' if found.fits else 'may not suit'} this image. {found.why}")
+    yield Remark("The starter suits this image." if found.fits else f"The starter may not suit this image. {found.why}")
 
 
 def resume(

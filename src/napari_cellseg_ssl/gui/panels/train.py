@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLa
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.method import LearnsInStages, TrainingStage
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.starters import starters
+from napari_cellseg_ssl.core.starters import default_start
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import kind_of
@@ -131,7 +131,7 @@ class TrainPanel(Stage):
             self._take_what_was_pretrained(start, is_own)
         self.go_on.setVisible(is_offered)
         goes_on = is_offered and self.go_on.isChecked()
-        has_starter = any(one.method_id == state.method_id for one in starters())
+        has_starter = default_start(state.method_id) == "auto"
         self.form.setRowVisible(self.starter, has_starter and not goes_on)
         self._name_stage(state, start if goes_on else None, "Train on" if goes_on and is_own else "Train")
 
