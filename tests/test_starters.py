@@ -267,6 +267,20 @@ def test_a_training_that_may_choose_takes_a_fitting_one_and_says_so():
     assert any("Starting from starter:nuclei" in note for note in notes)
 
 
+def test_of_several_that_fit_the_best_is_taken(monkeypatch):
+    own = registry.find_starter("nuclei")
+    agreements = {"good": 0.8, "better": 0.9, "unfit": 1.0}
+    monkeypatch.setattr(starting, "starters", lambda: tuple(replace(own, name=name) for name in agreements))
+    monkeypatch.setattr(starting, "load_starter", lambda name: replace(cs.load_run("starter:nuclei"), name=name))
+    monkeypatch.setattr(
+        starting, "fits", lambda bundle, *_, **__: starting.Fit(bundle.name != "unfit", "", agreements[bundle.name])
+    )
+
+    _, notes = trained()
+
+    assert any("Starting from starter:better" in note for note in notes)
+
+
 def test_a_training_begins_with_nothing_where_none_fits_and_says_so(monkeypatch):
     monkeypatch.setattr(starting, "AGREEING", 1.1)
 

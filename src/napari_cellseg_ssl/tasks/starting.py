@@ -36,10 +36,11 @@ GROUND = 0.9
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether a starter suits some images, and why, in a sentence."""
+    """Whether a starter suits some images, and why, in a sentence; with the agreement, of several the best is taken."""
 
     fits: bool
     why: str
+    agreement: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,12 @@ def judged(found: Evidence) -> Fit:
     figures = f"its cells agree with the classical ones by F1 {found.agreement:.2f}, and it is {found.sure:.0%} sure"
     over = "one image" if found.n_images == 1 else f"{found.n_images} images"
     if found.agreement < AGREEING:
-        return Fit(False, f"On {over} {figures}: below F1 {AGREEING} one of the two is wrong.")
+        return Fit(False, f"On {over} {figures}: below F1 {AGREEING} one of the two is wrong.", found.agreement)
     if found.sure < found.usual - LESS_SURE:
-        return Fit(False, f"On {over} {figures}, of the images that it learned from {found.usual:.0%}.")
-    return Fit(True, f"On {over} {figures}.")
+        return Fit(
+            False, f"On {over} {figures}, of the images that it learned from {found.usual:.0%}.", found.agreement
+        )
+    return Fit(True, f"On {over} {figures}.", found.agreement)
 
 
 def pick(
@@ -131,7 +134,7 @@ def pick(
     device: str = "auto",
     threads: int | None = None,
 ) -> tuple[ModelBundle | None, str]:
-    """Choose the starter that a training begins with, if one fits, and say which and why in a sentence.
+    """Choose the starter that a training begins with, of those that fit the best, and say which and why in a sentence.
 
     Parameters
     ----------
@@ -141,6 +144,7 @@ def pick(
     candidates = [one for one in starters() if one.method_id == info.id]
     if not candidates:
         return None, f"Nothing to start from: there is no starter model of {info.title}."
+    fitting: list[tuple[Fit, Starter, ModelBundle]] = []
     reasons = []
     for starter in candidates:
         bundle = load_starter(starter.name)
@@ -150,8 +154,12 @@ def pick(
             continue
         fit = fits(bundle, images, object_diameter=object_diameter, device=device, threads=threads)
         if fit.fits:
-            return bundle, f"Starting from {PREFIX}{starter.name}. {fit.why}"
-        reasons.append(f"{PREFIX}{starter.name} does not fit. {fit.why}")
+            fitting.append((fit, starter, bundle))
+        else:
+            reasons.append(f"{PREFIX}{starter.name} does not fit. {fit.why}")
+    if fitting:
+        best, starter, bundle = max(fitting, key=lambda one: one[0].agreement)
+        return bundle, f"Starting from {PREFIX}{starter.name}. {best.why}"
     return None, f"Starting from nothing: {' '.join(reasons)}"
 
 
