@@ -68,10 +68,10 @@ def test_arms_differ_in_their_pre_training_alone(events):
     made = {event.row.arm: event.bundle for event in of(ArmDone, events)}
 
     assert {arm: (b.train_options.source, b.train_options.contrast_share) for arm, b in made.items()} == {
-        "scratch": ("", 0.5),
+        "scratch": ("", TINY.contrast_share),
         "source": ("shapes", 0.0),
-        "moco": ("", 0.5),
-        "cupre": ("shapes", 0.5),
+        "moco": ("", TINY.contrast_share),
+        "cupre": ("shapes", TINY.contrast_share),
     }
     alike = {replace(bundle.train_options, source="", contrast_share=0.5) for bundle in made.values()}
     assert alike == {replace(TINY, stage="fine-tune", source="")}
