@@ -73,7 +73,7 @@ def test_arms_differ_in_their_pre_training_alone(events):
         "moco": ("", TINY.contrast_share),
         "cupre": ("shapes", TINY.contrast_share),
     }
-    alike = {replace(bundle.train_options, source="", contrast_share=0.5) for bundle in made.values()}
+    alike = {replace(bundle.train_options, source="", contrast_share=TINY.contrast_share) for bundle in made.values()}
     assert alike == {replace(TINY, stage="fine-tune", source="")}
     assert {bundle.provenance.seed for bundle in made.values()} == {0}
     assert made["scratch"].provenance.parent == ""
