@@ -267,6 +267,15 @@ def test_a_training_that_may_choose_takes_a_fitting_one_and_says_so():
     assert any("Starting from starter:nuclei" in note for note in notes)
 
 
+def test_painting_that_spoils_a_starter_gives_it_back_as_it_was_and_says_so():
+    bundle, _ = trained(start_from="starter:nuclei", steps=30, rate=1.0)
+    image, truth = sample("nuclei_1")
+
+    assert bundle.architecture["returned"] == "starter"
+    assert any("the starter as it was" in note for note in bundle.provenance.notes)
+    assert cs.score(cs.segment(bundle, image), truth)["f1_50"] > 0.85
+
+
 def test_of_several_that_fit_the_best_is_taken(monkeypatch):
     own = registry.find_starter("nuclei")
     agreements = {"good": 0.8, "better": 0.9, "unfit": 1.0}

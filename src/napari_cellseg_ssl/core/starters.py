@@ -87,6 +87,11 @@ def find_starter(name: str) -> Starter:
     raise WrongRun(f"There is no starter model '{wanted}' in this version.", f"Those there are: {names}.")
 
 
+def is_starter(bundle: ModelBundle) -> bool:
+    """Whether a model is a starter, not one that somebody trained."""
+    return bundle.name.startswith(PREFIX)
+
+
 def default_start(method_id: str) -> str:
     """Return what a training begins with if nobody says: "auto", where the method has starters, or "none"."""
     return "auto" if any(one.method_id == method_id for one in starters()) else "none"

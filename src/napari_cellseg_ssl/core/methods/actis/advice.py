@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 OVERCONFIDENT = 0.99
 MOST_UNEQUAL = 3.0
-NAMES = {"baseline": "the supervised baseline", "student": "the refined student", "teacher": "the refined teacher"}
+START = "starter"
+NAMES = {
+    START: "the starter as it was",
+    "baseline": "the supervised baseline",
+    "student": "the refined student",
+    "teacher": "the refined teacher",
+}
 
 
 def before(
@@ -75,6 +81,8 @@ def after(
         texts.append(f"Returned: {NAMES[chosen]}, {found}.")
     else:
         texts.append(f"Returned: {NAMES[chosen]}.")
+    if chosen == START:
+        texts.append("Learning did not find clearly more held-out cells than it: paint where it is wrong.")
     if chosen == "baseline" and "student" in scores:
         texts.append("Learning from unpainted pixels did not find clearly more cells, so what it changed is not used.")
     thresholds = f"seeds {options.seed_threshold:g}, foreground {options.foreground_threshold:g}"

@@ -1,4 +1,4 @@
-"""The end of a training: the best of baseline, student and teacher, its thresholds, and what is said of them."""
+"""The end of a training: the best of starter, baseline, student and teacher, its thresholds, what is said of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from napari_cellseg_ssl.core.events import Note, Reason, TrainFinished
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score
 from napari_cellseg_ssl.core.methods.actis import advice, judging, networks
+from napari_cellseg_ssl.core.methods.actis.advice import START
 from napari_cellseg_ssl.core.methods.actis.learner import BASELINE
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.setup import QUICKLY_JUDGED_PIXELS, Setup
+from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ JUDGED_PIXELS = 1_000_000
 
 def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note | TrainFinished]:
     """Choose among baseline, student and teacher, then the thresholds; make the bundle."""
-    candidates = _candidates(setup)
+    candidates = {**_starter(setup), **_candidates(setup)}
     scores = {name: setup.search(net, setup.judged)[1] for name, net in candidates.items()} if setup.judged else {}
     chosen = judging.best_candidate(scores) if scores else next(iter(candidates))
     net = candidates[chosen]
@@ -55,6 +57,19 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
         notes=(*notes, *after),
     )
     yield TrainFinished(_bundle(setup, chosen, net, segment_options, provenance), reason)
+
+
+def _starter(setup: Setup) -> dict[str, nn.Module]:
+    """Take the starter model as it was for a candidate: few painted cells may spoil what it knew.
+
+    It alone, of all models that a training may begin with, has certainly not learned from the cells that are held out.
+    """
+    parent = setup.run.start_from
+    if parent is None or not is_starter(parent) or not setup.judged:
+        return {}
+    net = networks.build(setup.architecture).to(setup.run.device)
+    load_weights(net, parent.weights)
+    return {START: net.eval()}
 
 
 def _candidates(setup: Setup) -> dict[str, nn.Module]:
