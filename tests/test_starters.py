@@ -273,6 +273,7 @@ def test_painting_that_spoils_a_starter_gives_it_back_as_it_was_and_says_so():
 
     assert bundle.architecture["returned"] == "starter"
     assert any("the starter as it was" in note for note in bundle.provenance.notes)
+    assert bundle.segment_options == cs.load_run("starter:nuclei").segment_options
     assert cs.score(cs.segment(bundle, image), truth)["f1_50"] > 0.85
 
 

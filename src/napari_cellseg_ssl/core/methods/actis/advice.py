@@ -89,7 +89,7 @@ def after(
     if tuned:
         texts.append(f"Thresholds searched on {tuned.n_cells} annotated cells: {thresholds} (F1 {tuned.f1:.2f}).")
     else:
-        texts.append(f"Thresholds are defaults: {thresholds}.")
+        texts.append(f"Thresholds are {'its own' if chosen == START else 'defaults'}: {thresholds}.")
     if learner.is_refining and bool((learner.thresholds.values > OVERCONFIDENT).all()):
         texts.append("The teacher is sure of nearly everything, so its confidence says little.")
     return tuple(texts)

@@ -35,7 +35,10 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
     probabilities = setup.probabilities(net, painted)
     if not setup.learner.is_refining:
         setup.learner.observe(probabilities)
-    segment_options, tuned = _tuned(setup, probabilities, painted, is_quick)
+    if chosen == START and setup.run.start_from is not None:  # with its thresholds, which many more cells chose
+        segment_options, tuned = setup.run.start_from.segment_options, None
+    else:
+        segment_options, tuned = _tuned(setup, probabilities, painted, is_quick)
     after = advice.after(chosen, scores, segment_options, tuned, setup.learner)
     if reason == "plateau":
         after = (*after, advice.enough(setup.learner.step))
