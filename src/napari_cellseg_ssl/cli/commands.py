@@ -75,7 +75,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         arguments.labels,
         arguments.pseudo_labels,
         arguments.agreeing_with,
-        reading=_reading(arguments, info.spatial_ndims),
+        reading=reading_of(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
         tell=console.note,
     )
@@ -130,7 +130,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     """Segment images and write label files; one that cannot be used does not keep the others from being done."""
     bundle = api.load_run(arguments.model)
     options = with_values(bundle.segment_options, option_values(arguments.set))
-    files, reading = find_files(arguments.images), _reading(arguments, bundle_ndims(bundle))
+    files, reading = find_files(arguments.images), reading_of(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
     records: list[dict[str, Any]] = []
     problems: list[CellSegError] = []
@@ -216,7 +216,7 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
     images, annotations, _ = api.collect(
         arguments.images,
         arguments.labels,
-        reading=_reading(arguments, bundle_ndims(bundle)),
+        reading=reading_of(arguments, bundle_ndims(bundle)),
         labels_mode=arguments.labels_mode,
         tell=console.note,
     )
@@ -264,7 +264,8 @@ def _tell_tuned(event: TuneFinished, bundle: ModelBundle, folder: Path, console:
     )
 
 
-def _reading(arguments: argparse.Namespace, spatial_ndims: Sequence[int]) -> Reading:
+def reading_of(arguments: argparse.Namespace, spatial_ndims: Sequence[int]) -> Reading:
+    """Say how images are to be read."""
     return Reading(
         axes=arguments.axes,
         channels=arguments.channels,

@@ -5,14 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from napari_cellseg_ssl import api
-from napari_cellseg_ssl.cli.commands import option_values
+from napari_cellseg_ssl.cli.commands import option_values, reading_of
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks import Control, PretrainingComparisonRequest
 from napari_cellseg_ssl.tasks import compare_pretraining as compare_events
 from napari_cellseg_ssl.tasks.pretraining_comparison import METHOD, TITLES, ArmRow, ComparisonFinished
-from napari_cellseg_ssl.tasks.reading import Reading
 
 COLUMNS = ("F1", "IoU", "steps", "seconds")
 
@@ -23,13 +22,7 @@ def compare_pretraining(arguments: argparse.Namespace, console: Console, control
     images, annotations, _ = api.collect(
         arguments.images,
         arguments.labels,
-        reading=Reading(
-            axes=arguments.axes,
-            channels=arguments.channels,
-            z=arguments.z,
-            spacing=arguments.spacing,
-            spatial_ndims=info.spatial_ndims,
-        ),
+        reading=reading_of(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
         tell=console.note,
     )

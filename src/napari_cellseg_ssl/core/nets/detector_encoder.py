@@ -20,6 +20,11 @@ BY_BATCH = ("batch", "frozen")
 """Normalisations that an encoder has the same tensors for."""
 
 
+def is_detector(model: ModelBundle | None) -> bool:
+    """Whether a model has a backbone that can be begun with."""
+    return model is not None and model.architecture.get("tag") == DETECTOR
+
+
 def begin_with_detector(net: OnResNet, name: str, model: ModelBundle) -> LoadReport:
     """Put the backbone of a trained detector into a network's encoder, and give it images as the detector knows them.
 
@@ -34,7 +39,7 @@ def begin_with_detector(net: OnResNet, name: str, model: ModelBundle) -> LoadRep
         If the detector stands on another one.
     """
     described: Any = model.architecture.get("detector")
-    if model.architecture.get("tag") != DETECTOR or not isinstance(described, dict):
+    if not is_detector(model) or not isinstance(described, dict):
         raise WrongRun(f"Model '{model.name}' is no detector.", "Start from a run of 'cupre', or from none.")
     backbone, norm = described.get("backbone"), described.get("norm")
     if backbone != name:

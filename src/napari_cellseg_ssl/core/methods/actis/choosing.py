@@ -25,7 +25,7 @@ JUDGED_PIXELS = 1_000_000
 
 
 def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note | TrainFinished]:
-    """Choose among baseline, student and teacher, then the thresholds; make the bundle."""
+    """Choose among starter, baseline, student and teacher, then the thresholds; make the bundle."""
     candidates = {**_starter(setup), **_candidates(setup)}
     scores = {name: setup.search(net, setup.judged)[1] for name, net in candidates.items()} if setup.judged else {}
     chosen = judging.best_candidate(scores) if scores else next(iter(candidates))

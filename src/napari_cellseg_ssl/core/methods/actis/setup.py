@@ -17,7 +17,7 @@ from napari_cellseg_ssl.core.methods.actis import judging, networks
 from napari_cellseg_ssl.core.methods.actis.learner import PRETRAINED, Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
-from napari_cellseg_ssl.core.nets.names import DETECTOR
+from napari_cellseg_ssl.core.nets.detector_encoder import is_detector
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Setup:
     @property
     def goes_on(self) -> bool:
         """Whether a trained model of this method learns on."""
-        return self.run.start_from is not None and not _is_detector(self.run.start_from)
+        return self.run.start_from is not None and not is_detector(self.run.start_from)
 
     @property
     def refine_from(self) -> float:
@@ -137,12 +137,12 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
     trusted = to_judge_by(frames)
-    parent = None if _is_detector(run.start_from) else run.start_from
+    parent = None if is_detector(run.start_from) else run.start_from
     beginning = ""
     if parent:
         options, beginning = _as_large(options, parent)
     described = networks.architecture(options, data.n_channels)
-    if run.start_from and _is_detector(run.start_from):
+    if run.start_from and is_detector(run.start_from):
         net, beginning = networks.begin_with_detector(described, options, run.start_from)
     elif run.start_from or run.resume:
         net = networks.build(described)
@@ -150,7 +150,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         net, beginning = networks.begin(described, options)
     if parent:
         _start_from(net, parent, described)
-    is_pretrained = _is_detector(run.start_from) or bool(run.resume and run.resume.meta.get(PRETRAINED))
+    is_pretrained = is_detector(run.start_from) or bool(run.resume and run.resume.meta.get(PRETRAINED))
     learner = Learner(net, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
     if run.resume:
         learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
@@ -171,10 +171,6 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
         beginning=beginning,
     )
-
-
-def _is_detector(model: ModelBundle | None) -> bool:
-    return model is not None and model.architecture.get("tag") == DETECTOR
 
 
 def _as_large(options: ActisOptions, parent: ModelBundle) -> tuple[ActisOptions, str]:

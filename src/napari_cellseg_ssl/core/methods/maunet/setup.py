@@ -14,13 +14,12 @@ from napari_cellseg_ssl.core.methods.maunet import judging, networks
 from napari_cellseg_ssl.core.methods.maunet.learner import PRETRAINED, Learner
 from napari_cellseg_ssl.core.methods.maunet.options import NONE, ONE, MaunetOptions, MaunetSegmentOptions
 from napari_cellseg_ssl.core.methods.maunet.sampling import Sampler
-from napari_cellseg_ssl.core.nets.names import DETECTOR
+from napari_cellseg_ssl.core.nets.detector_encoder import is_detector
 from napari_cellseg_ssl.core.torch_tools.weights import start_from
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport
     from napari_cellseg_ssl.core.training_set import TrainingSet
@@ -77,7 +76,7 @@ class Setup:
     @property
     def goes_on(self) -> bool:
         """Whether a trained model of this method learns on."""
-        return self.run.start_from is not None and not _is_detector(self.run.start_from)
+        return self.run.start_from is not None and not is_detector(self.run.start_from)
 
     @property
     def result(self) -> nn.ModuleList:
@@ -147,11 +146,7 @@ def _first_guess(options: MaunetOptions) -> MaunetSegmentOptions:
 def _is_pretrained(options: MaunetOptions, run: Run) -> bool:
     """Whether the encoders begin with weights from elsewhere, or did when the run that is resumed began."""
     was_pretrained = bool(run.resume and run.resume.meta.get(PRETRAINED))
-    return was_pretrained or options.encoder_weights != NONE or _is_detector(run.start_from)
-
-
-def _is_detector(model: ModelBundle | None) -> bool:
-    return model is not None and model.architecture.get("tag") == DETECTOR
+    return was_pretrained or options.encoder_weights != NONE or is_detector(run.start_from)
 
 
 def _networks(described: Mapping[str, Any], options: MaunetOptions, run: Run) -> tuple[nn.ModuleList, list[LoadReport]]:
@@ -159,14 +154,14 @@ def _networks(described: Mapping[str, Any], options: MaunetOptions, run: Run) ->
     nets = networks.build(described)
     has_own = bool(run.start_from or run.resume)
     reports = networks.load_encoders(nets, described, NONE if has_own else options.encoder_weights)
-    if run.start_from and _is_detector(run.start_from):
+    if run.start_from and is_detector(run.start_from):
         reports = networks.begin_with_detector(nets, described, run.start_from)
     elif run.start_from:
         start_from(nets, run.start_from, {key: described[key] for key in SAME})
     if options.consistency > 0 and len(nets) == 1:  # one to agree with, of the same design, which predicts nothing
         twin = networks.build(described)
         networks.load_encoders(twin, described, NONE if run.resume else options.encoder_weights)
-        if run.start_from and _is_detector(run.start_from):
+        if run.start_from and is_detector(run.start_from):
             networks.begin_with_detector(twin, described, run.start_from)
         nets.extend(twin)
     return nets, reports
