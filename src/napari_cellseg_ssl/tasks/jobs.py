@@ -27,7 +27,7 @@ from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest, TuneRequest
 from napari_cellseg_ssl.tasks.run import train
 from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, Checked, MethodChosen
-from napari_cellseg_ssl.tasks.starting import fits
+from napari_cellseg_ssl.tasks.starting import suits
 from napari_cellseg_ssl.tasks.tune import tune
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
@@ -169,11 +169,14 @@ def begin_with(read: ReadImage, name: str, model: Callable[[ModelBundle], Model]
     yield from load_torch()
     bundle = load_starter(name)
     yield BundleOpened(bundle, f"{PREFIX}{name}")
-    chosen = model(bundle)
-    found = fits(
-        bundle, [image], object_diameter=chosen.diameter or "auto", device=chosen.device, threads=chosen.threads
-    )
-    yield from apply(lambda: image, chosen, bundle.segment_options, control)
+    maps, agreed = None, None
+    for event in apply(lambda: image, model(bundle), bundle.segment_options, control):
+        yield event
+        maps = event.maps if isinstance(event, MapsReady) else maps
+        agreed = event if isinstance(event, Agreement) else agreed
+    if maps is None or agreed is None:
+        return
+    found = suits(bundle, maps, agreed.f1)
     yield Remark("The starter suits this image." if found.fits else f"The starter may not suit this image. {found.why}")
 
 

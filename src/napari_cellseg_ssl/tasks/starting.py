@@ -10,6 +10,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.matching import match_pairs, overlap
 from napari_cellseg_ssl.core.method import MethodInfo, for_channels
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
@@ -108,8 +109,12 @@ def evidence(
             match_pairs(overlap(segment_frame(pixels, maps.diameter, ClassicalSegmentOptions()), found), 0.5)
         )
         sure.append(_sure(maps.arrays["probability"][0]))
-    usual = bundle.provenance.scores.get(SURE, 0.0)
-    return Evidence(pooled_f1(matches), float(np.mean(sure)), usual, len(matches))
+    return Evidence(pooled_f1(matches), float(np.mean(sure)), _usual(bundle), len(matches))
+
+
+def suits(bundle: ModelBundle, maps: PredictionMaps, agreement: float) -> Fit:
+    """Decide the same from what was predicted already, and how far its instances agree with the classical ones."""
+    return judged(Evidence(agreement, _sure(maps.arrays["probability"][0]), _usual(bundle), 1))
 
 
 def judged(found: Evidence) -> Fit:
@@ -182,6 +187,10 @@ def _middle(image: ImageStack) -> ImageStack:
     """View the middle of the first frame."""
     starts = [max(0, (size - SIDE) // 2) for size in image.spatial_shape]
     return cut_out(image, 0, tuple(slice(start, start + SIDE) for start in starts))
+
+
+def _usual(bundle: ModelBundle) -> float:
+    return bundle.provenance.scores.get(SURE, 0.0)
 
 
 def _sure(probabilities: Array) -> float:
