@@ -77,25 +77,39 @@ def test_a_cell_at_the_images_edge_has_no_boundary_there():
     assert three_classes(cells)[:, 2].tolist() == [INTERIOR, INTERIOR, BOUNDARY, BACKGROUND, BACKGROUND]
 
 
-def test_the_border_between_a_painted_cell_and_unknown_is_unknown():
+def painted_cell() -> tuple[np.ndarray, np.ndarray]:
+    """A cell of 3 x 3 px with background painted at its right only."""
     cells, known = np.zeros((7, 9), dtype=np.int32), np.zeros((7, 9), dtype=bool)
     cells[2:5, 2:5] = 1
-    known[2:5, 2:7] = True  # background is painted at the right only
+    known[2:5, 2:7] = True
+    return cells, known
+
+
+def test_a_painted_cell_ends_where_it_was_painted_though_nothing_is_known_beyond():
+    cells, known = painted_cell()
 
     classes = three_classes(cells, known)
 
-    assert classes[3].tolist() == [
-        UNKNOWN,
-        UNKNOWN,
-        UNKNOWN,
-        INTERIOR,
-        INTERIOR,
-        BOUNDARY,
-        BACKGROUND,
-        UNKNOWN,
-        UNKNOWN,
-    ]
+    row = [UNKNOWN, BOUNDARY, INTERIOR, INTERIOR, INTERIOR, BOUNDARY, BACKGROUND, UNKNOWN, UNKNOWN]
+    assert classes[3].tolist() == row
+    assert np.array_equal(classes == BOUNDARY, three_classes(cells) == BOUNDARY)  # as if all were known
+    assert (classes[~known & (classes != BOUNDARY)] == UNKNOWN).all()
+
+
+def test_of_an_outline_that_is_not_exact_the_border_to_unknown_is_unknown():
+    cells, known = painted_cell()
+
+    classes = three_classes(cells, known, exact=False)
+
+    row = [UNKNOWN, UNKNOWN, UNKNOWN, INTERIOR, INTERIOR, BOUNDARY, BACKGROUND, UNKNOWN, UNKNOWN]
+    assert classes[3].tolist() == row
     assert (classes[~known] == UNKNOWN).all()
+
+
+def test_a_gap_that_nobody_painted_between_two_cells_is_boundary():
+    cells = np.array([[1, 1, 1, 0, 2, 2, 2, 0, 0]])
+
+    assert three_classes(cells, cells > 0).tolist() == [[1, 1, 1, 2, 1, 1, 1, 2, -1]]
 
 
 def test_ids_hidden_under_unknown_pixels_change_nothing():

@@ -5,10 +5,11 @@ import pytest
 
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, INTERIOR, UNKNOWN
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning import frames as frames_module
 from napari_cellseg_ssl.core.learning.diameters import steady_diameters
-from napari_cellseg_ssl.core.learning.frames import load_frames
+from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
 from napari_cellseg_ssl.core.learning.held_out import judge, within_area
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
@@ -121,4 +122,27 @@ def test_an_image_smaller_than_a_crop_can_be_learned_from():
     batch = Sampler([frame], 96).anywhere(np.random.default_rng(0), 4)
 
     assert batch.images.shape == (4, 1, 96, 96)
-    assert bool((batch.classes == -1).any())
+    assert bool((batch.classes >= 0).all())  # its labels go on beyond its edge, mirrored like its pixels
+
+
+def cut_cell(pseudo=None):
+    """Crops of an image smaller than they, with one bright cell that its left edge cuts, and nothing else known."""
+    cells = np.zeros((40, 40), np.int32)
+    cells[12:28, :14] = 1
+    pixels = (cells > 0).astype(np.float32)[None]
+    return Sampler([Frame(pixels=pixels, cells=cells, known=cells > 0, pseudo=pseudo)], 96)
+
+
+def test_a_painted_cell_has_its_boundary_in_the_dark_around_it_and_none_where_the_image_ends():
+    batch = cut_cell().labelled(np.random.default_rng(0), 40)
+
+    boundary = batch.images[:, 0][batch.classes == BOUNDARY]
+    assert len(boundary) > 1000
+    assert (boundary < 0.6).float().mean() > 0.97  # deformed crops are interpolated
+    assert (batch.images[:, 0][batch.classes == INTERIOR] > 0.4).float().mean() > 0.97
+
+
+def test_what_other_methods_found_does_not_end_exactly_where_they_say():
+    batch = cut_cell(pseudo=np.ones((40, 40), bool)).anywhere(np.random.default_rng(0), 4)
+
+    assert set(np.unique(batch.classes)) == {UNKNOWN, INTERIOR}

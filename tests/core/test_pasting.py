@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_cellseg_ssl.core.instances.boundaries import BOUNDARY, three_classes
+from napari_cellseg_ssl.core.instances.boundaries import boundaries
 from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop, paste_cell
 
 SIDE = 64
@@ -25,7 +25,7 @@ def test_a_cell_pasted_into_a_crop_of_one_cell_touches_it_often():
     pasted = [paste_cell(crop, source, np.array([1]), rng) for _ in range(40)]
 
     assert all(len(one.cell_ids) == 2 for one in pasted)
-    touching = [(three_classes(one.cells, one.known) == BOUNDARY).any() for one in pasted]
+    touching = [boundaries(one.cells, one.known).any() for one in pasted]
     assert np.mean(touching) > 0.5
 
 
@@ -36,8 +36,8 @@ def test_a_cell_on_painted_background_shows_where_it_ends_though_nobody_painted_
     rng = np.random.default_rng(1)
     pasted = [paste_cell(crop, source, np.array([1]), rng) for _ in range(20)]
 
-    assert not (three_classes(source.cells, source.known) == BOUNDARY).any()
-    assert all((three_classes(one.cells, one.known) == BOUNDARY).any() for one in pasted)
+    assert not boundaries(source.cells, source.known).any()
+    assert all(boundaries(one.cells, one.known).any() for one in pasted)
 
 
 def test_only_the_cell_itself_is_copied_since_its_surroundings_may_be_unknown():

@@ -49,16 +49,20 @@ def boundaries(cells: Array, known: Array | None = None) -> Array:
     return marked
 
 
-def three_classes(cells: Array, known: Array | None = None) -> Array:
+def three_classes(cells: Array, known: Array | None = None, *, exact: bool = True) -> Array:
     """Turn instances into the classes background, interior and boundary; boundary overrides the other two.
 
-    A cell's pixel beside an unknown one may be interior or touch another cell, so its class is unknown. Painted
-    background beside unknown pixels is believed: painters keep away from cells.
+    A painted cell is a whole cell. So an unknown pixel beside it is boundary: background next to a cell, or the rim of
+    another one. The cell's own pixel there is interior; it would be boundary beside another cell that nobody painted,
+    which is rare, and at one pixel of a contact boundary remains. Painted background beside unknown pixels is believed:
+    painters keep away from cells.
 
     Parameters
     ----------
     cells : (*S) integer
     known : (*S) bool, optional
+    exact : bool
+        Whether cells end where `cells` does; else both pixels at the border to what is unknown are unknown.
 
     Returns
     -------
@@ -70,11 +74,13 @@ def three_classes(cells: Array, known: Array | None = None) -> Array:
     ACTIS, section 3 (three-class targets with outer boundaries).
     """
     classes = np.where(cells != 0, INTERIOR, BACKGROUND).astype(np.int8)
-    if known is not None:
+    if known is not None and not exact:
         classes[(cells != 0) & beside(~known)] = UNKNOWN
     classes[boundaries(cells, known)] = BOUNDARY
     if known is not None:
         classes[~known] = UNKNOWN
+        if exact:
+            classes[~known & beside((cells != 0) & known)] = BOUNDARY
     return classes
 
 

@@ -101,6 +101,7 @@ class LabelledSampler:
             pixels=interpolate(frame.pixels, positions).numpy(),
             cells=look_up(frame.cells, positions, None if self._mirrored else 0),
             known=look_up(frame.known, positions, None if self._mirrored else False),
+            exact=frame.pseudo is None,
         )
 
 

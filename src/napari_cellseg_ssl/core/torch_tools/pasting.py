@@ -1,13 +1,13 @@
 """More edges and contacts than were painted: copies of painted cells are pasted beside others and onto background.
 
 Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation", CVPR 2021, but side
-by side instead of anywhere, since what few labels lack is contacts. Around cells that were painted without background
-nothing is known, so a copy on painted background is all that shows where a cell ends.
+by side instead of anywhere, since what few labels lack is contacts. Beyond the edge of a cell that was painted without
+background nothing is known, so only a copy on painted background shows both sides of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -32,11 +32,14 @@ class LabelledCrop:
     pixels : (C, Y, X) float32
     cells : (Y, X) integer
     known : (Y, X) bool
+    exact : bool
+        Whether cells end where `cells` does: somebody painted them.
     """
 
     pixels: Array
     cells: Array
     known: Array
+    exact: bool = True
 
     @property
     def cell_ids(self) -> Array:
@@ -76,7 +79,8 @@ def paste_cell(crop: LabelledCrop, source: LabelledCrop, whole: Array, rng: np.r
     alpha = _blur(mask, sigma)
     inside = np.stack([_blur(channel * mask, sigma) for channel in _shifted(source.pixels, shift)])
     pixels = crop.pixels * (1 - alpha) + inside + alpha * level[:, None, None]
-    return LabelledCrop(
+    return replace(
+        crop,
         pixels=pixels.astype(np.float32),
         cells=np.where(mask, crop.cells.max() + 1, crop.cells),
         known=crop.known | mask,

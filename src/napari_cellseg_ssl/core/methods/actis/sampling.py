@@ -37,7 +37,7 @@ class Sampler:
     def __init__(self, frames: Sequence[Frame], side: int) -> None:
         from napari_cellseg_ssl.core.torch_tools.labelled_crops import LabelledSampler
 
-        self._crops = LabelledSampler(frames, side)
+        self._crops = LabelledSampler(frames, side, mirrored=True)
 
     def labelled(self, rng: np.random.Generator, count: int) -> Batch:
         """Draw crops around known cells and background, deformed by chance, some with cells of the others."""
@@ -51,5 +51,5 @@ class Sampler:
 def _batch(crops: Sequence[LabelledCrop]) -> Batch:
     import torch
 
-    classes = np.stack([three_classes(crop.cells, crop.known) for crop in crops])
+    classes = np.stack([three_classes(crop.cells, crop.known, exact=crop.exact) for crop in crops])
     return Batch(torch.from_numpy(np.stack([crop.pixels for crop in crops])), torch.from_numpy(classes).long())
