@@ -19,7 +19,7 @@ from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 DEFAULTS = ActisSegmentOptions()
 SEED_GRID = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
-LIKELY_SEED, LIKELY_FOREGROUND = 0.9, 0.5
+LIKELY_SEED, LIKELY_FOREGROUND = 0.7, 0.6
 CONTACTS = 0.25
 """Share of a boundary pixel that counts as foreground: boundaries are background, except where two cells touch."""
 CLOSE_IOU = 0.05
