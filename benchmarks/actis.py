@@ -27,12 +27,13 @@ from napari_cellseg_ssl.core.diameter import diameter_of_cells
 from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.actis import INFO, METHOD
+from napari_cellseg_ssl.core.method import Method, Run
+from napari_cellseg_ssl.core.methods.actis import METHOD
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
+from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
@@ -79,13 +80,15 @@ def train(
     seed: int,
     arguments: argparse.Namespace,
     start_from: ModelBundle | None = None,
+    method: Method = METHOD,
     **options: object,
 ) -> tuple[ModelBundle, list[str]]:
-    chosen = with_values(INFO.preset(arguments.preset), {**dict(o.split("=") for o in arguments.option), **options})
+    given = dict(one.split("=") for one in arguments.option)
+    chosen = with_values(method.info.preset(arguments.preset), {**given, **options})
     clock = time.process_time if arguments.cpu_clock else time.perf_counter
     start = clock()
     run = Run(seed=seed, time_budget=arguments.budget, elapsed=lambda: clock() - start, start_from=start_from)
-    events = list(_kept(METHOD.train(data, chosen, run)))
+    events = list(_kept(method.train(data, chosen, run)))
     return last_of(events, TrainFinished).bundle, [event.text for event in events if isinstance(event, Note)]
 
 
@@ -94,12 +97,13 @@ def _kept(events: Iterator[object]) -> Iterator[object]:
 
 
 def test(bundle: ModelBundle, images: list[Painted], sizes: list[float]) -> dict[str, float]:
-    predictor = METHOD.predictor(bundle, "cpu")
-    specs = {spec.name: spec for spec in INFO.maps}
+    method = get_method(bundle.method_id)
+    predictor = method.predictor(bundle, "cpu")
+    specs = {spec.name: spec for spec in method.info.maps}
     scores = []
     for image, diameter in zip(images, sizes, strict=True):
         predicted = predict_tiled(stack(image), predictor, diameter=diameter, specs=specs, intensity=bundle.intensity)
-        labels = METHOD.segment(last_of(predicted, MapsReady).maps, bundle.segment_options)
+        labels = method.segment(last_of(predicted, MapsReady).maps, bundle.segment_options)
         scores.append(image_scores(image.truth, labels[0]))
     return {name: round(value, 4) for name, value in set_scores(scores).items()}
 

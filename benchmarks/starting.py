@@ -1,7 +1,8 @@
-"""What a starter model is worth to somebody who labels: ACTIS from it and from nothing, on images never seen.
+"""What a starter model is worth to somebody who labels: training from it and from nothing, on images never seen.
 
-    python benchmarks/starting.py DATA [--set NAME] [--start starter:NAME|RUN|none ...] [--protocols tiles|paint ...]
-                                  [--seconds S ...] [--seeds N ...] [--most N] [--half] [--cpu-clock] [--json]
+    python benchmarks/starting.py DATA [--method actis|maunet] [--set NAME] [--start starter:NAME|RUN|none ...]
+                                  [--protocols tiles|paint ...] [--seconds S ...] [--seeds N ...] [--most N] [--half]
+                                  [--cpu-clock] [--json]
 
 tiles: ten complete 128 x 128 tiles, the other tiles unlabelled. paint: twenty cells, five in each of four images, and
 strokes of background. Each training has all its seconds to itself, as its schedule follows the time. Scored on the
@@ -23,6 +24,8 @@ from starters import greyed
 
 from napari_cellseg_ssl import api
 from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import PREFIX, starters
 
 GOAL = 0.86
 
@@ -45,7 +48,7 @@ def measure(
             yield {**row, "seconds": 0.0, "f1": test(begins, unseen, sizes)["f1_50"]}
         for seconds in arguments.seconds:
             arguments.budget = seconds
-            bundle, _ = train(data, seed, arguments, begins)
+            bundle, _ = train(data, seed, arguments, begins, get_method(arguments.method))
             f1 = test(bundle, unseen, sizes)["f1_50"]
             returned = bundle.architecture["returned"]
             yield {**row, "seconds": seconds, "steps": bundle.provenance.steps, "returned": returned, "f1": f1}
@@ -68,8 +71,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--method", choices=("actis", "maunet"), default="actis")
     parser.add_argument("--set", default="dsb2018_fluo")
-    parser.add_argument("--start", nargs="*", default=["none", "starter:nuclei"])
+    parser.add_argument("--start", nargs="*", default=[], help="none and the starters of the method when absent")
     parser.add_argument("--protocols", nargs="*", default=["tiles", "paint"], choices=("tiles", "paint", "rings"))
     parser.add_argument("--seconds", type=float, nargs="*", default=[30.0, 60.0, 180.0, 600.0])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
@@ -81,6 +85,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    own = (PREFIX + one.name for one in starters() if one.method_id == arguments.method)
+    arguments.start = arguments.start or ["none", *own]
     images = [greyed(image) for image in read_set(arguments.data, arguments.set)]
     images = images[1::2] if arguments.half else images
     rows = []

@@ -1,8 +1,8 @@
-"""Train a starter model: the small network of ACTIS on complete labels of sets that may be shipped.
+"""Train a starter model, the small network of ACTIS or one of MAUNet, on complete labels of sets that may be shipped.
 
     python benchmarks/train_starter.py DATA NAME OUT [--sets NAME ...] [--leave-out NAME ...] [--seconds S] [--seed N]
-                                       [--width N] [--half] [--score NAME ...] [--most N] [--score-only]
-                                       [--cpu-clock]
+                                       [--method NAME] [--width N] [--half] [--score NAME ...] [--most N]
+                                       [--score-only] [--not-offered] [--cpu-clock]
 
 Writes the folder of a starter, which is a run: `run.json`, `weights.safetensors` (convolutions as float16),
 `starter.json` (what the registry reads) and `card.md`. Copied to `src/napari_cellseg_ssl/starters/NAME` it is shipped.
@@ -10,7 +10,8 @@ Only sets that are in the public domain are learned from, the plugin's sample im
 of these sets away, and `--half` every second image, for a model that is to be judged on them. Colours become grey.
 Diameters are estimated, as a user's are. A fifth of the images is held out. `--score` names the sets that the card has
 scores of, one that was learned from among them, all when absent, `--most` how many images of each; `--score-only`
-writes the card of a model that is in OUT already. One thread.
+writes the card of a model that is in OUT already. `--not-offered` leaves it out of the first results in the dock. One
+thread.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,10 @@ from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import HISTORY_FILE, WEIGHTS_FILE, ModelBundle
 from napari_cellseg_ssl.core.events import Note, TrainFinished, Validated, last_of
 from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.learning.going_on import MEAN
 from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.actis import INFO, METHOD
-from napari_cellseg_ssl.core.methods.actis.networks import MEAN
 from napari_cellseg_ssl.core.options import with_values
+from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.starters import CARD_FILE, STARTER_FILE, load_folder
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.tasks.starting import SURE
@@ -45,9 +46,23 @@ from napari_cellseg_ssl.tasks.starting import SURE
 COMPARED = 5
 PUBLIC_DOMAIN = ("dsb2018_fluo", "bbbc039", "dsb2018_other")
 """Sets whose images and labels are CC0; nothing else may be learned from."""
-TITLES = {"nuclei": "Fluorescence nuclei", "multi": "Nuclei in fluorescence, stained tissue and brightfield"}
+METHODS: Mapping[str, Mapping[str, object]] = {
+    "actis": {"width": 24, "refine_share": 0.0, "steps_per_cell": 0.0},
+    "maunet": {"width": 12, "depth": 2},
+}
+"""Methods that have starters, and what they train with that their preset "fast" has not."""
+NETWORKS = {
+    "actis": "its small network with {width} feature maps",
+    "maunet": "encoder {encoder} of {depth} stages, {width} feature maps at full resolution",
+}
+TITLES = {
+    "nuclei": "Fluorescence nuclei",
+    "nuclei-maunet": "Fluorescence nuclei, MAUNet",
+    "multi": "Nuclei in fluorescence, stained tissue and brightfield",
+}
 USES = {
     "nuclei": "Bright nuclei on a dark ground, grey.",
+    "nuclei-maunet": "Bright nuclei on a dark ground, grey; what MAUNet starts from.",
     "multi": "Nuclei that are brighter or darker than their ground, grey.",
 }
 SOURCES = {
@@ -74,10 +89,10 @@ The images and labels are in the public domain (CC0 1.0); these weights are too.
 
 ## How it was trained
 
-Method `{method}`, its small network with {width} feature maps ({parameters} weights; stored as float16), which sees the
-mean of all channels, on complete labels; images rescaled so that objects are {diameter:g} px wide by the estimate of
-their size. Seed {seed}, {steps} steps in {seconds:.0f} s on one {device} thread. A fifth of the images was held out:
-F1 {held_out:.3f} on cells of these.
+Method `{method}`, {network}
+({parameters} weights; stored as float16), which sees the mean of all channels, on complete labels; images rescaled so
+that objects are {diameter:g} px wide by the estimate of their size. Seed {seed}, {steps} steps in {seconds:.0f} s on
+one {device} thread. A fifth of the images was held out: F1 {held_out:.3f} on cells of these.
 
 ```
 {command}
@@ -143,9 +158,12 @@ class Clock:
 
 def train(sets: dict[str, list[Painted]], arguments: argparse.Namespace) -> ModelBundle:
     data = TrainingSet(tuple(item for images in sets.values() for item in items([greyed(one) for one in images])))
-    options = with_values(INFO.preset("fast"), {"width": arguments.width, "refine_share": 0.0, "steps_per_cell": 0.0})
+    method, changes = get_method(arguments.method), dict(METHODS[arguments.method])
+    if arguments.width:
+        changes["width"] = arguments.width
+    options = with_values(method.info.preset("fast"), changes)
     run = Run(seed=arguments.seed, time_budget=arguments.seconds, elapsed=Clock(arguments.cpu_clock))
-    finished = last_of(_shown(METHOD.train(data, options, run)), TrainFinished)
+    finished = last_of(_shown(method.train(data, options, run)), TrainFinished)
     bundle = finished.bundle
     provenance = dataclasses.replace(
         bundle.provenance,
@@ -160,7 +178,8 @@ def train(sets: dict[str, list[Painted]], arguments: argparse.Namespace) -> Mode
 
 def command(sets: list[str], arguments: argparse.Namespace) -> str:
     words = ["python benchmarks/train_starter.py DATA", arguments.name, "OUT --sets", *sets]
-    words += [f"--seconds {arguments.seconds:g} --seed {arguments.seed} --width {arguments.width}"]
+    words += [f"--method {arguments.method} --seconds {arguments.seconds:g} --seed {arguments.seed}"]
+    words += [f"--width {arguments.width}"] if arguments.width else []
     return " ".join(words + ["--half"] * arguments.half + ["--cpu-clock"] * arguments.cpu_clock)
 
 
@@ -182,7 +201,10 @@ def save(bundle: ModelBundle, folder: Path) -> None:
     (folder / HISTORY_FILE).unlink()
 
 
-def describe(bundle: ModelBundle, sizes: dict[str, int], rows: list[dict[str, object]], name: str, out: Path) -> None:
+def describe(
+    bundle: ModelBundle, sizes: dict[str, int], rows: list[dict[str, object]], arguments: argparse.Namespace
+) -> None:
+    name, out = arguments.name, arguments.out
     usual = min(float(str(row["sure"])) for row in rows if row["learned"])
     origin = dataclasses.replace(bundle.provenance, scores={**bundle.provenance.scores, SURE: usual})
     save(dataclasses.replace(bundle, provenance=origin), out)
@@ -196,6 +218,7 @@ def describe(bundle: ModelBundle, sizes: dict[str, int], rows: list[dict[str, ob
         "sha256": hashlib.sha256(weights).hexdigest(),
         "size": len(weights),
         "scores": {row["set"]: row["f1"] for row in rows},
+        "offered": not arguments.not_offered,
     }
     (out / STARTER_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     card = CARD.format(
@@ -203,7 +226,7 @@ def describe(bundle: ModelBundle, sizes: dict[str, int], rows: list[dict[str, ob
         data="\n".join(f"- `{one}`, {size} images: {SOURCES[one]}" for one, size in sizes.items()),
         hashes="\n".join(f"- `{one}`: `{digest}`" for one, digest in origin.images.items()),
         method=bundle.method_id,
-        width=bundle.architecture["width"],
+        network=NETWORKS[bundle.method_id].format(**vars(bundle.train_options)),
         parameters=sum(a.size for a in bundle.weights.values()),
         diameter=bundle.train_options.working_diameter,
         seed=origin.seed,
@@ -213,7 +236,7 @@ def describe(bundle: ModelBundle, sizes: dict[str, int], rows: list[dict[str, ob
         held_out=origin.scores["f1"],
         command=origin.notes[-1],
         rows="\n".join(_row(row) for row in rows),
-        unlike=UNLIKE.get(name, UNLIKE["multi"]),
+        unlike=UNLIKE.get(name.split("-")[0], UNLIKE["multi"]),
     )
     (out / CARD_FILE).write_text(card, encoding="utf-8")
 
@@ -234,11 +257,13 @@ def main() -> None:
     parser.add_argument("--leave-out", nargs="*", default=[], choices=PUBLIC_DOMAIN)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--method", choices=list(METHODS), default="actis")
+    parser.add_argument("--width", type=int, help="feature maps; 24 of ACTIS and 12 of MAUNet when absent")
     parser.add_argument("--half", action="store_true", help="learn from every second image of each set")
     parser.add_argument("--score", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--most", type=int, default=1000)
     parser.add_argument("--score-only", action="store_true")
+    parser.add_argument("--not-offered", action="store_true", help="another one for such images is better")
     parser.add_argument("--cpu-clock", action="store_true", help="count the process's own seconds, on a busy machine")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -256,7 +281,7 @@ def main() -> None:
     for name in arguments.score or set_names(arguments.data):
         rows.append(measure(arguments.data, name, bundle, arguments.most))
         print(json.dumps(rows[-1]), flush=True)
-    describe(bundle, sizes, rows, arguments.name, arguments.out)
+    describe(bundle, sizes, rows, arguments)
     print(f"{arguments.out}: {(arguments.out / WEIGHTS_FILE).stat().st_size} bytes of weights")
 
 

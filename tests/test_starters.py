@@ -16,15 +16,22 @@ from drawings import disks, picture
 from napari_cellseg_ssl import samples
 from napari_cellseg_ssl.cli import main
 from napari_cellseg_ssl.core import starters as registry
+from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import WEIGHTS_FILE
 from napari_cellseg_ssl.core.errors import WrongImage, WrongRun
-from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.tasks import starting
+from napari_cellseg_ssl.core.events import Note, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.options import with_values
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.tasks import Control, TrainRequest, starting, train
 
 STARTERS = cs.starters()
 LARGEST = 4 * 2**20
-TINY = {"steps": 2, "crop": 32, "batch": 2, "refine_share": 0.0}
+SMALL = {"steps": 2, "crop": 32, "batch": 2}
+TINY = {"actis": {**SMALL, "refine_share": 0.0}, "maunet": SMALL}
+NAMES = {"actis": "starter:nuclei", "maunet": "starter:nuclei-maunet"}
 each = pytest.mark.parametrize("starter", STARTERS, ids=lambda one: one.name)
+each_method = pytest.mark.parametrize("method", list(NAMES))
 
 
 def sample(name):
@@ -50,8 +57,13 @@ def copied(tmp_path, monkeypatch):
     return tmp_path / "starters"
 
 
-def test_there_is_one_for_nuclei():
-    assert "nuclei" in [one.name for one in STARTERS]
+def test_there_is_one_for_nuclei_for_each_method_and_their_titles_differ():
+    assert {one.method_id: f"starter:{one.name}" for one in STARTERS} == NAMES
+    assert len({one.title for one in STARTERS}) == len(STARTERS)
+
+
+def test_of_those_for_the_same_images_one_is_offered_as_a_first_result():
+    assert sum(one.offered for one in STARTERS) == 1
 
 
 @each
@@ -150,37 +162,40 @@ def test_it_segments_a_sample_from_the_command_line_at_once(tmp_path):
         assert f1 > cs.score(cs.segment(classical, image), truth)["f1_50"] - 0.1
 
 
-def test_a_grey_image_stored_as_colour_gives_the_same_cells():
+@each_method
+def test_a_grey_image_stored_as_colour_gives_the_same_cells(method):
     image, _ = sample("nuclei_1")
 
-    labels = cs.segment("starter:nuclei", np.stack([image] * 3, axis=-1), object_diameter=13.0)
+    labels = cs.segment(NAMES[method], np.stack([image] * 3, axis=-1), object_diameter=13.0)
 
-    assert cs.score(labels, cs.segment("starter:nuclei", image, object_diameter=13.0))["f1_50"] > 0.99
+    assert cs.score(labels, cs.segment(NAMES[method], image, object_diameter=13.0))["f1_50"] > 0.99
 
 
-def test_a_model_of_ones_own_for_grey_images_still_refuses_colours():
+@each_method
+def test_a_model_of_ones_own_for_grey_images_still_refuses_colours(method):
     image, _ = sample("nuclei_1")
-    own, _ = trained(start_from="starter:nuclei")
+    own, _ = trained(method, start_from=NAMES[method])
 
     assert "reads" not in own.architecture
     with pytest.raises(WrongImage, match="expects 1 channel"):
         cs.segment(own, np.stack([image] * 3, axis=-1))
 
 
-def test_colour_images_can_start_from_a_grey_model():
+@each_method
+def test_colour_images_can_start_from_a_grey_model(method):
     image, _ = sample("nuclei_2")
     painted = tifffile.imread(samples.PAINTED / "nuclei_2.tif")
     model = cs.train(
-        "actis",
+        method,
         images=[np.stack([image] * 3, axis=-1)],
         labels=[painted],
         labels_mode="sparse",
-        options={**TINY, "rate": 1e-6},
-        start_from="starter:nuclei",
+        options={**TINY[method], "rate": 1e-6},
+        start_from=NAMES[method],
     )
 
     assert model.architecture["in_channels"] == 3
-    assert model.provenance.parent == cs.load_run("starter:nuclei").id
+    assert model.provenance.parent == cs.load_run(NAMES[method]).id
 
 
 def test_they_are_listed_with_their_scores(capsys):
@@ -190,7 +205,8 @@ def test_they_are_listed_with_their_scores(capsys):
 
     assert [one["name"] for one in told] == [f"starter:{one.name}" for one in STARTERS]
     assert all(0 <= f1 <= 1 for one in told for f1 in one["scores"].values())
-    assert "starter:nuclei" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert all(f"starter:{one.name}  {one.title}." in listed for one in STARTERS)
 
 
 def refused(capsys, *words):
@@ -212,17 +228,20 @@ def test_a_method_with_another_network_says_that_it_cannot_start_from_it(capsys,
     said = refused(capsys, "train", "maunet", *words, "--start-from", "starter:nuclei")
 
     assert "MAUNet cannot start from 'starter:nuclei', a model of 'actis'" in said
+    assert "Choose a run of 'maunet', starter:nuclei-maunet, or start from nothing." in said
 
 
-def test_it_fits_images_of_its_kind_and_says_why():
-    fit = cs.fits("starter:nuclei", [sample(name)[0] for name in samples.NAMES])
+@each_method
+def test_it_fits_images_of_its_kind_and_says_why(method):
+    fit = cs.fits(NAMES[method], [sample(name)[0] for name in samples.NAMES])
 
     assert fit.fits
     assert "3 images" in fit.why
 
 
+@each_method
 @pytest.mark.parametrize("image", ["tissue", "volume", "noise"])
-def test_it_does_not_fit_others(image):
+def test_it_does_not_fit_others(method, image):
     rng = np.random.default_rng(0)
     images = {
         "tissue": samples.FOLDER / "colour" / "images" / "tissue.tif",
@@ -230,7 +249,7 @@ def test_it_does_not_fit_others(image):
         "noise": rng.normal(100, 5, (128, 128)),
     }
 
-    fit = cs.fits("starter:nuclei", images[image], object_diameter=15.0)
+    fit = cs.fits(NAMES[method], images[image], object_diameter=15.0)
 
     assert not fit.fits
     assert fit.why
@@ -247,34 +266,67 @@ def trained(method="actis", start_from="auto", **options):
     image, _ = sample("nuclei_2")
     painted = tifffile.imread(samples.PAINTED / "nuclei_2.tif")
     heard = []
-    settings = {**TINY, **options} if method == "actis" else options
     bundle = cs.train(
         method,
         images=[image],
         labels=[painted],
         labels_mode="sparse",
-        options=settings,
+        options={**TINY[method], **options},
         start_from=start_from,
         on_event=heard.append,
     )
     return bundle, [event.text for event in heard if isinstance(event, Note)]
 
 
-def test_a_training_that_may_choose_takes_a_fitting_one_and_says_so():
-    bundle, notes = trained()
+@each_method
+def test_a_training_that_may_choose_takes_a_fitting_one_and_says_so(method):
+    bundle, notes = trained(method)
 
-    assert bundle.provenance.parent == cs.load_run("starter:nuclei").id
-    assert any("Starting from starter:nuclei" in note for note in notes)
+    assert bundle.provenance.parent == cs.load_run(NAMES[method]).id
+    assert any(f"Starting from {NAMES[method]}." in note for note in notes)
 
 
-def test_painting_that_spoils_a_starter_gives_it_back_as_it_was_and_says_so():
-    bundle, _ = trained(start_from="starter:nuclei", steps=30, rate=1.0)
+def test_a_training_of_maunet_is_as_large_as_its_starter_and_says_so():
+    bundle, notes = trained("maunet", width=16)
+
+    assert bundle.architecture["width"] == cs.load_run(NAMES["maunet"]).architecture["width"]
+    assert any("width 12 instead of 16" in note for note in notes)
+
+
+@each_method
+def test_an_interrupted_training_goes_on_from_the_starter_that_it_began_with(method, tmp_path):
+    image, _ = sample("nuclei_2")
+    request = TrainRequest(
+        method_id=method,
+        images=(ImageStack.from_array(image, name="nuclei_2"),),
+        annotations=(Annotation.from_painting(tifffile.imread(samples.PAINTED / "nuclei_2.tif")),),
+        options=with_values(get_method(method).info.preset(), {**TINY[method], "steps": 4}),
+        start_from="auto",
+        out=tmp_path,
+    )
+    control = Control()
+    for event in train(request, control):
+        if isinstance(event, Step):
+            control.stop()
+
+    straight, resumed, alone = (
+        last_of(train(replace(request, **how)), TrainFinished).bundle
+        for how in ({"out": None}, {"resume": True}, {"out": None, "start_from": None})
+    )
+
+    assert straight.provenance.parent == resumed.provenance.parent == cs.load_run(NAMES[method]).id
+    assert straight.id == resumed.id != alone.id
+
+
+@each_method
+def test_painting_that_spoils_a_starter_gives_it_back_as_it_was_and_says_so(method):
+    bundle, _ = trained(method, start_from=NAMES[method], steps=30, rate=1.0)
     image, truth = sample("nuclei_1")
 
     assert bundle.architecture["returned"] == "starter"
     assert any("the starter as it was" in note for note in bundle.provenance.notes)
-    assert bundle.segment_options == cs.load_run("starter:nuclei").segment_options
-    assert cs.score(cs.segment(bundle, image), truth)["f1_50"] > 0.85
+    assert bundle.segment_options == cs.load_run(NAMES[method]).segment_options
+    assert cs.score(cs.segment(bundle, image), truth)["f1_50"] > 0.8
 
 
 def test_of_several_that_fit_the_best_is_taken(monkeypatch):
@@ -291,20 +343,29 @@ def test_of_several_that_fit_the_best_is_taken(monkeypatch):
     assert any("Starting from starter:better" in note for note in notes)
 
 
-def test_a_training_begins_with_nothing_where_none_fits_and_says_so(monkeypatch):
+@each_method
+def test_a_training_begins_with_nothing_where_none_fits_and_says_so(method, monkeypatch):
     monkeypatch.setattr(starting, "AGREEING", 1.1)
 
-    bundle, notes = trained()
+    bundle, notes = trained(method)
 
     assert bundle.provenance.parent == ""
-    assert any("Starting from nothing: starter:nuclei does not fit" in note for note in notes)
+    assert any(f"Starting from nothing: {NAMES[method]} does not fit" in note for note in notes)
 
 
-def test_a_training_of_another_network_begins_with_nothing_and_says_so():
-    bundle, notes = trained(encoder="resnet18", depth=2)
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("actis", {"encoder": "resnet18", "depth": 2}, "has the network 'small', this training 'resnet18'"),
+        ("maunet", {"encoder": "resnet34", "depth": 2}, "has the network 'resnet18', this training 'resnet34'"),
+        ("maunet", {"proxy": False}, "has the proxy class 'True', this training 'False'"),
+    ],
+)
+def test_a_training_of_another_network_begins_with_nothing_and_says_so(method, options, said):
+    bundle, notes = trained(method, **options)
 
     assert bundle.provenance.parent == ""
-    assert any("has the network 'small', this training 'resnet18'" in note for note in notes)
+    assert any(said in note for note in notes)
 
 
 def test_a_method_without_starters_says_so(fake_method):
@@ -316,6 +377,7 @@ def test_a_method_without_starters_says_so(fake_method):
     assert any("no starter model of" in event.text for event in heard if isinstance(event, Note))
 
 
-def test_none_and_a_name_are_understood_too():
-    assert trained(start_from="none")[0].provenance.parent == ""
-    assert trained(start_from="starter:nuclei")[0].provenance.parent == cs.load_run("starter:nuclei").id
+@each_method
+def test_none_and_a_name_are_understood_too(method):
+    assert trained(method, start_from="none")[0].provenance.parent == ""
+    assert trained(method, start_from=NAMES[method])[0].provenance.parent == cs.load_run(NAMES[method]).id

@@ -27,7 +27,7 @@ def fits(
 
     Parameters
     ----------
-    starter : "starter:NAME", Starter, run folder or ModelBundle of ACTIS
+    starter : "starter:NAME", Starter, run folder or ModelBundle of ACTIS or MAUNet
     images : path, folder, array, ImageStack, or a sequence of them
 
     Returns

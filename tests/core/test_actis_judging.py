@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 
 from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.learning.held_out import Judged, hold_out, judge
+from napari_cellseg_ssl.core.learning.held_out import Judged, best_candidate, hold_out, judge
 from napari_cellseg_ssl.core.methods.actis import advice
 from napari_cellseg_ssl.core.methods.actis.judging import (
     FOREGROUND_GRID,
     SEED_GRID,
     Score,
-    best_candidate,
     have_necks,
     instances,
     score,

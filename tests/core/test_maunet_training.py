@@ -226,8 +226,62 @@ def test_training_goes_on_from_an_earlier_model():
 def test_a_model_of_another_network_is_no_start():
     parent = bundle_of(train(item()))
 
-    with pytest.raises(WrongRun, match="width"):
-        train(item(), start_from=parent, options=replace(TINY, width=8))
+    with pytest.raises(WrongRun, match="proxy"):
+        train(item(), start_from=parent, options=replace(TINY, proxy=False))
+
+
+def test_a_training_takes_over_encoder_and_size_of_the_network_that_it_starts_from():
+    parent = bundle_of(train(item()))
+    other = replace(TINY, encoder="resnet34", second_encoder="resnet18", depth=2, width=8, steps=1)
+
+    child = bundle_of(train(item(), start_from=parent, options=other))
+
+    assert {name: child.architecture[name] for name in parent.architecture} == parent.architecture
+    assert (child.train_options.encoder, child.train_options.second_encoder) == ("resnet18", "none")
+    assert (child.train_options.depth, child.train_options.width) == (TINY.depth, TINY.width)
+    told = ("encoder resnet18 instead of resnet34", "depth 1 instead of 2", "width 4 instead of 8")
+    assert all(text in notes_of(train(item(), start_from=parent, options=other)) for text in told)
+
+
+def test_a_starter_is_given_back_with_its_thresholds_unless_what_was_learned_is_clearly_better():
+    good = bundle_of(train(item(), options=replace(TINY, steps=120, width=8)))
+    own = replace(good.segment_options, core_threshold=0.77)
+    starter = replace(good, name="starter:good", segment_options=own)
+
+    events = train(item(), start_from=starter, options=replace(TINY, rate=1.0))
+
+    kept = bundle_of(events)
+    assert kept.architecture["returned"] == "starter"
+    assert kept.segment_options == own
+    assert same_weights(kept, good)
+    assert "the starter as it was" in notes_of(events)
+    assert "its own" in notes_of(events)
+    assert bundle_of(train(item(), start_from=good)).architecture["returned"] == "learned"  # that is no starter
+
+
+def test_what_was_learned_is_returned_where_it_is_clearly_better_than_the_starter():
+    starter = replace(bundle_of(train(item(), options=replace(TINY, steps=1, width=8))), name="starter:bad")
+
+    events = train(item(), start_from=starter, options=replace(TINY, steps=250))
+
+    assert bundle_of(events).architecture["returned"] == "learned"
+    assert "Returned: what was learned" in notes_of(events)
+
+
+@pytest.mark.parametrize("encoders", [{}, {"second_encoder": "resnet34", "distance": False}])
+def test_a_model_that_reads_the_mean_of_channels_sees_grey_and_colour_alike(encoders):
+    grey = bundle_of(train(item(), options=replace(TINY, **encoders)))
+    reads = replace(grey, architecture={**grey.architecture, "reads": "mean of channels"})
+    image = item().image.frames[0]
+    colours = ImageStack.from_array(np.concatenate([image] * 3), "CYX")
+
+    maps, _ = segmented(METHOD.for_channels(reads, 3), colours)
+
+    np.testing.assert_allclose(
+        maps.arrays["probability"], segmented(grey, item().image)[0].arrays["probability"], atol=1e-3
+    )
+    assert METHOD.for_channels(grey, 3) is grey
+    assert METHOD.for_channels(reads, TINY.width) is reads  # a network of so many channels has other weights
 
 
 def test_an_encoder_begins_with_the_weights_of_a_file_and_says_so(tmp_path):

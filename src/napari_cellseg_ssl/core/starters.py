@@ -41,6 +41,8 @@ class Starter:
         Zero-shot, as its card says.
     url : str
         Where the weights are downloaded from when they are first asked for; empty where they come with the package.
+    offered : bool
+        Whether a first result is offered by it; not where another starter finds the same cells better.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Starter:
     sets: tuple[str, ...]
     scores: Mapping[str, float] = field(default_factory=dict)
     url: str = ""
+    offered: bool = True
 
     @property
     def folder(self) -> Path:

@@ -16,6 +16,7 @@ from napari_cellseg_ssl.core.events import Checkpoint, Reason, Step, Validated
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.core.training_set import TrainingSet
 from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
 from napari_cellseg_ssl.tasks.control import Control
@@ -41,10 +42,11 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """An interrupted training as found on disk."""
+    """An interrupted training as found on disk, with the name of the starter model that it began with, if any."""
 
     checkpoint: Checkpoint
     settings: Settings
+    starter: str
     seconds: float
     fingerprints: Mapping[str, str]
     history: tuple[Mapping[str, float], ...]
@@ -67,6 +69,8 @@ class Recorder:
         self.fingerprints = fingerprints([item.image for item in data.items])
         self._folder = request.out
         self._method_id = request.method_id
+        start = request.start_from
+        self._starter = start.name if isinstance(start, ModelBundle) and is_starter(start) else ""
         self._control = control
         self._rows: list[Mapping[str, float]] = list(resumed.history) if resumed else []
         self._next_row_at = 0.0
@@ -127,6 +131,7 @@ class Recorder:
             "time_budget": settings.time_budget,
             "object_diameter": settings.object_diameter,
             "device": settings.device,
+            "starter": self._starter,
             "seconds": self._control.elapsed(),
             "step": checkpoint.step,
             "images": dict(self.fingerprints),
@@ -196,6 +201,7 @@ def _resumed(arrays: Mapping[str, Array], meta: Mapping[str, Any], request: Trai
             object_diameter="auto" if diameter == "auto" else float(diameter),
             device=request.device,
         ),
+        starter=str(meta.get("starter", "")),
         seconds=float(meta["seconds"]),
         fingerprints={str(name): str(digest) for name, digest in meta["images"].items()},
         history=_read_rows(request.out / HISTORY_FILE, int(meta["step"])) if request.out else (),

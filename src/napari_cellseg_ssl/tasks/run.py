@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, Tra
 from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run, for_channels
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import PREFIX, load_starter, starters
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.volumes import require_depth, spatial_ndim
@@ -23,7 +24,7 @@ from napari_cellseg_ssl.tasks.guard import closed_after, forget, guarded, releas
 from napari_cellseg_ssl.tasks.pacing import thin
 from napari_cellseg_ssl.tasks.predict import device_for, volume_notes
 from napari_cellseg_ssl.tasks.preview import Previewer
-from napari_cellseg_ssl.tasks.recorder import Recorder, Settings, load_checkpoint
+from napari_cellseg_ssl.tasks.recorder import Recorder, Resumed, Settings, load_checkpoint
 from napari_cellseg_ssl.tasks.requests import TrainRequest
 from napari_cellseg_ssl.tasks.starting import pick
 
@@ -64,7 +65,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
     yield from volume_notes(request.images, [item.diameter for item in data.items])
-    parent, why = _start(request, settings, method.info)
+    parent, why = _start(request, settings, method.info, resumed)
     _check_start(parent, method.info)
     request = replace(request, start_from=parent)
     start = parent and for_channels(get_method(parent.method_id), parent, data.n_channels)
@@ -202,11 +203,15 @@ def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tu
     return notes
 
 
-def _start(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple[ModelBundle | None, str]:
-    """Return what the training begins with, and where a starter was to be chosen, which one and why."""
-    if request.start_from != "auto":
+def _start(
+    request: TrainRequest, settings: Settings, info: MethodInfo, resumed: Resumed | None
+) -> tuple[ModelBundle | None, str]:
+    """Return what the training begins or began with, and where a starter is to be chosen, which one and why."""
+    if isinstance(request.start_from, ModelBundle):
         return request.start_from, ""
-    if request.resume:
+    if resumed:
+        return load_starter(resumed.starter) if resumed.starter else None, ""
+    if request.start_from is None:
         return None, ""
     return pick(
         info,
@@ -220,9 +225,11 @@ def _start(request: TrainRequest, settings: Settings, info: MethodInfo) -> tuple
 
 def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
     if start is not None and not info.accepts(start):
+        own = (PREFIX + one.name for one in starters() if one.method_id == info.id)
+        choices = ", ".join([f"a run of '{info.id}'", *own])
         raise WrongRun(
             f"{info.title} cannot start from '{start.name}', a model of '{start.method_id}'.",
-            f"Choose a run of '{info.id}', or start from nothing.",
+            f"Choose {choices}, or start from nothing.",
         )
 
 

@@ -29,6 +29,13 @@ AGREEING, LESS_SURE = 0.7, 0.05
 docs/developer/starters.md for the figures."""
 SURE = "sure"
 """Name, among the scores of a model, of how sure it is of those images."""
+NETWORK = {
+    "encoder": "the network",
+    "second_encoder": "the second network",
+    "proxy": "the proxy class",
+    "distance": "the distance field",
+}
+"""Options that a starter has decided, where its method has them, besides the size of its network."""
 CLASSES = ("probability", 3)
 """The map that is looked at: background, interior, boundary."""
 GROUND = 0.9
@@ -144,7 +151,7 @@ def pick(
     Parameters
     ----------
     options
-        The method's training options; a starter with another encoder is no start.
+        The method's training options; a starter with another network is no start.
     """
     candidates = [one for one in starters() if one.method_id == info.id]
     if not candidates:
@@ -153,9 +160,9 @@ def pick(
     reasons = []
     for starter in candidates:
         bundle = load_starter(starter.name)
-        wanted, has = (getattr(one, "encoder", "") for one in (options, bundle.train_options))
-        if wanted != has:
-            reasons.append(f"{PREFIX}{starter.name} has the network '{has}', this training '{wanted}'.")
+        other = _other_network(options, bundle.train_options)
+        if other:
+            reasons.append(f"{PREFIX}{starter.name} has {other}.")
             continue
         fit = fits(bundle, images, object_diameter=object_diameter, device=device, threads=threads)
         if fit.fits:
@@ -166,6 +173,15 @@ def pick(
         best, starter, bundle = max(fitting, key=lambda one: one[0].agreement)
         return bundle, f"Starting from {PREFIX}{starter.name}. {best.why}"
     return None, f"Starting from nothing: {' '.join(reasons)}"
+
+
+def _other_network(options: Any, has: Any) -> str:
+    """Say in what a starter with options `has` differs from what is asked for."""
+    for name, what in NETWORK.items():
+        mine, its = (getattr(one, name, None) for one in (options, has))
+        if mine != its:
+            return f"{what} '{its}', this training '{mine}'"
+    return ""
 
 
 def _other_kind(bundle: ModelBundle, image: ImageStack) -> str:

@@ -11,11 +11,11 @@ from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 
 class StartersBox(QWidget):
-    """A button for each starter model; it becomes the current model and segments the chosen image."""
+    """A button for each starter model that is offered; it becomes the current model and segments the chosen image."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._buttons = [_button(starter, controller) for starter in starters()]
+        self._buttons = [_button(starter, controller) for starter in starters() if starter.offered]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(note("Or begin without training:"))

@@ -11,6 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
 from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.learning.going_on import AS_IT_WAS, NOT_BETTER, START
 from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Judged, Score, to_judge_by
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
 OVERCONFIDENT = 0.99
 MOST_UNEQUAL = 3.0
-START = "starter"
 NAMES = {
-    START: "the starter as it was",
+    START: AS_IT_WAS,
     "baseline": "the supervised baseline",
     "student": "the refined student",
     "teacher": "the refined teacher",
@@ -82,7 +82,7 @@ def after(
     else:
         texts.append(f"Returned: {NAMES[chosen]}.")
     if chosen == START:
-        texts.append("Learning did not find clearly more held-out cells than it: paint where it is wrong.")
+        texts.append(NOT_BETTER)
     if chosen == "baseline" and "student" in scores:
         texts.append("Learning from unpainted pixels did not find clearly more cells, so what it changed is not used.")
     thresholds = f"seeds {options.seed_threshold:g}, foreground {options.foreground_threshold:g}"

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.events import Note, Reason, TrainFinished
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.learning.held_out import Judged, Score
+from napari_cellseg_ssl.core.learning.going_on import START, as_it_was
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, best_candidate
 from napari_cellseg_ssl.core.methods.actis import advice, judging, networks
-from napari_cellseg_ssl.core.methods.actis.advice import START
 from napari_cellseg_ssl.core.methods.actis.learner import BASELINE
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.actis.setup import QUICKLY_JUDGED_PIXELS, Setup
-from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
@@ -26,9 +25,10 @@ JUDGED_PIXELS = 1_000_000
 
 def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note | TrainFinished]:
     """Choose among starter, baseline, student and teacher, then the thresholds; make the bundle."""
-    candidates = {**_starter(setup), **_candidates(setup)}
+    starter = as_it_was(setup.run, setup.judged, lambda: networks.build(setup.architecture))
+    candidates = {**starter, **_candidates(setup)}
     scores = {name: setup.search(net, setup.judged)[1] for name, net in candidates.items()} if setup.judged else {}
-    chosen = judging.best_candidate(scores) if scores else next(iter(candidates))
+    chosen = best_candidate(scores) if scores else next(iter(candidates))
     net = candidates[chosen]
     is_quick = reason == "stopped"
     painted = setup.painted(QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS)
@@ -60,19 +60,6 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
         notes=(*notes, *after),
     )
     yield TrainFinished(_bundle(setup, chosen, net, segment_options, provenance), reason)
-
-
-def _starter(setup: Setup) -> dict[str, nn.Module]:
-    """Take the starter model as it was for a candidate: few painted cells may spoil what it knew.
-
-    It alone, of all models that a training may begin with, has certainly not learned from the cells that are held out.
-    """
-    parent = setup.run.start_from
-    if parent is None or not is_starter(parent) or not setup.judged:
-        return {}
-    net = networks.build(setup.architecture).to(setup.run.device)
-    load_weights(net, parent.weights)
-    return {START: net.eval()}
 
 
 def _candidates(setup: Setup) -> dict[str, nn.Module]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.learning import going_on
 from napari_cellseg_ssl.core.methods.actis.options import EFFICIENTNET, SMALL, TAGS, ActisOptions
 from napari_cellseg_ssl.core.nets.names import AT_RANDOM, NO_WEIGHTS, RESNETS
 from napari_cellseg_ssl.core.options import Json
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
 
 THRESHOLDS = "confidence.thresholds"
-MEAN = "mean of channels"
-"""What a model reads whose images may have any number of channels; only the small network does."""
 FIRST = "net.down.0.0.0.weight"
 """The small network's first convolution, (width, C, 3, 3)."""
 
@@ -108,16 +106,8 @@ def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
 
 
 def reading(bundle: ModelBundle, channels: int) -> ModelBundle:
-    """Let a model that reads the mean of all channels read so many; any other one is returned as it is.
-
-    The first convolution is linear, so its weights, divided among the channels, do the averaging.
-    """
-    described = bundle.architecture
-    if described.get("reads") != MEAN or described["in_channels"] == channels:
-        return bundle
-    mean = bundle.weights[FIRST].mean(axis=1, keepdims=True) * described["in_channels"] / channels
-    weights = {**bundle.weights, FIRST: np.repeat(mean, channels, axis=1)}
-    return replace(bundle, architecture={**described, "in_channels": channels}, weights=weights)
+    """Let a model that reads the mean of all channels, which only small networks do, read so many."""
+    return going_on.reading(bundle, channels, (FIRST,))
 
 
 class ActisPredictor:

@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
+from napari_cellseg_ssl.core.learning.going_on import as_large
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, to_judge_by, within_area
 from napari_cellseg_ssl.core.methods.actis import judging, networks
 from napari_cellseg_ssl.core.methods.actis.learner import PRETRAINED, Learner
@@ -140,7 +141,8 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     parent = None if is_detector(run.start_from) else run.start_from
     beginning = ""
     if parent:
-        options, beginning = _as_large(options, parent)
+        has = {name: parent.architecture[name] for name in SIZES if name in parent.architecture}
+        options, beginning = as_large(options, parent, has)
     described = networks.architecture(options, data.n_channels)
     if run.start_from and is_detector(run.start_from):
         net, beginning = networks.begin_with_detector(described, options, run.start_from)
@@ -171,18 +173,6 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
         beginning=beginning,
     )
-
-
-def _as_large(options: ActisOptions, parent: ModelBundle) -> tuple[ActisOptions, str]:
-    """Take over the size of the network that learns on, and say so where another one was asked for."""
-    sizes: dict[str, Any] = {name: int(parent.architecture.get(name, getattr(options, name))) for name in SIZES}
-    told = "; ".join(
-        f"{name} {has} instead of {getattr(options, name)}"
-        for name, has in sizes.items()
-        if has != getattr(options, name)
-    )
-    text = f"The network is as large as that of '{parent.name}', from which it starts: {told}." if told else ""
-    return replace(options, **sizes), text
 
 
 def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:

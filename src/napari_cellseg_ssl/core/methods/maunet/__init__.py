@@ -54,6 +54,12 @@ class Maunet:
 
         return train(data, options, run)
 
+    def for_channels(self, bundle: ModelBundle, channels: int) -> ModelBundle:
+        """Let a model that reads the mean of all channels read so many; see `networks.reading`."""
+        from napari_cellseg_ssl.core.methods.maunet.networks import reading
+
+        return reading(bundle, channels)
+
     def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
         """Load a trained model."""
         from napari_cellseg_ssl.core.methods.maunet.networks import predictor

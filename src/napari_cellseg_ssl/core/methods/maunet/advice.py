@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cellseg_ssl.core.learning.going_on import AS_IT_WAS, NOT_BETTER, START
 from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Score
 from napari_cellseg_ssl.core.methods.maunet import judging
 from napari_cellseg_ssl.core.methods.maunet.options import ONE, MaunetSegmentOptions
@@ -48,22 +49,28 @@ def before(setup: Setup) -> tuple[str, ...]:
 
 
 def after(
-    held_out: Score | None,
+    chosen: str,
+    scores: Mapping[str, Score],
     options: MaunetSegmentOptions,
     tuned: Score | None,
     maps: Sequence[judging.Maps],
 ) -> tuple[str, ...]:
-    """Say how good it is, with which thresholds, and what the maps lack."""
+    """Say what is returned, how good it is, with which thresholds, and what the maps lack."""
     texts = []
-    if held_out:
-        texts.append(f"F1 {held_out.f1:.2f} on {held_out.n_cells} held-out cells.")
+    if scores:
+        found = f"F1 {scores[chosen].f1:.2f} on {scores[chosen].n_cells} held-out cells"
+        others = ", ".join(f"{name} {one.f1:.2f}" for name, one in scores.items() if name != chosen)
+        returned = AS_IT_WAS if chosen == START else "what was learned"
+        texts.append(f"Returned: {returned}, {found} ({others})." if others else f"{found}.")
+    if chosen == START:
+        texts.append(NOT_BETTER)
     thresholds = f"interior {options.interior_threshold:g}, background {options.background_threshold:g}"
     if options.outline_threshold > 0:
         thresholds += f", outline {options.outline_threshold:g}"
     if tuned:
         texts.append(f"Thresholds searched on {tuned.n_cells} annotated cells: {thresholds} (F1 {tuned.f1:.2f}).")
     else:
-        texts.append(f"Thresholds are defaults: {thresholds}.")
+        texts.append(f"Thresholds are {'its own' if chosen == START else 'defaults'}: {thresholds}.")
     return (*texts, *_about_maps(options, maps))
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.learning import going_on
 from napari_cellseg_ssl.core.methods.maunet.options import NONE, MaunetOptions
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights
+from napari_cellseg_ssl.core.torch_tools.weights import NET, load_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.torch_tools.field_moments import Found
 
 TAG = "maunet"
+FIRST = ("encoder.conv1.weight", "skips.0.first.weight", "skips.0.shortcut.weight")
+INPUTS = ("input_mean", "input_std")
+"""What of each network sees the image, and what shifts and scales it before."""
 SCALES = (1.0, 1.25, 1.5)
 FIELD = 2**19
 """px from which the statistics of a field come; of a larger one, evenly spread parts of it."""
@@ -46,6 +50,12 @@ def architecture(options: MaunetOptions, in_channels: int) -> dict[str, Json]:
         "working_diameter": options.working_diameter,
         "scales": options.scales,
     }
+
+
+def sizes(described: Mapping[str, Any]) -> dict[str, Json]:
+    """Return the options that a model which learns on has decided already."""
+    first, second = (*described["encoders"], NONE)[:2]
+    return {"encoder": first, "second_encoder": second, "depth": described["depth"], "width": described["width"]}
 
 
 def build(described: Mapping[str, Any]) -> nn.ModuleList:
@@ -98,6 +108,16 @@ def begin_with_detector(nets: nn.ModuleList, described: Mapping[str, Any], model
     names = described["encoders"]
     alike = [net for net, name in zip(nets, names, strict=True) if name == names[0]]
     return [begin_with_detector(net, names[0], model) for net in alike]
+
+
+def reading(bundle: ModelBundle, channels: int) -> ModelBundle:
+    """Let a model that reads the mean of all channels read so many, unless that is its width: it has other weights."""
+    described: Mapping[str, Any] = bundle.architecture
+    if channels == described["width"]:
+        return bundle
+    nets = [f"{NET}{number}." for number in range(len(described["encoders"]))]
+    first, inputs = ([net + name for net in nets for name in names] for names in (FIRST, INPUTS))
+    return going_on.reading(bundle, channels, first, inputs)
 
 
 class MaunetPredictor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
+from napari_cellseg_ssl.core.learning.going_on import as_large
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
 from napari_cellseg_ssl.core.methods.maunet import judging, networks
 from napari_cellseg_ssl.core.methods.maunet.learner import PRETRAINED, Learner
@@ -50,7 +51,7 @@ class Setup:
     segment_options : MaunetSegmentOptions
         Where the search for thresholds starts.
     beginnings : tuple of str
-        What the encoders begin with, in words.
+        What the networks begin with, in words.
     """
 
     options: MaunetOptions
@@ -83,19 +84,19 @@ class Setup:
         """The averaged networks as they are now, those that predict."""
         return self.learner.average[: len(self.architecture["encoders"])]
 
-    def predictor(self) -> networks.MaunetPredictor:
-        """Wrap the result as it is now."""
-        return networks.MaunetPredictor(self.result, self.architecture, self.run.device)
+    def predictor(self, nets: nn.ModuleList | None = None) -> networks.MaunetPredictor:
+        """Wrap networks, by default the result as it is now."""
+        return networks.MaunetPredictor(self.result if nets is None else nets, self.architecture, self.run.device)
 
-    def maps(self, judged: Sequence[Judged]) -> list[judging.Maps]:
+    def maps(self, judged: Sequence[Judged], nets: nn.ModuleList | None = None) -> list[judging.Maps]:
         """Predict each piece, by the statistics of what it shows."""
-        predict = self.predictor()
+        predict = self.predictor(nets)
         found = [predict(one.pixels[None], networks.NOWHERE) for one in judged]
         return [judging.Maps(one["probability"][0], one["distance"][0, 0], one["ambiguity"][0, 0]) for one in found]
 
-    def search(self, judged: Sequence[Judged]) -> tuple[MaunetSegmentOptions, Score]:
+    def search(self, judged: Sequence[Judged], nets: nn.ModuleList | None = None) -> tuple[MaunetSegmentOptions, Score]:
         """Find out quickly how good the networks are, with the best of a few thresholds."""
-        return judging.search_thresholds(self.maps(judged), judged, self.segment_options, quick=True)
+        return judging.search_thresholds(self.maps(judged, nets), judged, self.segment_options, quick=True)
 
 
 def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
@@ -118,6 +119,9 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
     intensity = run.start_from.intensity if run.start_from else Intensity()
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
+    beginning = ""
+    if run.start_from and not is_detector(run.start_from):
+        options, beginning = as_large(options, run.start_from, networks.sizes(run.start_from.architecture))
     described = networks.architecture(options, data.n_channels)
     nets, reports = _networks(described, options, run)
     learner = Learner(nets, options, device=run.device, seed=run.seed, is_pretrained=_is_pretrained(options, run))
@@ -133,7 +137,7 @@ def prepare(data: TrainingSet, options: MaunetOptions, run: Run) -> Setup:
         learner=learner,
         sampler=Sampler(learning, options),
         segment_options=_first_guess(options),
-        beginnings=tuple(str(report) for report in reports),
+        beginnings=(*([beginning] if beginning else []), *(str(report) for report in reports)),
     )
 
 
