@@ -34,9 +34,11 @@ from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
+from napari_cellseg_ssl.tasks.starting import fits
 
 FALLBACK = 24.0
 
@@ -85,9 +87,18 @@ def train(
 ) -> tuple[ModelBundle, list[str]]:
     given = dict(one.split("=") for one in arguments.option)
     chosen = with_values(method.info.preset(arguments.preset), {**given, **options})
+    keeps = (
+        start_from is not None and is_starter(start_from) and fits(start_from, [one.image for one in data.items]).fits
+    )
     clock = time.process_time if arguments.cpu_clock else time.perf_counter
-    start = clock()
-    run = Run(seed=seed, time_budget=arguments.budget, elapsed=lambda: clock() - start, start_from=start_from)
+    begin = clock()
+    run = Run(
+        seed=seed,
+        time_budget=arguments.budget,
+        elapsed=lambda: clock() - begin,
+        start_from=start_from,
+        keeps_start=keeps,
+    )
     events = list(_kept(method.train(data, chosen, run)))
     return last_of(events, TrainFinished).bundle, [event.text for event in events if isinstance(event, Note)]
 

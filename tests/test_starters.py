@@ -329,6 +329,17 @@ def test_painting_that_spoils_a_starter_gives_it_back_as_it_was_and_says_so(meth
     assert cs.score(cs.segment(bundle, image), truth)["f1_50"] > 0.8
 
 
+@each_method
+def test_a_starter_that_does_not_fit_is_never_given_back_but_can_be_asked_for(method, monkeypatch):
+    monkeypatch.setattr(starting, "AGREEING", 1.1)
+
+    bundle, notes = trained(method, start_from=NAMES[method], steps=30, rate=1.0)
+
+    assert bundle.provenance.parent == cs.load_run(NAMES[method]).id
+    assert bundle.architecture["returned"] != "starter"
+    assert any(f"Starting from {NAMES[method]}, though it does not seem to fit. On one image" in one for one in notes)
+
+
 def test_of_several_that_fit_the_best_is_taken(monkeypatch):
     own = registry.find_starter("nuclei")
     agreements = {"good": 0.8, "better": 0.9, "unfit": 1.0}

@@ -246,9 +246,9 @@ def test_a_training_takes_over_encoder_and_size_of_the_network_that_it_starts_fr
 def test_a_starter_is_given_back_with_its_thresholds_unless_what_was_learned_is_clearly_better():
     good = bundle_of(train(item(), options=replace(TINY, steps=120, width=8)))
     own = replace(good.segment_options, core_threshold=0.77)
-    starter = replace(good, name="starter:good", segment_options=own)
+    starter = replace(good, segment_options=own)
 
-    events = train(item(), start_from=starter, options=replace(TINY, rate=1.0))
+    events = train(item(), start_from=starter, keeps_start=True, options=replace(TINY, rate=1.0))
 
     kept = bundle_of(events)
     assert kept.architecture["returned"] == "starter"
@@ -256,13 +256,13 @@ def test_a_starter_is_given_back_with_its_thresholds_unless_what_was_learned_is_
     assert same_weights(kept, good)
     assert "the starter as it was" in notes_of(events)
     assert "its own" in notes_of(events)
-    assert bundle_of(train(item(), start_from=good)).architecture["returned"] == "learned"  # that is no starter
+    assert bundle_of(train(item(), start_from=good)).architecture["returned"] == "learned"  # it is not to be kept
 
 
 def test_what_was_learned_is_returned_where_it_is_clearly_better_than_the_starter():
-    starter = replace(bundle_of(train(item(), options=replace(TINY, steps=1, width=8))), name="starter:bad")
+    starter = bundle_of(train(item(), options=replace(TINY, steps=1, width=8)))
 
-    events = train(item(), start_from=starter, options=replace(TINY, steps=250))
+    events = train(item(), start_from=starter, keeps_start=True, options=replace(TINY, steps=250))
 
     assert bundle_of(events).architecture["returned"] == "learned"
     assert "Returned: what was learned" in notes_of(events)

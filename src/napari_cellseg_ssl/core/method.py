@@ -88,6 +88,9 @@ class Run:
         Seconds of work so far, pauses not counted, what a resumed run did before included.
     time_budget : float, optional
         Seconds. When given, schedules follow the time and `steps` is ignored.
+    keeps_start : bool
+        Whether `start_from` may be given back as it was, where nothing better is learned from it. It must not have
+        learned from these images, and must suit them.
     resume : Checkpoint, optional
         Where an interrupted run goes on.
     """
@@ -98,6 +101,7 @@ class Run:
     elapsed: Callable[[], float] = lambda: 0.0
     time_budget: float | None = None
     start_from: "ModelBundle | None" = None
+    keeps_start: bool = False
     resume: Checkpoint | None = None
 
     def fraction(self, step: int, steps: int) -> float:

@@ -13,7 +13,7 @@ from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, Tra
 from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run, for_channels
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.starters import PREFIX, load_starter, starters
+from napari_cellseg_ssl.core.starters import PREFIX, is_starter, load_starter, starters
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.volumes import require_depth, spatial_ndim
@@ -26,7 +26,7 @@ from napari_cellseg_ssl.tasks.predict import device_for, volume_notes
 from napari_cellseg_ssl.tasks.preview import Previewer
 from napari_cellseg_ssl.tasks.recorder import Recorder, Resumed, Settings, load_checkpoint
 from napari_cellseg_ssl.tasks.requests import TrainRequest
-from napari_cellseg_ssl.tasks.starting import pick
+from napari_cellseg_ssl.tasks.starting import fits, pick
 
 PACKAGES = ("napari-cellseg-ssl", "numpy", "scikit-image", "torch")
 BATCH_ENDINGS = ("batch", "batch_size")
@@ -65,8 +65,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
     yield from volume_notes(request.images, [item.diameter for item in data.items])
-    parent, why = _start(request, settings, method.info, resumed)
-    _check_start(parent, method.info)
+    parent, keeps, why = _start(request, settings, method.info, resumed)
     request = replace(request, start_from=parent)
     start = parent and for_channels(get_method(parent.method_id), parent, data.n_channels)
     device = device_for(method.info, settings.device, request.threads)
@@ -88,6 +87,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
             elapsed=control.elapsed,
             time_budget=settings.time_budget,
             start_from=start,
+            keeps_start=keeps,
             resume=checkpoint,
         )
         try:
@@ -205,26 +205,28 @@ def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tu
 
 def _start(
     request: TrainRequest, settings: Settings, info: MethodInfo, resumed: Resumed | None
-) -> tuple[ModelBundle | None, str]:
-    """Return what the training begins or began with, and where a starter is to be chosen, which one and why."""
-    if isinstance(request.start_from, ModelBundle):
-        return request.start_from, ""
-    if resumed:
-        return load_starter(resumed.starter) if resumed.starter else None, ""
-    if request.start_from is None:
-        return None, ""
-    return pick(
-        info,
-        settings.options,
-        request.images,
-        object_diameter=settings.object_diameter,
-        device=settings.device,
-        threads=request.threads,
-    )
+) -> tuple[ModelBundle | None, bool, str]:
+    """Return what the training begins or began with, whether it may be given back as it was, and why in a sentence."""
+    start = request.start_from
+    if resumed and not isinstance(start, ModelBundle):
+        start = load_starter(resumed.starter) if resumed.starter else None
+    look: dict[str, Any] = {"object_diameter": settings.object_diameter, "device": settings.device}
+    look["threads"] = request.threads
+    if start == "auto":
+        picked, why = pick(info, settings.options, request.images, **look)
+        return picked, picked is not None, why
+    if start is None:
+        return None, False, ""
+    _check_start(start, info)
+    if not is_starter(start):
+        return start, False, ""
+    fit = fits(start, request.images, **look)
+    doubt = "" if fit.fits else ", though it does not seem to fit"
+    return start, fit.fits, "" if resumed else f"Starting from {start.name}{doubt}. {fit.why}"
 
 
-def _check_start(start: ModelBundle | None, info: MethodInfo) -> None:
-    if start is not None and not info.accepts(start):
+def _check_start(start: ModelBundle, info: MethodInfo) -> None:
+    if not info.accepts(start):
         own = (PREFIX + one.name for one in starters() if one.method_id == info.id)
         choices = ", ".join([f"a run of '{info.id}'", *own])
         raise WrongRun(

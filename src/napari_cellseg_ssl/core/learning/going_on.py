@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_cellseg_ssl.core.learning.held_out import Judged
-from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
 if TYPE_CHECKING:
@@ -50,9 +49,10 @@ def as_large(options: Options, parent: ModelBundle, has: Mapping[str, Any]) -> t
 
 
 def as_it_was(run: Run, judged: Sequence[Judged], build: Callable[[], Net]) -> dict[str, Net]:
-    """Take the starter model as it was for a candidate of what is returned: few painted cells may spoil what it knew.
+    """Take the model that a training began with for a candidate of what is returned, if the run keeps it.
 
-    It alone, of all models that a training may begin with, has certainly not learned from the cells that are held out.
+    Few painted cells may spoil what it knew. And held-out cells are few, and tell nothing of what is found where nobody
+    painted: so only a model that suits the images is kept, see `Run`.
 
     Parameters
     ----------
@@ -61,11 +61,10 @@ def as_it_was(run: Run, judged: Sequence[Judged], build: Callable[[], Net]) -> d
     build
         Makes a network like that of the training.
     """
-    parent = run.start_from
-    if parent is None or not is_starter(parent) or not judged:
+    if run.start_from is None or not run.keeps_start or not judged:
         return {}
     net = build().to(run.device)
-    load_weights(net, parent.weights)
+    load_weights(net, run.start_from.weights)
     return {START: net.eval()}
 
 
