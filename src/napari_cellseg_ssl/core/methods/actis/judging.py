@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,6 @@ FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 LIKELY_SEED, LIKELY_FOREGROUND = 0.7, 0.6
 CONTACTS = 0.25
 """Share of a boundary pixel that counts as foreground: boundaries are background, except where two cells touch."""
-CLOSE_IOU = 0.05
 MOST_WITH_NECKS = 0.1
 """Share of the known cells that may be cut by their shape; beyond it, necks say nothing about where cells end."""
 WHOLE = 0.8
@@ -83,18 +82,6 @@ def score(
     """Score probabilities (3, Y, X) against what is known of each image."""
     labels = [instances(one, diameter, options) for one in probabilities]
     return score_labels(labels, judged)
-
-
-def best_candidate(scores: Mapping[str, Score]) -> str:
-    """Name the best network: of those within one cell of the best F1 and close to the best IoU among them, the first.
-
-    With a dozen held-out cells, one cell more or less is chance; so the order in which networks are given, that of
-    trust, decides among near equals. Cross-entropy has no say: it favours the timid ones.
-    """
-    best = max(one.f1 for one in scores.values())
-    close = {name: one for name, one in scores.items() if one.f1 >= best - 1 / max(1, one.n_cells)}
-    best_iou = max(one.iou for one in close.values())
-    return next(name for name, one in close.items() if one.iou >= best_iou - CLOSE_IOU)
 
 
 def search_thresholds(
