@@ -58,12 +58,12 @@ NETWORKS = {
 TITLES = {
     "nuclei": "Fluorescence nuclei",
     "nuclei-maunet": "Fluorescence nuclei, MAUNet",
-    "multi": "Nuclei in fluorescence, stained tissue and brightfield",
+    "multi": "Nuclei, bright or dark",
 }
 USES = {
     "nuclei": "Bright nuclei on a dark ground, grey.",
     "nuclei-maunet": "Bright nuclei on a dark ground, grey; what MAUNet starts from.",
-    "multi": "Nuclei that are brighter or darker than their ground, grey.",
+    "multi": "Nuclei in fluorescence, and in stained tissue and brightfield like those of its set, grey.",
 }
 SOURCES = {
     "dsb2018_fluo": "nuclei in fluorescence, 2018 Data Science Bowl (BBBC038), stage 1, corrected labels; CC0 1.0",
@@ -116,7 +116,8 @@ It was trained on 2D images only.
 """
 UNLIKE = {
     "nuclei": "phase contrast, brightfield, stained tissue, membranes, whole cells; it may find nonsense there",
-    "multi": "phase contrast, membranes, whole cells; it may find nonsense there",
+    "multi": "tissue at another magnification or stained otherwise, where the classical method may be better; phase\n"
+    "contrast, membranes, whole cells, where it may find nonsense",
 }
 
 

@@ -69,9 +69,10 @@ class Starter:
 
 @cache
 def starters() -> tuple[Starter, ...]:
-    """Describe the starter models there are."""
-    records = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob(f"*/{STARTER_FILE}"))]
-    return tuple(Starter(**{**record, "sets": tuple(record["sets"])}) for record in records)
+    """Describe the starter models there are, those made from the fewest kinds of images first."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in FOLDER.glob(f"*/{STARTER_FILE}")]
+    found = (Starter(**{**record, "sets": tuple(record["sets"])}) for record in records)
+    return tuple(sorted(found, key=lambda one: (len(one.sets), one.name)))
 
 
 def find_starter(name: str) -> Starter:
