@@ -21,7 +21,7 @@ class ActisOptions:
     steps_per_cell: float = option(
         15.0,
         label="Steps per cell",
-        help="With a time budget: end after so many steps for each painted cell, at least 900, because repeating few "
+        help="With a time budget: end after so many steps for each painted cell, at least 450, because repeating few "
         "cells for longer makes the network worse on other images; 0 = use all the time",
         min=0.0,
         max=10_000.0,

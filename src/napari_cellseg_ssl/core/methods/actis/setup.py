@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TRAINING_SHARE = 0.97
 """Of a time budget; the rest is for choosing the best network and its thresholds."""
-FEWEST_STEPS = 900
+FEWEST_STEPS = 450
 """Never fewer than these are enough, however few cells there are."""
 SIZES = ("width", "depth")
 """Options that a model which learns on has decided already."""
