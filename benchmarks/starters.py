@@ -1,11 +1,12 @@
 """What the starter models find in images of every set, without training, beside the classical method.
 
-    python benchmarks/starters.py DATA [MODEL] [--sets NAME ...] [--most N] [--cellulus SECONDS] [--json]
+    python benchmarks/starters.py DATA [MODEL] [--sets NAME ...] [--most N] [--half] [--cellulus SECONDS] [--json]
 
 MODEL is `starter:NAME` or a run folder of ACTIS or MAUNet, `starter:nuclei` when absent. One line per 2D set: F1 of
 cells at IoU > 0.5, the mean over its images; sets that the model was trained on have a star. `agreement` and `sure` are
 what `tasks.starting.fits` decides by, on three images, and `fits` is what it says. `--cellulus` also trains Cellulus on
-the images of each set, for so many seconds of the process. Diameters are estimated; colours become grey. One thread.
+the images of each set, for so many seconds of the process. `--half` takes every second image,
+those that a model of `train_starter.py --half` has not seen. Diameters are estimated; colours become grey. One thread.
 """
 
 import argparse
@@ -41,9 +42,9 @@ def greyed(image: Painted) -> Painted:
     return dataclasses.replace(image, pixels=image.pixels.mean(axis=0, keepdims=True, dtype=np.float32))
 
 
-def measure(data: Path, name: str, bundle: ModelBundle, most: int = 1000) -> dict[str, object]:
+def measure(data: Path, name: str, bundle: ModelBundle, most: int = 1000, half: bool = False) -> dict[str, object]:
     """Score a model and the classical method on a set."""
-    images = [greyed(image) for image in read_set(data, name)[:most]]
+    images = [greyed(image) for image in _some(data, name, most, half)]
     sizes = diameters(images, of_truth=False)
     begin = time.process_time()
     f1 = test(bundle, images, sizes)["f1_50"]
@@ -60,6 +61,10 @@ def measure(data: Path, name: str, bundle: ModelBundle, most: int = 1000) -> dic
         "fits": judged(found).fits,
         "seconds_per_image": round(seconds, 2),
     }
+
+
+def _some(data: Path, name: str, most: int, half: bool) -> list[Painted]:
+    return read_set(data, name)[1::2][:most] if half else read_set(data, name)[:most]
 
 
 def cellulus(images: list[Painted], sizes: list[float], seconds: float) -> float:
@@ -87,15 +92,16 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="starter:nuclei")
     parser.add_argument("--sets", nargs="*", default=[])
     parser.add_argument("--most", type=int, default=1000, help="images of each set")
+    parser.add_argument("--half", action="store_true", help="images that a model of half of each set has not seen")
     parser.add_argument("--cellulus", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     bundle = api.load_run(arguments.model)
     for name in arguments.sets or set_names(arguments.data):
-        row = measure(arguments.data, name, bundle, arguments.most)
+        row = measure(arguments.data, name, bundle, arguments.most, arguments.half)
         if arguments.cellulus:
-            images = [greyed(image) for image in read_set(arguments.data, name)[: arguments.most]]
+            images = [greyed(one) for one in _some(arguments.data, name, arguments.most, arguments.half)]
             row["cellulus"] = cellulus(images, diameters(images, of_truth=False), arguments.cellulus)
         print(json.dumps(row) if arguments.json else _line(row), flush=True)
 
