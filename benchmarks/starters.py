@@ -5,8 +5,8 @@
 MODEL is `starter:NAME` or a run folder of ACTIS or MAUNet, `starter:nuclei` when absent. One line per 2D set: F1 of
 cells at IoU > 0.5, the mean over its images; sets that the model was trained on have a star. `agreement` and `sure` are
 what `tasks.starting.fits` decides by, on three images, and `fits` is what it says. `--cellulus` also trains Cellulus on
-the images of each set, for so many seconds of the process. `--half` takes every second image,
-those that a model of `train_starter.py --half` has not seen. Diameters are estimated; colours become grey. One thread.
+the images of each set, for so many seconds of the process. `--half` takes every second image, those that a model of
+`train_starter.py --half` has not seen. Diameters are estimated; colours become grey. One thread.
 """
 
 import argparse

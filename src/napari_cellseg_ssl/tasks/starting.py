@@ -22,8 +22,8 @@ from napari_cellseg_ssl.tasks.predict import bundle_ndims, predict
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest
 from napari_cellseg_ssl.tasks.windows import cut_out
 
-LOOKED_AT, SIDE = 3, 1024
-"""So many images are looked at, and of a large one the middle, px."""
+LOOKED_AT, SIDE = 3, 512
+"""So many images are looked at, and of a large one the middle, px: somebody waits, and dozens of cells tell enough."""
 AGREEING, LESS_SURE = 0.7, 0.05
 """A starter fits from this agreement on, unless it is so much less sure than of the images that it learned from; see
 docs/developer/starters.md for the figures."""
