@@ -12,7 +12,7 @@ DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 
 	libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-xinerama0
 
-.PHONY: demo test lint types system format clean
+.PHONY: demo test lint types docs system format clean
 
 demo: $(VENV)/.ready-run
 	$(BIN)/cellseg-ssl demo --out $(DEMO_OUT)
@@ -26,6 +26,9 @@ lint: $(VENV)/.ready-dev
 
 types: $(VENV)/.ready-dev
 	$(BIN)/mypy
+
+docs: $(VENV)/.ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .
