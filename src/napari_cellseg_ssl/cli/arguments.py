@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from napari_cellseg_ssl import __version__
-from napari_cellseg_ssl.cli import commands, pretraining, scoring, starting, synthesis
+from napari_cellseg_ssl.cli import about, commands, pretraining, scoring, starting, synthesis
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.registry import METHODS
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cellseg-ssl", description="Segment cells with few labels or none.")
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    adders = _add_methods, _add_starters, _add_train, _add_segment, _add_tune, _add_score
+    adders = _add_info, _add_methods, _add_starters, _add_train, _add_segment, _add_tune, _add_score
     for add in (*adders, _add_pretraining, _add_synthesise, _add_demo):
         command = add(subparsers)
         command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -48,9 +48,16 @@ def size_list(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
+def _add_info(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
+    command = subparsers.add_parser("info", help="versions, device and the last lines of the log, for a bug report")
+    command.set_defaults(run=about.info)
+    return command
+
+
 def _add_methods(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
-    command = subparsers.add_parser("methods", help="list the methods")
-    command.set_defaults(run=commands.methods)
+    command = subparsers.add_parser("methods", help="list the methods, or all options of one")
+    command.add_argument("method", nargs="?", metavar="METHOD", help=", ".join(METHODS))
+    command.set_defaults(run=about.methods)
     return command
 
 

@@ -13,7 +13,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import CellSegError, WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
 from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
+from napari_cellseg_ssl.core.options import options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.starters import PREFIX, default_start
 from napari_cellseg_ssl.core.tiff import create_tiff
@@ -42,29 +42,6 @@ from napari_cellseg_ssl.tasks.predict import bundle_ndims
 from napari_cellseg_ssl.tasks.reading import Reading
 
 BEST_SHOWN = 5
-
-
-def methods(arguments: argparse.Namespace, console: Console, control: Control) -> None:
-    """List the methods."""
-    records = []
-    for info in api.methods():
-        presets = ", ".join(info.presets)
-        console.say(f"{info.id:<10} {info.title}. {info.summary}")
-        console.say(f"{'':<10} labels: {info.labels}; presets: {presets}; {info.citation}")
-        records.append(
-            {
-                "id": info.id,
-                "title": info.title,
-                "summary": info.summary,
-                "citation": info.citation,
-                "labels": info.labels,
-                "spatial_ndims": list(info.spatial_ndims),
-                "presets": list(info.presets),
-                "train_options": [spec.name for spec in option_specs(info.train_options)],
-                "segment_options": [spec.name for spec in option_specs(info.segment_options)],
-            }
-        )
-    console.result({"methods": records})
 
 
 def train(arguments: argparse.Namespace, console: Console, control: Control) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from napari_cellseg_ssl.core.errors import WrongOption
@@ -84,8 +85,14 @@ def options_from_json(options_class: type[OptionsT], values: Mapping[str, Any]) 
     specs = {spec.name: spec for spec in option_specs(options_class)}
     unknown = sorted(set(values) - set(specs))
     if unknown:
-        raise WrongOption(f"Unknown option '{unknown[0]}'.", f"Known options: {', '.join(sorted(specs)) or 'none'}.")
+        raise WrongOption(f"Unknown option '{unknown[0]}'.", _nearest(unknown[0], sorted(specs)))
     return options_class(**{name: _checked(specs[name], value) for name, value in values.items()})
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest what was probably meant by a name, or say which names there are."""
+    close = get_close_matches(name, known, n=3)
+    return f"Did you mean: {', '.join(close)}?" if close else f"Known options: {', '.join(known) or 'none'}."
 
 
 def with_values(options: OptionsT, values: Mapping[str, Any]) -> OptionsT:

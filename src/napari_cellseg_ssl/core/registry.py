@@ -1,5 +1,6 @@
 """The methods there are: id -> module with a `METHOD`, imported on first use."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
@@ -26,7 +27,9 @@ def get_method(method_id: str) -> Method:
         If there is no such method.
     """
     if method_id not in METHODS:
-        raise WrongOption(f"There is no method '{method_id}'.", f"Choose one of: {', '.join(METHODS)}.")
+        close = get_close_matches(method_id, METHODS, n=1)
+        meant = f"Did you mean '{close[0]}'? " if close else ""
+        raise WrongOption(f"There is no method '{method_id}'.", f"{meant}Choose one of: {', '.join(METHODS)}.")
     return cast(Method, import_module(METHODS[method_id]).METHOD)
 
 

@@ -6,13 +6,13 @@ the registry is read, and `card.md`, which says what the model was made of and w
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from napari_cellseg_ssl.core.bundle import WEIGHTS_FILE, ModelBundle
 from napari_cellseg_ssl.core.downloads import fetch, sha256_of
@@ -137,5 +137,4 @@ def load_folder(folder: Path, weights: Path | None = None) -> ModelBundle:
 
 def _cache() -> Path:
     """Return where downloaded weights are kept."""
-    place = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(place) / "napari-cellseg-ssl" / "starters"
+    return user_cache_path("napari-cellseg-ssl", appauthor=False) / "starters"

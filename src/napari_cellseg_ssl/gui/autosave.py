@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer, Shapes
-from qtpy.QtCore import QLockFile, QObject, QStandardPaths, QTimer, Signal
+from qtpy.QtCore import QLockFile, QObject, QTimer, Signal
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.keeping import kept_layer
@@ -30,12 +30,13 @@ from napari_cellseg_ssl.tasks.session_room import (
     SessionRecord,
     new_room,
     read_record,
+    sessions_folder,
     tidy,
     write_record,
 )
 from napari_cellseg_ssl.tasks.versions import count_cells
 
-FOLDER, LOCK_FILE = "napari-cellseg-ssl", "lock"
+LOCK_FILE = "lock"
 SAVE_AFTER_MS, SAVE_AT_LEAST_AFTER_MS = 2000, 15_000
 RESTS_PER_WRITE = 5
 """How many times longer than it writes the thread rests, so that large stacks do not keep a core busy."""
@@ -43,12 +44,6 @@ _WRITING = Lock()
 """A window that closes writes in its own thread, perhaps while another one still does."""
 PAINTED = ("annotation", "complete-regions")
 """Kinds of layers that hold nothing but the user's work."""
-
-
-def sessions_folder() -> Path:
-    """Folder of this user's sessions; it is made when the first one has something to keep."""
-    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
-    return Path(place) / FOLDER / "sessions"
 
 
 def is_alive(room: Path) -> bool:

@@ -22,6 +22,7 @@ from napari_cellseg_ssl.gui.choices import Choices
 from napari_cellseg_ssl.gui.reading import watched_window
 from napari_cellseg_ssl.gui.restoring import Restorer
 from napari_cellseg_ssl.gui.session_keeper import SessionKeeper
+from napari_cellseg_ssl.gui.session_log import SessionLog
 from napari_cellseg_ssl.gui.settings import CPU_THREADS, LearnSettings, training_request
 from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
 from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs
@@ -69,6 +70,7 @@ class Controller(QObject):
         self.choices.more.failed.connect(self.report)
         self.choices.checked.connect(self.apply)
         self.session = SessionKeeper(self)
+        self.log = SessionLog(self)
         self.restorer = Restorer(self)
         self._redraws = LatestOnly(self)
         self._redraws.done.connect(self._on_redraw)
@@ -250,6 +252,7 @@ class Controller(QObject):
             self._worker.control.stop()
             self._worker.wait(LONGEST_STOP_S)
         self.session.autosave.end(in_order=self._worker is None)
+        self.log.close()
         self._job_image = self.maps = None
 
     # What comes back

@@ -14,13 +14,13 @@ from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Note
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.gui.autosave import is_alive, sessions_folder
+from napari_cellseg_ssl.gui.autosave import is_alive
 from napari_cellseg_ssl.gui.keeping import find_image, fingerprint, open_file
 from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, is_painting_of, load_layer, load_layers
 from napari_cellseg_ssl.tasks.session import Began, MethodChosen, SessionState, VersionRestored, VersionsFound
-from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, read_record, rooms
+from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, read_record, rooms, sessions_folder
 from napari_cellseg_ssl.tasks.versioning import LayersRestored
 from napari_cellseg_ssl.tasks.versions import count_cells, interrupted, list_versions, load_version
 

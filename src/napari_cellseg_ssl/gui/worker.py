@@ -20,6 +20,7 @@ from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.events import Checkpoint, Snapshot
 from napari_cellseg_ssl.tasks import Control, Preview
 from napari_cellseg_ssl.tasks.session import Ended, Failed
+from napari_cellseg_ssl.tasks.support import logger
 
 Job = Callable[[Control], Iterator[object]]
 
@@ -114,9 +115,11 @@ def cell_segmentation(job: Job, control: Control) -> Iterator[Stamped]:
 def describe(problem: Exception) -> Failed:
     """Say what went wrong; only defects carry their traceback."""
     if isinstance(problem, CellSegError):
+        logger().warning("%s", problem)
         return Failed(problem.message, problem.hint)
     if isinstance(problem, MemoryError):
         return Failed("Memory ran out.", "Close other programs, or work on a smaller image.")
+    logger().error("%s: %s", type(problem).__name__, problem, exc_info=problem)
     details = "".join(traceback.format_exception(problem))
     name = type(problem).__name__
     return Failed(f"Something unexpected happened ({name}: {problem}).", "Nothing was lost; please report it.", details)

@@ -15,11 +15,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from napari_cellseg_ssl.core.bundle import write_text_atomically
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.tasks.requests import Diameter
 
+APP = "napari-cellseg-ssl"
 RECORD_FILE, LAYERS_FOLDER = "session.json", "layers"
 KEPT_SESSIONS, KEPT_DAYS = 20, 30
 """The newest so many sessions stay, and all that are younger than so many days."""
@@ -79,6 +82,11 @@ class SessionRecord:
     method_id: str = ""
     diameter: Diameter = "auto"
     settings: Mapping[str, Json] = field(default_factory=dict)
+
+
+def sessions_folder() -> Path:
+    """Folder of this user's sessions; it is made when the first one has something to keep."""
+    return user_data_path(APP, appauthor=False) / "sessions"
 
 
 def new_room(sessions: Path) -> Path:

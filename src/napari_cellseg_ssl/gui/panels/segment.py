@@ -7,7 +7,6 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.alike_view import AlikeView
-from napari_cellseg_ssl.gui.autosave import sessions_folder
 from napari_cellseg_ssl.gui.boxes_view import boxes_on_demand
 from napari_cellseg_ssl.gui.config_form import ConfigForm
 from napari_cellseg_ssl.gui.controller import Controller
@@ -15,6 +14,7 @@ from napari_cellseg_ssl.gui.panels.tune import TuneBox
 from napari_cellseg_ssl.gui.stage import Stage, button, discard, note, row
 from napari_cellseg_ssl.gui.steps_view import steps_on_demand
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.tasks.session_room import sessions_folder
 
 
 class SegmentPanel(Stage):

@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.layers import Labels, Layer
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.method import LearnsInStages, TrainingStage
@@ -247,9 +247,16 @@ class JobStrip(QWidget):
         self.status.setMinimumHeight(34)
         self.pause = button("Pause", "cellseg_pause", "Wait, and go on later.", controller.pause)
         self.stop = button("Stop", "cellseg_stop", "End the job; the best so far is kept.", controller.stop)
+        self.copy_report = button(
+            "Copy report",
+            "cellseg_copy_report",
+            "Copy what went wrong, versions, device and the last lines of the log, to paste into an issue.",
+            lambda: QApplication.clipboard().setText(controller.log.report()),
+        )
+        self.copy_report.setVisible(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 2, 8, 6)
-        for widget in (self.progress, self.status, row(self.pause, self.stop)):
+        for widget in (self.progress, self.status, self.copy_report, row(self.pause, self.stop)):
             layout.addWidget(widget)
 
     def render(self, controls: Controls, state: SessionState) -> None:
@@ -264,4 +271,5 @@ class JobStrip(QWidget):
         if self.status.text() != controls.status:
             self.status.setText(controls.status)
             self.status.setStyleSheet("color: #ff6b6b;" if controls.is_problem else "")
+        self.copy_report.setVisible(controls.is_problem)
         self.status.setToolTip(state.failure.details if state.failure else state.device)
