@@ -1,10 +1,14 @@
-"""A form generated from an options dataclass, and back to a record of it."""
+"""A form generated from an options dataclass with magicgui, and back to a record of it.
+
+Sliders are superqt's: those of magicgui count in whole numbers, so that 0.29 comes back as 0.289999.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+from magicgui.widgets import create_widget
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QLabel, QLineEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QFormLayout, QLabel, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledSlider
 
 from napari_cellseg_ssl.core.options import OptionSpec, option_specs, options_from_json
@@ -35,9 +39,10 @@ class ConfigForm(QWidget):
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for spec in option_specs(options_class):
             made = _field(spec, sliders=sliders)
+            made.set(spec.default)
+            made.signal.connect(self._emit)
             made.widget.setObjectName(f"cellseg_option_{spec.name}")
             made.widget.setToolTip(spec.help)
-            made.signal.connect(self._emit)
             label = QLabel(f"{spec.label} ({spec.unit})" if spec.unit else spec.label)
             label.setToolTip(spec.help)
             label.setWordWrap(True)
@@ -66,25 +71,29 @@ class _Field:
 
 
 def _field(spec: OptionSpec, *, sliders: bool) -> _Field:
-    if spec.choices:
-        combo = QComboBox()
-        combo.addItems(list(spec.choices))
-        made = _Field(combo, combo.currentTextChanged, combo.currentText, combo.setCurrentText)
-    elif spec.type is bool:
-        check = QCheckBox()
-        made = _Field(check, check.toggled, check.isChecked, check.setChecked)
-    elif spec.path:
+    if spec.path:
         path = PathField(spec.path, spec.words)
-        made = _Field(path, path.changed, path.text, path.setText)
-    elif spec.type is str:
-        line = QLineEdit()
-        made = _Field(line, line.textChanged, line.text, line.setText)
-    elif sliders and spec.min is not None and spec.max is not None:
-        made = _slider(spec)
-    else:
-        made = _spin_box(spec)
-    made.set(spec.default)
-    return made
+        return _Field(path, path.changed, path.text, path.setText)
+    if sliders and not spec.choices and spec.type in (int, float) and None not in (spec.min, spec.max):
+        return _slider(spec)
+    made = create_widget(annotation=spec.type, options=_settings(spec))
+    native = made.native
+    if isinstance(native, QAbstractSpinBox):
+        native.setKeyboardTracking(False)  # a half-typed number is nobody's wish
+    if isinstance(native, QDoubleSpinBox):
+        native.setDecimals(_decimals(made.step))
+    return _Field(native, made.changed, made.get_value, lambda value: setattr(made, "value", value))
+
+
+def _settings(spec: OptionSpec) -> dict[str, Any]:
+    """What magicgui is told of an option."""
+    if spec.choices:
+        return {"choices": list(spec.choices)}
+    if spec.type not in (int, float):
+        return {}
+    usual = max(1, spec.default // 10) if spec.type is int else spec.default / 10 or 0.01
+    low, high = (-WIDEST if spec.min is None else spec.min), (WIDEST if spec.max is None else spec.max)
+    return {"min": spec.type(low), "max": spec.type(high), "step": spec.type(spec.step or usual)}
 
 
 def _slider(spec: OptionSpec) -> _Field:
@@ -95,18 +104,6 @@ def _slider(spec: OptionSpec) -> _Field:
     if spec.type is float:
         slider.setDecimals(_decimals(step))
     return _Field(slider, slider.valueChanged, lambda: spec.type(slider.value()), slider.setValue)
-
-
-def _spin_box(spec: OptionSpec) -> _Field:
-    box = QSpinBox() if spec.type is int else QDoubleSpinBox()
-    if isinstance(box, QDoubleSpinBox):
-        box.setDecimals(_decimals(spec.step or (spec.default / 10 if spec.default else 0.01)))
-    low = -WIDEST if spec.min is None else spec.min
-    high = WIDEST if spec.max is None else spec.max
-    box.setRange(spec.type(low), spec.type(high))
-    box.setSingleStep(spec.type(spec.step or max(1, spec.default // 10) if spec.type is int else spec.step or 0.1))
-    box.setKeyboardTracking(False)
-    return _Field(box, box.valueChanged, box.value, box.setValue)
 
 
 def _decimals(step: float) -> int:
