@@ -1,7 +1,6 @@
 """The command that compares label images with the truth."""
 
 import argparse
-import csv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.tables import write_table
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
 
@@ -33,7 +33,8 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     for name, row in [*rows.items(), ("mean", means)]:
         console.say(" ".join([f"{name:<{width}}", *(f"{row[key]:>9.4f}" for key in SHOWN)]))
     if arguments.csv:
-        _write_csv(arguments.csv, rows)
+        table = [[name, *row.values()] for name, row in rows.items()]
+        write_table(arguments.csv, ["image", *next(iter(rows.values()))], table)
     console.result({"images": rows, "means": means})
 
 
@@ -56,13 +57,3 @@ def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:
             "Segment them first, or leave them out of the truth.",
         )
     return pairs
-
-
-def _write_csv(file: Path, rows: dict[str, dict[str, float]]) -> None:
-    try:
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, ["image", *next(iter(rows.values()))])
-            writer.writeheader()
-            writer.writerows({"image": name, **row} for name, row in rows.items())
-    except OSError as problem:
-        raise WrongAnnotation(f"'{file}' cannot be written: {problem}.", "Choose another file.") from problem

@@ -4,6 +4,7 @@ Whatever ends the writing (an error, Ctrl-C, a full disk) removes what was writt
 cut leaves is hidden, has a suffix that no reader takes, and is removed by the next program that writes beside it.
 """
 
+import errno
 import hashlib
 import os
 import platform
@@ -12,9 +13,11 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from napari_cellseg_ssl.core.errors import CellSegError, WrongImage
 
 SUFFIX = ".partial"
 _NAME = re.compile(rf"\..+\.([0-9a-f]{{6}})-(\d+)-[0-9a-f]{{6}}{re.escape(SUFFIX)}")
@@ -22,8 +25,8 @@ _LONGEST_NAME = 180
 """Bytes of the final name that the name of an unfinished file begins with; file systems allow 255 in all."""
 _ABANDONED_AFTER = 24 * 3600.0
 """Seconds after which an unfinished file of another machine, whose programs cannot be asked, is taken for left over."""
-_ours: set[Path] = set()
-"""What this process is writing."""
+_ours: dict[Path, int] = {}
+"""What this process is writing, and the permissions of new files there."""
 _tidied: set[Path] = set()
 """Folders in which this process has looked for left-overs."""
 
@@ -47,23 +50,54 @@ def complete_file(file: Path) -> Iterator[Path]:
 @contextmanager
 def complete_files(*files: Path) -> Iterator[tuple[Path, ...]]:
     """Do what `complete_file` does for files that belong together: all are replaced once all are complete."""
-    begun: list[tuple[Path, Path, int]] = []
+    with ExitStack() as stack:
+        partials = tuple(stack.enter_context(unfinished_file(file)) for file in files)
+        yield partials
+        finish(dict(zip(partials, files, strict=True)))
+
+
+@contextmanager
+def unfinished_file(file: Path) -> Iterator[Path]:
+    """Do what `complete_file` does, except that the file is removed unless the block calls `finish`."""
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(file))
+    if file.exists() and not file.is_file():
+        yield file
+        return
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PermissionError(errno.EACCES, "it is write-protected", str(file))
+    partial = _named(file)
     try:
-        for file in files:
-            begun.append(_begin(file))
-        yield tuple(partial for _, partial, _ in begun)
-        for file, partial, mode in begun:
-            if partial != file:
-                _finish(partial, mode)
-        for file, partial, _ in begun:
-            if partial != file:
-                os.replace(partial, file)
-        for folder in {file.parent for file in files}:
-            _flush_folder(folder)
+        with partial.open("xb") as stream:
+            _ours[partial] = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+        yield partial
     finally:
-        for file, partial, _ in begun:
-            if partial != file:
-                _forget(partial)
+        _forget(partial)
+
+
+def finish(files: Mapping[Path, Path]) -> None:
+    """Give unfinished files their names, all of them or none.
+
+    Parameters
+    ----------
+    files : {unfinished: final}
+        From `unfinished_file`.
+
+    Raises
+    ------
+    OSError
+        If one of them cannot be written or replaced.
+    """
+    ordinary = {partial: file for partial, file in files.items() if partial in _ours}
+    for partial in ordinary:
+        mode = _ours[partial]
+        if stat.S_IMODE(partial.stat().st_mode) != mode:  # some libraries make files that nobody else may read
+            partial.chmod(mode)
+        _flush(partial)
+    for partial, file in ordinary.items():
+        os.replace(partial, file)
+    for folder in {file.parent for file in ordinary.values()}:
+        _flush_folder(folder)
 
 
 @contextmanager
@@ -76,7 +110,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         If it cannot be written or replaced.
     """
     if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"'{folder}' is a file")
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file", str(folder))
     partial, former = _named(folder), _named(folder)
     partial.mkdir()
     try:
@@ -96,6 +130,24 @@ def complete_folder(folder: Path) -> Iterator[Path]:
     finally:
         _forget(partial)
         _forget(former)
+
+
+@contextmanager
+def writing(target: Path, error: type[CellSegError] = WrongImage) -> Iterator[None]:
+    """Say in one line that a file or folder cannot be written.
+
+    Raises
+    ------
+    CellSegError
+        Of the type wanted, in place of OSError.
+    """
+    try:
+        yield
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise error(
+            f"'{target}' cannot be written: {reason}.", "Choose another place, or free some space."
+        ) from problem
 
 
 def write_text(file: Path, text: str) -> None:
@@ -122,23 +174,6 @@ def remove_left_over(folder: Path) -> None:
                 _remove(path)
 
 
-def _begin(file: Path) -> tuple[Path, Path, int]:
-    """Return the file, the name to write under, and the permissions of a new file there."""
-    if file.is_dir():
-        raise IsADirectoryError(f"'{file}' is a folder")
-    if file.exists() and not file.is_file():
-        return file, file, 0
-    if file.exists() and not os.access(file, os.W_OK):
-        raise PermissionError(f"'{file}' is write-protected")
-    partial = _named(file)
-    try:
-        with partial.open("xb") as stream:
-            return file, partial, stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
-    except BaseException:
-        _forget(partial)
-        raise
-
-
 def _named(target: Path) -> Path:
     """Name an unfinished file beside its target, in a folder that is made and tidied."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -147,19 +182,13 @@ def _named(target: Path) -> Path:
         _tidied.add(target.parent)
     name = target.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
     partial = target.with_name(f".{name}.{_machine()}-{os.getpid()}-{secrets.token_hex(3)}{SUFFIX}")
-    _ours.add(partial)
+    _ours[partial] = 0
     return partial
-
-
-def _finish(partial: Path, mode: int) -> None:
-    if stat.S_IMODE(partial.stat().st_mode) != mode:  # some libraries make files that nobody else may read
-        partial.chmod(mode)
-    _flush(partial)
 
 
 def _forget(partial: Path) -> None:
     _remove(partial)
-    _ours.discard(partial)
+    _ours.pop(partial, None)
 
 
 def _remove(path: Path) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.complete_files import complete_folder, writing
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
+from napari_cellseg_ssl.core.own_files import ZARR_RECORD
 
 CHUNK, CHUNK_3D = 512, 128
 SMALLEST_LEVEL = 256
@@ -65,8 +67,8 @@ def write_zarr(
     levels = int(np.log2(max(1, max(array.shape[-2:]) / SMALLEST_LEVEL)))
     is_labels = array.dtype.kind in "iu"
     sizes = dict.fromkeys(axes.lower(), 1.0) | dict(zip("".join(spatial).lower(), spacing, strict=False))
-    try:
-        group = zarr.open_group(str(folder), mode="w")
+    with writing(folder), complete_folder(folder) as partial:
+        group = zarr.open_group(str(partial), mode="w")
         writer.write_image(
             dask_array.from_array(array, chunks=chunks),
             group,
@@ -77,9 +79,7 @@ def write_zarr(
             scale=sizes,
             axes_units={axis.lower(): "micrometer" for axis in spatial} if spacing else None,
         )
-        group.attrs["cellseg_ssl"] = dict(info or {})
-    except OSError as problem:
-        raise WrongImage(f"'{folder}' cannot be written: {problem}.", "Choose another folder.") from problem
+        group.attrs[ZARR_RECORD] = dict(info or {})
 
 
 def _imported(path: Path, *modules: str) -> list[Any]:

@@ -165,6 +165,8 @@ class ExportRequest:
         Of labels and maps.
     metadata : {str: str}
         Written into the description of the TIFF, or the attributes of the OME-Zarr.
+    overwrite : bool
+        Replace also files that this package did not write.
     """
 
     folder: Path
@@ -179,6 +181,7 @@ class ExportRequest:
     file_format: FileFormat = "tiff"
     file_name: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
