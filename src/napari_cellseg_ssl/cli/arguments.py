@@ -97,6 +97,7 @@ def _add_segment(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.
     command.add_argument("--roi", action="store_true", help="write ImageJ ROIs too")
     command.add_argument("--coco", action="store_true", help="write masks as COCO JSON too")
     command.add_argument("--measure", action="store_true", help="write a table of measurements too")
+    _add_overwrite(command)
     _add_diameter(command, None)
     _add_set(command)
     command.set_defaults(run=commands.segment)
@@ -184,6 +185,10 @@ def _add_diameter(command: argparse.ArgumentParser, default: str | None) -> None
     command.add_argument(
         "--object-diameter", type=diameter, default=default, metavar="PX|auto", help="in volumes px of the plane"
     )
+
+
+def _add_overwrite(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--overwrite", action="store_true", help="replace also what other programs or methods wrote")
 
 
 def _add_set(command: argparse.ArgumentParser) -> None:

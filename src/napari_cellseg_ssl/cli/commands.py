@@ -16,27 +16,22 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.starters import PREFIX, default_start
-from napari_cellseg_ssl.core.tiff import create_tiff
 from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
     Control,
     ExportRequest,
-    LabelsReady,
+    FilesReady,
     PredictRequest,
-    SegmentRequest,
+    SegmentFilesRequest,
     TrainRequest,
     TuneFinished,
     TuneRequest,
 )
-from napari_cellseg_ssl.tasks import export as export_events
 from napari_cellseg_ssl.tasks import predict as predict_events
-from napari_cellseg_ssl.tasks import segment as segment_events
-from napari_cellseg_ssl.tasks import segment_image as segment_image_events
+from napari_cellseg_ssl.tasks import segment_files as segment_files_events
 from napari_cellseg_ssl.tasks import train as train_events
 from napari_cellseg_ssl.tasks import tune as tune_events
-from napari_cellseg_ssl.tasks.blocks import plan_blocks
 from napari_cellseg_ssl.tasks.events import best_trials
-from napari_cellseg_ssl.tasks.export import known_spacing, label_file, source_axes
 from napari_cellseg_ssl.tasks.files import find_files, stem_of
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
 from napari_cellseg_ssl.tasks.reading import Reading
@@ -143,7 +138,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
             problems.append(_about(file, problem))
             console.complain(str(problems[-1]))
             continue
-        if control.is_stopping:
+        if written is None:
             break
         seconds = round(time.monotonic() - begin, 2)
         console.say(f"{file.name}: {written['instances']} instances, {seconds:.1f} s -> {written['files'][0]}")
@@ -161,48 +156,30 @@ def _segment_file(
     arguments: argparse.Namespace,
     console: Console,
     control: Control,
-) -> dict[str, Any]:
-    request = PredictRequest(
-        bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
+) -> dict[str, Any] | None:
+    """Return what was written; None after a stop."""
+    request = SegmentFilesRequest(
+        prediction=PredictRequest(
+            bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
+        ),
+        options=options,
+        maps=arguments.maps,
+        export=ExportRequest(
+            folder=arguments.out,
+            image=image,
+            roi=arguments.roi,
+            coco=arguments.coco,
+            measure=arguments.measure,
+            file_format=arguments.format,
+            file_name=file.name,
+            metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
+            overwrite=arguments.overwrite,
+        ),
     )
-    maps, into, scratch = None, None, label_file(arguments.out, image.name)
-    if arguments.maps:
-        for event in console.follow(predict_events(request, control), image.name):
-            maps = event.maps if isinstance(event, MapsReady) else None
-        if maps is None:
-            return {"files": [], "instances": 0}
-        events: Any = segment_events(SegmentRequest(method_id=bundle.method_id, maps=maps, options=options), control)
-    else:
-        is_large = len(plan_blocks(image.spatial_shape, 1.0)) > 1
-        if is_large:
-            axes = source_axes(image)
-            shape = image.spatial_shape if "T" not in axes else (len(image.frames), *image.spatial_shape)
-            into = create_tiff(scratch, shape, "uint32", axes, spacing=known_spacing(image))
-            into = into.reshape(len(image.frames), *image.spatial_shape)
-        events = console.follow(segment_image_events(request, options, control, into), image.name)
-    found = next((event for event in events if isinstance(event, LabelsReady)), None)
-    if found is None:
-        return {"files": [], "instances": 0}
-    export = ExportRequest(
-        folder=arguments.out,
-        image=image,
-        labels=found.labels,
-        scores=found.scores,
-        maps=maps,
-        roi=arguments.roi,
-        coco=arguments.coco,
-        measure=arguments.measure,
-        write_labels=into is None or arguments.format != "tiff",
-        file_format=arguments.format,
-        file_name=file.name,
-        metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
-    )
-    files = [str(event.path) for event in export_events(export) if hasattr(event, "path")]
-    if into is not None and export.write_labels:
-        scratch.unlink()
-    elif into is not None:
-        files.insert(0, str(scratch))
-    return {"files": files, "instances": int(sum(int(frame.max()) for frame in found.labels))}
+    for event in console.follow(segment_files_events(request, control), image.name):
+        if isinstance(event, FilesReady):
+            return {"files": [str(path) for path in event.files], "instances": event.instances}
+    return None
 
 
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:

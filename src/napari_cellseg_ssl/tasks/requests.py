@@ -185,6 +185,27 @@ class ExportRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SegmentFilesRequest:
+    """Segment an image of any size and write what is made of it.
+
+    Parameters
+    ----------
+    prediction : PredictRequest
+    export : ExportRequest
+        Of the same image, without labels, scores and maps: what is found is written.
+    options
+        Segmentation options; None takes those of the model.
+    maps : bool
+        Write the network's maps too.
+    """
+
+    prediction: PredictRequest
+    export: ExportRequest
+    options: Any = None
+    maps: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SynthesisRequest:
     """Draw images with known objects, to train a method on that needs labels.
 
