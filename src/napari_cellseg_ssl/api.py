@@ -17,6 +17,7 @@ from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method, method_infos
+from napari_cellseg_ssl.core.run_folders import require_own_run
 from napari_cellseg_ssl.core.starters import PREFIX, load_starter
 from napari_cellseg_ssl.core.volumes import ZMeaning, spatial_ndim
 from napari_cellseg_ssl.tasks import predict as predict_events
@@ -78,6 +79,7 @@ def train(
     seed: int = 0,
     start_from: str | Path | ModelBundle | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     z: ZMeaning | None = None,
@@ -113,7 +115,9 @@ def train(
         What to begin with. "auto" takes a starter model of the method if it fits the images; a note says which, or why
         none.
     out : path, optional
-        Run folder to write.
+        Run folder to write; an earlier run of the same method in it is replaced.
+    overwrite : bool
+        Replace also the work of another method in it, and files that this package did not write.
     on_event : (event) -> None, optional
         Called with every event of the training.
 
@@ -124,6 +128,8 @@ def train(
     >>> labels = cs.segment(model, "my_images/first.tif")  # doctest: +SKIP
     """
     info = get_method(method).info
+    if out:
+        require_own_run(Path(out), info.id, overwrite=overwrite)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=info.spatial_ndims)
     stacks, annotations, found = collect(
         images, labels, pseudo_labels, agreeing_with, reading=reading, labels_mode=labels_mode
@@ -141,6 +147,7 @@ def train(
         time_budget=time_budget,
         start_from=start(start_from),
         out=Path(out) if out else None,
+        overwrite=overwrite,
     )
     return last_of(_told(train_events(request, control), on_event), TrainFinished).bundle
 

@@ -64,10 +64,9 @@ def test_what_was_written_here_is_known_and_may_be_written_again(tmp_path, name)
 def test_files_of_others_are_not_replaced_unless_that_is_allowed(tmp_path, name):
     FOREIGN[name](tmp_path / name)
 
-    with pytest.raises(WouldOverwrite, match=name) as caught:
+    with pytest.raises(WouldOverwrite, match=name):
         require_own([tmp_path / "not there.tif", tmp_path / name])
 
-    assert "--overwrite" in caught.value.hint
     require_own([tmp_path / name], overwrite=True)
 
 

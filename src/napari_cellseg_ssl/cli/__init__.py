@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with console.interruptible() as control:
             arguments.run(arguments, console, control)
     except CellSegError as problem:
-        console.complain(str(problem))
+        console.complain(problem)
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         return EXIT_SIGNAL + console.stopped_by

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,29 +9,24 @@ from typing import Any
 from napari_cellseg_ssl import api
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.errors import CellSegError, WrongImage, WrongOption, WrongRun
+from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
-from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.options import option_specs, options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.run_folders import require_own_run
 from napari_cellseg_ssl.core.starters import PREFIX, default_start
 from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
     Control,
-    ExportRequest,
-    FilesReady,
     PredictRequest,
-    SegmentFilesRequest,
     TrainRequest,
     TuneFinished,
     TuneRequest,
 )
 from napari_cellseg_ssl.tasks import predict as predict_events
-from napari_cellseg_ssl.tasks import segment_files as segment_files_events
 from napari_cellseg_ssl.tasks import train as train_events
 from napari_cellseg_ssl.tasks import tune as tune_events
 from napari_cellseg_ssl.tasks.events import best_trials
-from napari_cellseg_ssl.tasks.files import find_files, stem_of
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
 from napari_cellseg_ssl.tasks.reading import Reading
 
@@ -65,6 +59,8 @@ def methods(arguments: argparse.Namespace, console: Console, control: Control) -
 def train(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Train a method and write its run folder."""
     info = get_method(arguments.method).info
+    if not arguments.resume:  # before images are read, which may take long
+        require_own_run(arguments.out, info.id, overwrite=arguments.overwrite)
     images, annotations, found = api.collect(
         arguments.images,
         arguments.labels,
@@ -89,6 +85,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         start_from=api.start(arguments.start_from or default_start(info.id)),
         out=arguments.out,
         resume=arguments.resume,
+        overwrite=arguments.overwrite,
         name=arguments.out.name,
     )
     for event in console.follow(train_events(request, control), f"Training {info.id}"):
@@ -98,7 +95,8 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
 
 def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
     bundle, origin = event.bundle, event.bundle.provenance
-    console.say(f"{bundle.method_id}: {origin.steps} steps in {origin.seconds:.0f} s ({event.reason}), saved in {out}")
+    where = f"the finished run in {out} is kept" if event.kept_former else f"saved in {out}"
+    console.say(f"{bundle.method_id}: {origin.steps} steps in {origin.seconds:.0f} s ({event.reason}), {where}")
     for text in origin.notes:
         console.say(f"  {text}")
     if origin.scores:
@@ -119,67 +117,6 @@ def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
             "segment_options": options_to_json(bundle.segment_options),
         }
     )
-
-
-def segment(arguments: argparse.Namespace, console: Console, control: Control) -> None:
-    """Segment images and write label files; one that cannot be used does not keep the others from being done."""
-    bundle = api.load_run(arguments.model)
-    options = with_values(bundle.segment_options, option_values(arguments.set))
-    files, reading = find_files(arguments.images), reading_of(arguments, bundle_ndims(bundle))
-    _refuse_same_names(files)
-    records: list[dict[str, Any]] = []
-    problems: list[CellSegError] = []
-    for file in files:
-        begin = time.monotonic()
-        try:
-            image = reading.file(file, console.note)
-            written = _segment_file(file, image, bundle, options, arguments, console, control)
-        except CellSegError as problem:
-            problems.append(_about(file, problem))
-            console.complain(str(problems[-1]))
-            continue
-        if written is None:
-            break
-        seconds = round(time.monotonic() - begin, 2)
-        console.say(f"{file.name}: {written['instances']} instances, {seconds:.1f} s -> {written['files'][0]}")
-        records.append({"image": str(file), "seconds": seconds, **written})
-    console.result({"images": records, "problems": [str(problem) for problem in problems]})
-    if problems:
-        raise WrongImage(f"{len(problems)} of {len(files)} images could not be segmented; see above.")
-
-
-def _segment_file(
-    file: Path,
-    image: ImageStack,
-    bundle: ModelBundle,
-    options: Any,
-    arguments: argparse.Namespace,
-    console: Console,
-    control: Control,
-) -> dict[str, Any] | None:
-    """Return what was written; None after a stop."""
-    request = SegmentFilesRequest(
-        prediction=PredictRequest(
-            bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
-        ),
-        options=options,
-        maps=arguments.maps,
-        export=ExportRequest(
-            folder=arguments.out,
-            image=image,
-            roi=arguments.roi,
-            coco=arguments.coco,
-            measure=arguments.measure,
-            file_format=arguments.format,
-            file_name=file.name,
-            metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
-            overwrite=arguments.overwrite,
-        ),
-    )
-    for event in console.follow(segment_files_events(request, control), image.name):
-        if isinstance(event, FilesReady):
-            return {"files": [str(path) for path in event.files], "instances": event.instances}
-    return None
 
 
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
@@ -261,24 +198,6 @@ def option_values(pairs: Sequence[str]) -> dict[str, str]:
             raise WrongOption(f"'--set {pair}' has no value.", "Write --set OPTION=VALUE.")
         values[name.strip().replace("-", "_")] = value.strip()
     return values
-
-
-def _refuse_same_names(files: Sequence[Path]) -> None:
-    seen: dict[str, Path] = {}
-    for file in files:
-        other = seen.setdefault(stem_of(file), file)
-        if other is not file:
-            raise WrongImage(
-                f"'{other}' and '{file}' would both be written as '{stem_of(file)}_labels.tif'.",
-                "Segment them into different folders.",
-            )
-
-
-def _about(file: Path, problem: CellSegError) -> CellSegError:
-    """Name the file, where the message does not yet."""
-    if str(file) in problem.message:
-        return problem
-    return type(problem)(f"{file}: {problem.message}", problem.hint)
 
 
 def _short(value: Any) -> str:

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from napari_cellseg_ssl.core.errors import CellSegError, WouldOverwrite
 from napari_cellseg_ssl.core.events import Note, Started, Step, TileDone, Validated
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone
 
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
+REPLACES = "Or say --overwrite, which replaces it."
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 """What Ctrl-C sends, and what a batch system sends before it kills."""
 REFRESH_TERMINAL, REFRESH_LOG = 0.2, 15.0
@@ -51,8 +53,9 @@ class Console:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
 
-    def complain(self, text: str) -> None:
+    def complain(self, problem: CellSegError | str) -> None:
         """Say in one line what is wrong."""
+        text = f"{problem} {REPLACES}" if isinstance(problem, WouldOverwrite) else str(problem)
         self.note("cellseg-ssl: " + " ".join(text.split()))
 
     def follow(self, events: Iterator[Any], title: str) -> Iterator[Any]:

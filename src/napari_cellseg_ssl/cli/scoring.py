@@ -8,6 +8,7 @@ from typing import Any
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.own_files import require_own
 from napari_cellseg_ssl.core.tables import write_table
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
@@ -17,6 +18,8 @@ SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 
 def score(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Score a folder of label images, or one file, against the truth."""
+    if arguments.csv:
+        require_own([arguments.csv], overwrite=arguments.overwrite)
     scores: dict[str, ImageScores] = {}
     for name, predicted, truth in _pairs(arguments.pred, arguments.truth):
         found, true = read_labels(predicted), read_labels(truth)

@@ -81,15 +81,25 @@ class ModelBundle:
             digest.update(name.encode() + self.weights[name].tobytes())
         return digest.hexdigest()[:16]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write the run folder; an older model in it is replaced only once the new one is complete.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Replace also the work of another method, and files that this package did not write.
 
         Raises
         ------
+        WouldOverwrite
+            If something is there that may not be replaced.
         WrongRun
             If the folder cannot be written.
         """
+        from napari_cellseg_ssl.core.run_folders import require_own_run  # which knows the files by their names here
+
         folder = Path(folder)
+        require_own_run(folder, self.method_id, overwrite=overwrite)
         record = {
             "format_version": FORMAT_VERSION,
             "name": self.name,

@@ -20,7 +20,6 @@ SOFTWARE = f"{PROGRAM} {__version__}"
 SOFTWARE_FIELD = "software"
 """Of JSON files and attributes, and the last column of tables."""
 ZARR_RECORD, ZARR_SUFFIX = "cellseg_ssl", ".zarr"
-ALLOW = "or allow it: --overwrite, in Python overwrite=True."
 _TIFF_SOFTWARE_TAG = 305
 _HEAD = 500
 """Characters of a JSON file within which it says what wrote it."""
@@ -47,7 +46,7 @@ def require_own(files: Iterable[Path], *, overwrite: bool = False) -> None:
         if file.exists() and not is_own(file) and (file.is_file() or file.suffix == ZARR_SUFFIX):
             raise WouldOverwrite(
                 f"'{file}' was not written by {PROGRAM}, or was changed since, so it is not replaced.",
-                f"Move it, choose another place, {ALLOW}",
+                "Move it, or choose another place.",
             )
 
 

@@ -1,7 +1,7 @@
 """Results as files that other programs open."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
@@ -13,7 +13,7 @@ from napari_cellseg_ssl.core.complete_files import complete_file, writing
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
 from napari_cellseg_ssl.core.instance_scores import scores_of
-from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.measurements import is_calibrated, measure
 from napari_cellseg_ssl.core.own_files import SOFTWARE, require_own
 from napari_cellseg_ssl.core.tables import write_table
@@ -69,13 +69,30 @@ def source_axes(image: ImageStack, channels: bool = False) -> str:
     return ("T" if has_samples else "") + ("C" if channels else "") + "ZYX"[-len(image.spatial_shape) :]
 
 
-def target_files(request: ExportRequest, kinds: Mapping[str, str]) -> list[Path]:
-    """Name the files that a request leads to once there are labels, and maps of these {name: kind}."""
-    folder, stem, suffix = request.folder, request.image.name, SUFFIXES[request.file_format]
-    endings = {ROIS: request.roi, COCO: request.coco, TABLE: request.measure}
-    files = [label_file(folder, stem, request.file_format)]
-    files += [folder / f"{stem}{ending}" for ending, is_wanted in endings.items() if is_wanted]
-    return files + [folder / f"{stem}_{name}{suffix}" for name in _map_suffixes(kinds).values()]
+def target_files(
+    folder: Path,
+    name: str,
+    specs: Iterable[MapSpec] = (),
+    *,
+    file_format: FileFormat = "tiff",
+    roi: bool = False,
+    coco: bool = False,
+    measure: bool = False,
+) -> list[Path]:
+    """Name the files that are made of an image: what an `ExportRequest` with these settings leads to.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    specs : iterable of MapSpec
+        Of the maps that are written.
+    """
+    endings = {ROIS: roi, COCO: coco, TABLE: measure}
+    files = [label_file(folder, name, file_format)]
+    files += [folder / f"{name}{ending}" for ending, is_wanted in endings.items() if is_wanted]
+    suffixes = _map_suffixes({spec.name: str(spec.kind) for spec in specs}).values()
+    return files + [folder / f"{name}_{suffix}{SUFFIXES[file_format]}" for suffix in suffixes]
 
 
 def _plan(request: ExportRequest) -> dict[Path, Callable[[Path], None]]:
@@ -93,7 +110,7 @@ def _plan(request: ExportRequest) -> dict[Path, Callable[[Path], None]]:
         if request.measure:
             plan[folder / f"{stem}{TABLE}"] = partial(_write_measurements, request)
     if maps is not None:
-        for name, ending in _map_suffixes({name: maps.specs[name].kind for name in maps.arrays}).items():
+        for name, ending in _map_suffixes({name: str(maps.specs[name].kind) for name in maps.arrays}).items():
             plan[folder / f"{stem}_{ending}{suffix}"] = partial(_write_map, name, maps, request)
     return plan
 

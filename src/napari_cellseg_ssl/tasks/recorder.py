@@ -148,7 +148,7 @@ class Recorder:
         """Write the finished run; only a stopped one keeps its checkpoint."""
         if self._folder is None:
             return
-        bundle.save(self._folder)
+        bundle.save(self._folder, overwrite=True)  # who asked for the training was asked before it began
         if reason != "stopped":
             (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 

@@ -61,9 +61,16 @@ def segment_files(request: SegmentFilesRequest, control: Control | None = None) 
 
 def files_of(request: SegmentFilesRequest) -> list[Path]:
     """Name the files that a request leads to."""
-    info = get_method(request.prediction.bundle.method_id).info
-    kinds = {spec.name: str(spec.kind) for spec in info.maps} if request.maps else {}
-    return target_files(request.export, kinds)
+    order, info = request.export, get_method(request.prediction.bundle.method_id).info
+    return target_files(
+        order.folder,
+        order.image.name,
+        info.maps if request.maps else (),
+        file_format=order.file_format,
+        roi=order.roi,
+        coco=order.coco,
+        measure=order.measure,
+    )
 
 
 @dataclass(frozen=True)
