@@ -36,6 +36,7 @@ from napari_cellseg_ssl.tasks.files import (
 )
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
 from napari_cellseg_ssl.tasks.reading import Reading
+from napari_cellseg_ssl.tasks.reading_many import read_each
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest
 
 Picture = str | Path | Array | ImageStack
@@ -244,13 +245,14 @@ def collect(
 ) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...], tuple[Annotation | None, ...]]:
     """Read images and pair labels and pseudo-labels with them; all may be paths, arrays, or sequences of either.
 
-    A guessed `labels_mode`, and what is done with slices, is told in a sentence.
+    A guessed `labels_mode`, and what is done with slices, is told in a sentence. Nothing is learned from a part of what
+    was given: where files cannot be read, the error names all of them.
     """
     pictures = _as_list(images)
     files: list[Path] = []
     if pictures and all(isinstance(p, str | Path) for p in pictures):
         files = find_files(cast(Iterable[str | Path], pictures))
-        stacks = tuple(reading.file(file, tell) for file in files)
+        stacks = tuple(read_each(files, lambda file: reading.file(file, tell)))
     else:
         stacks = tuple(_stack(p, reading, n) for n, p in enumerate(pictures))
     arrays = _partners(labels, stacks, files)
@@ -274,7 +276,7 @@ def _partners(labels: Any, stacks: Sequence[ImageStack], files: Sequence[Path]) 
         partners = pair_by_stem(files, find_files(partners, labels=True))
     if len(partners) != len(stacks):
         raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
-    return [_labels(p, stack) for p, stack in zip(partners, stacks, strict=True)]
+    return read_each(zip(partners, stacks, strict=True), lambda pair: _labels(*pair))
 
 
 def _pseudo_labels(first: Sequence[Array | None], second: Sequence[Array | None]) -> tuple[Annotation | None, ...]:

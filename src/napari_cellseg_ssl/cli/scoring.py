@@ -1,10 +1,12 @@
 """The command that compares label images with the truth."""
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
@@ -20,15 +22,34 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     """Score a folder of label images, or one file, against the truth."""
     if arguments.csv:
         require_own([arguments.csv], overwrite=arguments.overwrite)
+    pairs = _pairs(arguments.pred, arguments.truth)
     scores: dict[str, ImageScores] = {}
-    for name, predicted, truth in _pairs(arguments.pred, arguments.truth):
-        found, true = read_labels(predicted), read_labels(truth)
-        try:
-            scores[name] = image_scores(true, found)
-        except WrongAnnotation as problem:
-            raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
+    batch = Batch(console)
+    for name, predicted, truth in pairs:
+        with batch.doing(truth) if len(pairs) > 1 else nullcontext():
+            scores[name] = _score_of(predicted, truth)
         if control.should_stop():
             return
+    if scores:
+        _tell(scores, batch.told(), arguments, console)
+    rest = "the means are those of the others" if scores else "there are no means"
+    batch.end(
+        WrongAnnotation(
+            f"{batch.count} of {len(pairs)} images could not be scored (see above), so {rest}: '{arguments.pred}' "
+            f"against '{arguments.truth}'."
+        )
+    )
+
+
+def _score_of(predicted: Path, truth: Path) -> ImageScores:
+    found, true = read_labels(predicted), read_labels(truth)
+    try:
+        return image_scores(true, found)
+    except WrongAnnotation as problem:
+        raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
+
+
+def _tell(scores: dict[str, ImageScores], problems: list[str], arguments: argparse.Namespace, console: Console) -> None:
     means = set_scores(list(scores.values()))
     width = max(len(name) for name in [*scores, "mean"])
     console.say(" ".join([f"{'image':<{width}}", *(f"{name:>9}" for name in SHOWN)]))
@@ -38,7 +59,7 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     if arguments.csv:
         table = [[name, *row.values()] for name, row in rows.items()]
         write_table(arguments.csv, ["image", *next(iter(rows.values()))], table)
-    console.result({"images": rows, "means": means})
+    console.result({"images": rows, "means": means, "problems": problems})
 
 
 def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:

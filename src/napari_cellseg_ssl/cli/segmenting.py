@@ -2,11 +2,12 @@
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_cellseg_ssl import api
+from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.commands import option_values, reading_of
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -28,37 +29,33 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     options = with_values(bundle.segment_options, option_values(arguments.set))
     files, reading = find_files(arguments.images), reading_of(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
-    problems: dict[Path, Exception] = _refused(files, bundle, arguments)
-    for file, problem in problems.items():
-        _complain(file, problem, console)
+    batch = Batch(console)
+    for file, problem in _refused(files, bundle, arguments):
+        batch.refuse(file, problem)
     records: list[dict[str, Any]] = []
-    for file in [file for file in files if file not in problems]:
-        begin = time.monotonic()
-        try:
+    for file in [file for file in files if not batch.has_failed(file)]:
+        begin, written = time.monotonic(), None
+        with batch.doing(file):
             image = reading.file(file, console.note)
             written = _segment_file(file, image, bundle, options, arguments, console, control)
-        except BrokenPipeError:
-            raise
-        except Exception as problem:  # noqa: BLE001 - of whatever kind: the other images can still be done
-            problems[file] = problem
-            _complain(file, problem, console)
-            continue
-        if written is None:
+        if control.is_stopping and written is None:
             break
-        seconds = round(time.monotonic() - begin, 2)
-        console.say(f"{file.name}: {written['instances']} instances, {seconds:.1f} s -> {written['files'][0]}")
-        records.append({"image": str(file), "seconds": seconds, **written})
-    told = [str(_about(file, problem)) for file, problem in problems.items()]
-    console.result({"images": records, "problems": told})
+        if written is not None:
+            seconds = round(time.monotonic() - begin, 2)
+            console.say(f"{file.name}: {written['instances']} instances, {seconds:.1f} s -> {written['files'][0]}")
+            records.append({"image": str(file), "seconds": seconds, **written})
+    console.result({"images": records, "problems": batch.told()})
     if not control.is_stopping:
-        _end_with(problems, len(files), arguments.out)
+        rest = f"; the others are in '{arguments.out}'" if records else ""
+        batch.end(WrongImage(f"{batch.count} of {len(files)} images could not be segmented (see above){rest}."))
 
 
-def _refused(files: Sequence[Path], bundle: ModelBundle, arguments: argparse.Namespace) -> dict[Path, Exception]:
+def _refused(
+    files: Sequence[Path], bundle: ModelBundle, arguments: argparse.Namespace
+) -> Iterator[tuple[Path, CellSegError]]:
     """Find the images whose results would replace what is not ours to replace, before any work."""
     maps = get_method(bundle.method_id).info.maps if arguments.maps else ()
     sources = {file.resolve() for file in files}
-    found: dict[Path, Exception] = {}
     for file in files:
         targets = target_files(
             arguments.out,
@@ -69,16 +66,14 @@ def _refused(files: Sequence[Path], bundle: ModelBundle, arguments: argparse.Nam
             coco=arguments.coco,
             measure=arguments.measure,
         )
+        source = next((target for target in targets if target.resolve() in sources), None)
+        if source is not None:
+            yield file, WrongImage(f"'{source}' is one of the images, so it stays.", "Choose another folder.")
+            continue
         try:
             require_own(targets, overwrite=arguments.overwrite)
         except CellSegError as problem:
-            found[file] = problem
-        for target in targets:
-            if target.resolve() in sources:
-                found[file] = WrongImage(
-                    f"'{target}' is one of the images, so it is not replaced.", "Use another --out."
-                )
-    return found
+            yield file, problem
 
 
 def _segment_file(
@@ -115,16 +110,6 @@ def _segment_file(
     return None
 
 
-def _end_with(problems: Mapping[Path, Exception], total: int, out: Path) -> None:
-    """End with the right code where not all images were segmented: that of a fault of ours, if there was one."""
-    for problem in problems.values():
-        if not isinstance(problem, CellSegError):
-            raise problem
-    if problems:
-        rest = f"; the others are in '{out}'" if len(problems) < total else ""
-        raise WrongImage(f"{len(problems)} of {total} images could not be segmented (see above){rest}.")
-
-
 def _refuse_same_names(files: Sequence[Path]) -> None:
     seen: dict[str, Path] = {}
     for file in files:
@@ -134,16 +119,3 @@ def _refuse_same_names(files: Sequence[Path]) -> None:
                 f"'{other}' and '{file}' would both be written as '{stem_of(file)}_labels.tif'.",
                 "Segment them into different folders.",
             )
-
-
-def _complain(file: Path, problem: Exception, console: Console) -> None:
-    console.complain(_about(file, problem))
-
-
-def _about(file: Path, problem: Exception) -> CellSegError:
-    """Name the file, where the message does not yet."""
-    if not isinstance(problem, CellSegError):
-        return CellSegError(f"{file}: unexpected {type(problem).__name__}: {problem}.")
-    if str(file) in problem.message:
-        return problem
-    return type(problem)(f"{file}: {problem.message}", problem.hint)
