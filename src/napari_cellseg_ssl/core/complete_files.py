@@ -25,8 +25,10 @@ _LONGEST_NAME = 180
 """Bytes of the final name that the name of an unfinished file begins with; file systems allow 255 in all."""
 _ABANDONED_AFTER = 24 * 3600.0
 """Seconds after which an unfinished file of another machine, whose programs cannot be asked, is taken for left over."""
-_ours: dict[Path, int] = {}
-"""What this process is writing, and the permissions of new files there."""
+_ours: dict[Path, Path] = {}
+"""What this process is writing, and the names that it is to get."""
+_modes: dict[Path, int] = {}
+"""Permissions of new files, where unfinished ones are."""
 _tidied: set[Path] = set()
 """Folders in which this process has looked for left-overs."""
 
@@ -69,7 +71,7 @@ def unfinished_file(file: Path) -> Iterator[Path]:
     partial = _named(file)
     try:
         with partial.open("xb") as stream:
-            _ours[partial] = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
+            _modes[partial] = stat.S_IMODE(os.fstat(stream.fileno()).st_mode)
         yield partial
     finally:
         _forget(partial)
@@ -88,9 +90,9 @@ def finish(files: Mapping[Path, Path]) -> None:
     OSError
         If one of them cannot be written or replaced.
     """
-    ordinary = {partial: file for partial, file in files.items() if partial in _ours}
+    ordinary = {partial: file for partial, file in files.items() if partial in _modes}
     for partial in ordinary:
-        mode = _ours[partial]
+        mode = _modes[partial]
         if stat.S_IMODE(partial.stat().st_mode) != mode:  # some libraries make files that nobody else may read
             partial.chmod(mode)
         _flush(partial)
@@ -134,7 +136,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(target: Path, error: type[CellSegError] = WrongImage) -> Iterator[None]:
-    """Say in one line that a file or folder cannot be written.
+    """Say in one line that a file or folder cannot be written, by the name that it is to get.
 
     Raises
     ------
@@ -144,10 +146,8 @@ def writing(target: Path, error: type[CellSegError] = WrongImage) -> Iterator[No
     try:
         yield
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise error(
-            f"'{target}' cannot be written: {reason}.", "Choose another place, or free some space."
-        ) from problem
+        name, reason = _ours.get(target, target), problem.strerror or str(problem)
+        raise error(f"'{name}' cannot be written: {reason}.", "Choose another place, or free some space.") from problem
 
 
 def write_text(file: Path, text: str) -> None:
@@ -182,13 +182,14 @@ def _named(target: Path) -> Path:
         _tidied.add(target.parent)
     name = target.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
     partial = target.with_name(f".{name}.{_machine()}-{os.getpid()}-{secrets.token_hex(3)}{SUFFIX}")
-    _ours[partial] = 0
+    _ours[partial] = target
     return partial
 
 
 def _forget(partial: Path) -> None:
     _remove(partial)
     _ours.pop(partial, None)
+    _modes.pop(partial, None)
 
 
 def _remove(path: Path) -> None:

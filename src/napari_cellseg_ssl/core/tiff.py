@@ -1,5 +1,7 @@
 """Labels, maps and images as TIFF, with axes and pixel spacing that ImageJ, napari and tifffile all read."""
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +111,21 @@ def create_tiff(file: Path, shape: Sequence[int], dtype: Any, axes: str, *, spac
         mapped: Array = tifffile.memmap(
             file, shape=tuple(shape), dtype=dtype, bigtiff=True, ome=True, metadata=metadata, software=SOFTWARE
         )
+        _reserve(file)
     return mapped
+
+
+def _reserve(file: Path) -> None:
+    """Take the space that a file of zeros will need: on a full disk the system kills who writes to a mapped one."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with file.open("rb+") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+        except OSError as problem:
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            # else a file system that cannot reserve
 
 
 def map_tiff(file: Path) -> Array:
