@@ -17,6 +17,7 @@ from napari_cellseg_ssl.core.method import MethodInfo
 from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method, method_infos
+from napari_cellseg_ssl.core.run_folders import require_own_run
 from napari_cellseg_ssl.core.starters import PREFIX, load_starter
 from napari_cellseg_ssl.core.volumes import ZMeaning, spatial_ndim
 from napari_cellseg_ssl.tasks import predict as predict_events
@@ -35,6 +36,7 @@ from napari_cellseg_ssl.tasks.files import (
 )
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
 from napari_cellseg_ssl.tasks.reading import Reading
+from napari_cellseg_ssl.tasks.reading_many import read_each
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest
 
 Picture = str | Path | Array | ImageStack
@@ -78,6 +80,7 @@ def train(
     seed: int = 0,
     start_from: str | Path | ModelBundle | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     z: ZMeaning | None = None,
@@ -113,7 +116,9 @@ def train(
         What to begin with. "auto" takes a starter model of the method if it fits the images; a note says which, or why
         none.
     out : path, optional
-        Run folder to write.
+        Run folder to write; an earlier run of the same method in it is replaced.
+    overwrite : bool
+        Replace also the work of another method in it, and files that this package did not write.
     on_event : (event) -> None, optional
         Called with every event of the training.
 
@@ -124,6 +129,8 @@ def train(
     >>> labels = cs.segment(model, "my_images/first.tif")  # doctest: +SKIP
     """
     info = get_method(method).info
+    if out:
+        require_own_run(Path(out), info.id, overwrite=overwrite)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=info.spatial_ndims)
     stacks, annotations, found = collect(
         images, labels, pseudo_labels, agreeing_with, reading=reading, labels_mode=labels_mode
@@ -141,6 +148,7 @@ def train(
         time_budget=time_budget,
         start_from=start(start_from),
         out=Path(out) if out else None,
+        overwrite=overwrite,
     )
     return last_of(_told(train_events(request, control), on_event), TrainFinished).bundle
 
@@ -237,13 +245,14 @@ def collect(
 ) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...], tuple[Annotation | None, ...]]:
     """Read images and pair labels and pseudo-labels with them; all may be paths, arrays, or sequences of either.
 
-    A guessed `labels_mode`, and what is done with slices, is told in a sentence.
+    A guessed `labels_mode`, and what is done with slices, is told in a sentence. Nothing is learned from a part of what
+    was given: where files cannot be read, the error names all of them.
     """
     pictures = _as_list(images)
     files: list[Path] = []
     if pictures and all(isinstance(p, str | Path) for p in pictures):
         files = find_files(cast(Iterable[str | Path], pictures))
-        stacks = tuple(reading.file(file, tell) for file in files)
+        stacks = tuple(read_each(files, lambda file: reading.file(file, tell)))
     else:
         stacks = tuple(_stack(p, reading, n) for n, p in enumerate(pictures))
     arrays = _partners(labels, stacks, files)
@@ -267,7 +276,7 @@ def _partners(labels: Any, stacks: Sequence[ImageStack], files: Sequence[Path]) 
         partners = pair_by_stem(files, find_files(partners, labels=True))
     if len(partners) != len(stacks):
         raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
-    return [_labels(p, stack) for p, stack in zip(partners, stacks, strict=True)]
+    return read_each(zip(partners, stacks, strict=True), lambda pair: _labels(*pair))
 
 
 def _pseudo_labels(first: Sequence[Array | None], second: Sequence[Array | None]) -> tuple[Annotation | None, ...]:

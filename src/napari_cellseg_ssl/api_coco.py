@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core import coco_writing
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.own_files import require_own
 
 
 def write_coco(
@@ -16,6 +17,7 @@ def write_coco(
     names: str | Sequence[str] = "image.tif",
     *,
     scores: Mapping[int, float] | Array | Sequence[Mapping[int, float] | Array] = (),
+    overwrite: bool = False,
 ) -> None:
     """Write instances as COCO JSON; every pixel is kept.
 
@@ -27,6 +29,8 @@ def write_coco(
         File name of each image; one name for all frames of a movie.
     scores : {label: score}, (K,) float, or a sequence of them, optional
         How sure a detector was of each instance, one of them per image; `segment_scored` returns them.
+    overwrite : bool
+        Replace the file also if this package did not write it.
 
     Raises
     ------
@@ -34,7 +38,10 @@ def write_coco(
         If the labels are volumes.
     WrongImage
         If the file cannot be written.
+    WouldOverwrite
+        If it is there and was not written by this package.
     """
+    require_own([Path(file)], overwrite=overwrite)
     frames: list[Any] = [np.asarray(one) for one in labels]
     is_one = bool(frames) and all(frame.ndim == 1 for frame in frames)
     if is_one:

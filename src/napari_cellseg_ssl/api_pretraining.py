@@ -38,6 +38,7 @@ def compare_pretraining(
     device: str = "auto",
     seed: int = 0,
     out: str | Path | None = None,
+    overwrite: bool = False,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     z: ZMeaning | None = None,
@@ -57,6 +58,8 @@ def compare_pretraining(
         Of "scratch" (no pre-training), "source" (the source alone), "moco" (the images alone) and "cupre" (both).
     out : path, optional
         Gets a run folder for each arm.
+    overwrite : bool
+        As in `train`.
     on_event : (event) -> None, optional
         Called with every event.
 
@@ -96,6 +99,7 @@ def compare_pretraining(
         device=device,
         seed=seed,
         out=Path(out) if out else None,
+        overwrite=overwrite,
     )
     done: list[ArmDone] = []
     for event in compare_events(request, control):

@@ -1,10 +1,14 @@
 """TIFF files as other programs write and read them."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import tifffile
 
 from napari_cellseg_ssl.core import tiff
+from napari_cellseg_ssl.core.complete_files import unfinished_file
 from napari_cellseg_ssl.core.errors import WrongImage
 
 
@@ -75,3 +79,20 @@ def test_files_that_cannot_be_written_are_named(tmp_path):
 @pytest.mark.parametrize(("labels", "dtype"), [([65_535], np.uint16), ([65_536], np.uint32), ([], np.uint16)])
 def test_labels_get_the_smallest_type_that_holds_them(labels, dtype):
     assert tiff.label_dtype(np.array(labels)) is dtype
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot reserve space")
+@pytest.mark.parametrize(("number", "is_full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EINVAL, False)])
+def test_the_space_for_a_large_file_is_taken_before_it_is_filled(tmp_path, monkeypatch, number, is_full):
+    def reserve(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", reserve)
+    with unfinished_file(tmp_path / "a.tif") as partial:
+        if is_full:
+            with pytest.raises(WrongImage, match=r"/a\.tif' cannot be written"):
+                tiff.create_tiff(partial, (8, 8), np.uint16, "YX")
+        else:
+            tiff.create_tiff(partial, (8, 8), np.uint16, "YX")
+
+    assert list(tmp_path.iterdir()) == []

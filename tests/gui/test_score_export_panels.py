@@ -150,6 +150,26 @@ def test_labels_rois_and_measurements_are_written_and_the_layer_gets_its_feature
     assert layer.features["index"].tolist() == [1, 2]
 
 
+def test_labels_made_by_hand_are_not_replaced_and_own_exports_are(qtbot, viewer, tmp_path):
+    show_labels(viewer, viewer.layers[0], _cells()[None], method="cellulus")
+    mine = tmp_path / "well A_1_labels.tif"
+    tifffile.imwrite(mine, 7 * _cells().astype(np.uint16))
+    before = mine.read_bytes()
+    panel = _export_panel(qtbot, viewer, tmp_path)
+
+    message = _export(qtbot, panel)
+
+    assert "well A_1_labels.tif' was not written by" in message
+    assert "--" not in message
+    assert mine.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [mine]
+    panel.findChild(QLineEdit, "cellseg_export_folder").setText(str(tmp_path / "other"))
+    for _ in range(2):
+        qtbot.waitUntil(lambda: controller_of(viewer).state.activity == "idle")
+        panel.message.setText("")
+        assert _export(qtbot, panel).startswith("Wrote well A_1_labels.tif")
+
+
 def test_a_folder_that_cannot_be_written_gives_one_sentence(qtbot, viewer, tmp_path):
     show_labels(viewer, viewer.layers[0], _cells()[None], method="cellulus")
     file = tmp_path / "a file"

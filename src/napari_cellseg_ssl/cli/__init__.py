@@ -8,7 +8,8 @@ from napari_cellseg_ssl.cli.arguments import build_parser
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import CellSegError
 
-EXIT_UNEXPECTED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_UNEXPECTED, EXIT_WRONG_INPUT, EXIT_SIGNAL = 1, 2, 128
+"""The last one plus the number of the signal, as shells do: 130 after Ctrl-C, 143 after SIGTERM."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 for what a person can mend; 130 after Ctrl-C; 1 for anything else.
+        0; 2 for what a person can mend; 130 after Ctrl-C, 143 after SIGTERM; 1 for anything else.
     """
     arguments = build_parser().parse_args(argv)
     console = Console(as_json=arguments.json)
@@ -25,10 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with console.interruptible() as control:
             arguments.run(arguments, console, control)
     except CellSegError as problem:
-        console.complain(str(problem))
+        console.complain(problem)
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return EXIT_SIGNAL + console.stopped_by
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stderr.close()
         return EXIT_UNEXPECTED
@@ -37,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         console.complain(f"Unexpected {type(problem).__name__}: {problem}. Repeat with --traceback to see where.")
         return EXIT_UNEXPECTED
-    return EXIT_INTERRUPTED if control.is_stopping else 0
+    return EXIT_SIGNAL + console.stopped_by if control.is_stopping else 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from napari_cellseg_ssl import __version__
-from napari_cellseg_ssl.cli import about, commands, pretraining, scoring, starting, synthesis
+from napari_cellseg_ssl.cli import about, commands, pretraining, scoring, segmenting, starting, synthesis
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.registry import METHODS
@@ -89,6 +89,7 @@ def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
         help="run folder, starter:NAME, none, or auto: a starter if it fits (the default)",
     )
     command.add_argument("--resume", action="store_true", help="go on with the interrupted training in --out")
+    _add_overwrite(command)
     _add_set(command)
     command.set_defaults(run=commands.train)
     return command
@@ -104,9 +105,10 @@ def _add_segment(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.
     command.add_argument("--roi", action="store_true", help="write ImageJ ROIs too")
     command.add_argument("--coco", action="store_true", help="write masks as COCO JSON too")
     command.add_argument("--measure", action="store_true", help="write a table of measurements too")
+    _add_overwrite(command)
     _add_diameter(command, None)
     _add_set(command)
-    command.set_defaults(run=commands.segment)
+    command.set_defaults(run=segmenting.segment)
     return command
 
 
@@ -127,6 +129,7 @@ def _add_score(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     command.add_argument("--pred", type=Path, required=True, metavar="DIR")
     command.add_argument("--truth", type=Path, required=True, metavar="DIR")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write one row per image")
+    _add_overwrite(command)
     command.set_defaults(run=scoring.score)
     return command
 
@@ -141,6 +144,7 @@ def _add_pretraining(subparsers: "argparse._SubParsersAction[_Parser]") -> argpa
     command.add_argument("--arms", nargs="+", choices=tuple(TITLES), default=list(DEFAULT_ARMS), metavar="ARM",
                          help=f"of {', '.join(TITLES)}; {', '.join(DEFAULT_ARMS)} when absent")  # fmt: skip
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets a run folder for each arm")
+    _add_overwrite(command)
     command.add_argument("--preset", default="", help="fast, balanced or paper")
     command.add_argument("--seed", type=int, default=0)
     _add_diameter(command, "auto")
@@ -153,6 +157,7 @@ def _add_synthesise(subparsers: "argparse._SubParsersAction[_Parser]") -> argpar
     command = subparsers.add_parser("synthesise", help="draw images with known objects, to train other methods on")
     command.add_argument("model", metavar="RUN", help="run folder of adgan")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets the folders images and labels")
+    _add_overwrite(command)
     command.add_argument("--count", type=int, default=50, help="how many pairs")
     command.add_argument("--shape", type=int, nargs="+", default=[256, 256], metavar="PX", help="Y X or Z Y X")
     command.add_argument("--seed", type=int, default=0)
@@ -164,6 +169,7 @@ def _add_synthesise(subparsers: "argparse._SubParsersAction[_Parser]") -> argpar
 def _add_demo(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.ArgumentParser:
     command = subparsers.add_parser("demo", help="the main job on packaged images, in a few minutes")
     command.add_argument("--out", type=Path, default=Path("cellseg-ssl-demo"), metavar="DIR")
+    _add_overwrite(command)
     command.add_argument("--quick", action="store_true", help="train for seconds only, to see that everything runs")
     command.set_defaults(run=run_demo)
     return command
@@ -191,6 +197,10 @@ def _add_diameter(command: argparse.ArgumentParser, default: str | None) -> None
     command.add_argument(
         "--object-diameter", type=diameter, default=default, metavar="PX|auto", help="in volumes px of the plane"
     )
+
+
+def _add_overwrite(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--overwrite", action="store_true", help="replace also what other programs or methods wrote")
 
 
 def _add_set(command: argparse.ArgumentParser) -> None:

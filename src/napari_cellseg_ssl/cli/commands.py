@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,34 +9,24 @@ from typing import Any
 from napari_cellseg_ssl import api
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.errors import CellSegError, WrongImage, WrongOption, WrongRun
+from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
-from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.options import options_to_json, with_values
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.run_folders import require_own_run
 from napari_cellseg_ssl.core.starters import PREFIX, default_start
-from napari_cellseg_ssl.core.tiff import create_tiff
 from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
     Control,
-    ExportRequest,
-    LabelsReady,
     PredictRequest,
-    SegmentRequest,
     TrainRequest,
     TuneFinished,
     TuneRequest,
 )
-from napari_cellseg_ssl.tasks import export as export_events
 from napari_cellseg_ssl.tasks import predict as predict_events
-from napari_cellseg_ssl.tasks import segment as segment_events
-from napari_cellseg_ssl.tasks import segment_image as segment_image_events
 from napari_cellseg_ssl.tasks import train as train_events
 from napari_cellseg_ssl.tasks import tune as tune_events
-from napari_cellseg_ssl.tasks.blocks import plan_blocks
 from napari_cellseg_ssl.tasks.events import best_trials
-from napari_cellseg_ssl.tasks.export import known_spacing, label_file, source_axes
-from napari_cellseg_ssl.tasks.files import find_files, stem_of
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
 from napari_cellseg_ssl.tasks.reading import Reading
 
@@ -47,6 +36,8 @@ BEST_SHOWN = 5
 def train(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Train a method and write its run folder."""
     info = get_method(arguments.method).info
+    if not arguments.resume:  # before images are read, which may take long
+        require_own_run(arguments.out, info.id, overwrite=arguments.overwrite)
     images, annotations, found = api.collect(
         arguments.images,
         arguments.labels,
@@ -71,6 +62,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         start_from=api.start(arguments.start_from or default_start(info.id)),
         out=arguments.out,
         resume=arguments.resume,
+        overwrite=arguments.overwrite,
         name=arguments.out.name,
     )
     for event in console.follow(train_events(request, control), f"Training {info.id}"):
@@ -80,7 +72,8 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
 
 def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
     bundle, origin = event.bundle, event.bundle.provenance
-    console.say(f"{bundle.method_id}: {origin.steps} steps in {origin.seconds:.0f} s ({event.reason}), saved in {out}")
+    where = f"the finished run in {out} is kept" if event.kept_former else f"saved in {out}"
+    console.say(f"{bundle.method_id}: {origin.steps} steps in {origin.seconds:.0f} s ({event.reason}), {where}")
     for text in origin.notes:
         console.say(f"  {text}")
     if origin.scores:
@@ -101,85 +94,6 @@ def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
             "segment_options": options_to_json(bundle.segment_options),
         }
     )
-
-
-def segment(arguments: argparse.Namespace, console: Console, control: Control) -> None:
-    """Segment images and write label files; one that cannot be used does not keep the others from being done."""
-    bundle = api.load_run(arguments.model)
-    options = with_values(bundle.segment_options, option_values(arguments.set))
-    files, reading = find_files(arguments.images), reading_of(arguments, bundle_ndims(bundle))
-    _refuse_same_names(files)
-    records: list[dict[str, Any]] = []
-    problems: list[CellSegError] = []
-    for file in files:
-        begin = time.monotonic()
-        try:
-            image = reading.file(file, console.note)
-            written = _segment_file(file, image, bundle, options, arguments, console, control)
-        except CellSegError as problem:
-            problems.append(_about(file, problem))
-            console.complain(str(problems[-1]))
-            continue
-        if control.is_stopping:
-            break
-        seconds = round(time.monotonic() - begin, 2)
-        console.say(f"{file.name}: {written['instances']} instances, {seconds:.1f} s -> {written['files'][0]}")
-        records.append({"image": str(file), "seconds": seconds, **written})
-    console.result({"images": records, "problems": [str(problem) for problem in problems]})
-    if problems:
-        raise WrongImage(f"{len(problems)} of {len(files)} images could not be segmented; see above.")
-
-
-def _segment_file(
-    file: Path,
-    image: ImageStack,
-    bundle: ModelBundle,
-    options: Any,
-    arguments: argparse.Namespace,
-    console: Console,
-    control: Control,
-) -> dict[str, Any]:
-    request = PredictRequest(
-        bundle=bundle, image=image, object_diameter=arguments.object_diameter, device=arguments.device
-    )
-    maps, into, scratch = None, None, label_file(arguments.out, image.name)
-    if arguments.maps:
-        for event in console.follow(predict_events(request, control), image.name):
-            maps = event.maps if isinstance(event, MapsReady) else None
-        if maps is None:
-            return {"files": [], "instances": 0}
-        events: Any = segment_events(SegmentRequest(method_id=bundle.method_id, maps=maps, options=options), control)
-    else:
-        is_large = len(plan_blocks(image.spatial_shape, 1.0)) > 1
-        if is_large:
-            axes = source_axes(image)
-            shape = image.spatial_shape if "T" not in axes else (len(image.frames), *image.spatial_shape)
-            into = create_tiff(scratch, shape, "uint32", axes, spacing=known_spacing(image))
-            into = into.reshape(len(image.frames), *image.spatial_shape)
-        events = console.follow(segment_image_events(request, options, control, into), image.name)
-    found = next((event for event in events if isinstance(event, LabelsReady)), None)
-    if found is None:
-        return {"files": [], "instances": 0}
-    export = ExportRequest(
-        folder=arguments.out,
-        image=image,
-        labels=found.labels,
-        scores=found.scores,
-        maps=maps,
-        roi=arguments.roi,
-        coco=arguments.coco,
-        measure=arguments.measure,
-        write_labels=into is None or arguments.format != "tiff",
-        file_format=arguments.format,
-        file_name=file.name,
-        metadata={"model": bundle.name, "model id": bundle.id, "method": bundle.method_id},
-    )
-    files = [str(event.path) for event in export_events(export) if hasattr(event, "path")]
-    if into is not None and export.write_labels:
-        scratch.unlink()
-    elif into is not None:
-        files.insert(0, str(scratch))
-    return {"files": files, "instances": int(sum(int(frame.max()) for frame in found.labels))}
 
 
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
@@ -261,24 +175,6 @@ def option_values(pairs: Sequence[str]) -> dict[str, str]:
             raise WrongOption(f"'--set {pair}' has no value.", "Write --set OPTION=VALUE.")
         values[name.strip().replace("-", "_")] = value.strip()
     return values
-
-
-def _refuse_same_names(files: Sequence[Path]) -> None:
-    seen: dict[str, Path] = {}
-    for file in files:
-        other = seen.setdefault(stem_of(file), file)
-        if other is not file:
-            raise WrongImage(
-                f"'{other}' and '{file}' would both be written as '{stem_of(file)}_labels.tif'.",
-                "Segment them into different folders.",
-            )
-
-
-def _about(file: Path, problem: CellSegError) -> CellSegError:
-    """Name the file, where the message does not yet."""
-    if str(file) in problem.message:
-        return problem
-    return type(problem)(f"{file}: {problem.message}", problem.hint)
 
 
 def _short(value: Any) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cellseg_ssl.core.complete_files import complete_file, writing
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.own_files import SOFTWARE
 
 ZOOM, GAP, CAPTION = 2, 8, 20
 INK, PAPER, BACKGROUND_INK = (20, 20, 20), (255, 255, 255), (0.9, 0.1, 0.1)
@@ -29,6 +31,7 @@ class Panel:
 def save_comparison(file: Path, rows: Sequence[Sequence[Panel]]) -> None:
     """Write rows of panels as one PNG; all panels of a row are of one size."""
     from PIL import Image, ImageDraw
+    from PIL.PngImagePlugin import PngInfo
 
     pictures = [[_render(panel) for panel in row] for row in rows]
     heights = [row[0].shape[0] + CAPTION + GAP for row in pictures]
@@ -43,8 +46,10 @@ def save_comparison(file: Path, rows: Sequence[Sequence[Panel]]) -> None:
             sheet.paste(Image.fromarray(pixels), (left, top + CAPTION))
             left += pixels.shape[1] + GAP
         top += height
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(file)
+    about = PngInfo()
+    about.add_text("Software", SOFTWARE)
+    with writing(file), complete_file(file) as partial:
+        sheet.save(partial, format="PNG", pnginfo=about)
 
 
 def _render(panel: Panel) -> Array:

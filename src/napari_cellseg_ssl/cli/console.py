@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from napari_cellseg_ssl.core.errors import CellSegError, WouldOverwrite
 from napari_cellseg_ssl.core.events import Note, Started, Step, TileDone, Validated
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone
 
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
+REPLACES = "Or say --overwrite, which replaces it."
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""What Ctrl-C sends, and what a batch system sends before it kills."""
 REFRESH_TERMINAL, REFRESH_LOG = 0.2, 15.0
 """Seconds between two pictures of a progress bar."""
 
@@ -29,6 +33,8 @@ class Console:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self.stopped_by = signal.SIGINT
+        """The signal by which the command was asked to stop, if it was."""
 
     def say(self, text: str) -> None:
         """Print a line of the result for a person."""
@@ -47,8 +53,9 @@ class Console:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
 
-    def complain(self, text: str) -> None:
+    def complain(self, problem: CellSegError | str) -> None:
         """Say in one line what is wrong."""
+        text = f"{problem} {REPLACES}" if isinstance(problem, WouldOverwrite) else str(problem)
         self.note("cellseg-ssl: " + " ".join(text.split()))
 
     def follow(self, events: Iterator[Any], title: str) -> Iterator[Any]:
@@ -73,24 +80,28 @@ class Console:
 
     @contextmanager
     def interruptible(self) -> Iterator[Control]:
-        """Turn the first Ctrl-C into a request to stop; the second one interrupts at once."""
+        """Turn the first Ctrl-C, or SIGTERM, into a request to stop; the second one interrupts at once."""
         control = Control()
 
-        def on_interrupt(number: int, frame: FrameType | None) -> None:
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            self.stopped_by = signal.Signals(number)
             if control.is_stopping:
                 raise KeyboardInterrupt
-            self.note("\nStopping and saving; Ctrl-C again quits at once.")
             control.stop()
+            self.note("\nStopping and saving; Ctrl-C again quits at once.")
 
+        before = {}
         try:
-            before = signal.signal(signal.SIGINT, on_interrupt)
-        except ValueError:  # not in the main thread, so Ctrl-C does not come here
+            for number in STOPPING:
+                before[number] = signal.signal(number, on_signal)
+        except ValueError:  # not in the main thread, so signals do not come here
             yield control
             return
         try:
             yield control
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _show_step(bar: Any, event: Step | Validated) -> None:

@@ -16,6 +16,9 @@ from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.own_files import require_own
+from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.run_folders import require_own_run
 from napari_cellseg_ssl.tasks import (
     Control,
     ExportRequest,
@@ -28,6 +31,7 @@ from napari_cellseg_ssl.tasks import (
     segment,
     train,
 )
+from napari_cellseg_ssl.tasks.export import target_files
 from napari_cellseg_ssl.tasks.files import read_image, read_labels
 
 SECONDS = {"cellulus": 75.0, "actis": 150.0}
@@ -50,6 +54,8 @@ class _Sample:
 def run_demo(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Train on the packaged images, segment them, and show the results beside each other."""
     found = _load()
+    picture = arguments.out / "comparison.png"
+    _require_own(found, picture, arguments)
     n_painted = sum(one.annotation.n_cells for one in found if one.annotation is not None)
     n_cells = sum(len(np.unique(one.truth)) - 1 for one in found)
     console.say(f"{len(found)} fluorescence images with {n_cells} nuclei, {n_painted} of them painted.")
@@ -59,14 +65,23 @@ def run_demo(arguments: argparse.Namespace, console: Console, control: Control) 
         bundle = _train(method_id, found, arguments, console, control)
         if bundle is None or control.is_stopping:
             return
-        results[method_id] = _segment_all(bundle, found, arguments.out / method_id, console, control)
+        results[method_id] = _segment_all(bundle, found, arguments, control)
         if len(results[method_id]) < len(found):
             return
     means = _tell_scores(results, console)
-    picture = arguments.out / "comparison.png"
     save_comparison(picture, [_row(one, results) for one in found])
     console.say(f"\nLabels, maps and models are in {arguments.out}; the picture is {picture}")
     console.result({"out": str(arguments.out), "picture": str(picture), "means": means})
+
+
+def _require_own(found: list[_Sample], picture: Path, arguments: argparse.Namespace) -> None:
+    """Refuse to replace files of others, before minutes of training."""
+    files = [picture]
+    for method_id in CAPTIONS:
+        require_own_run(arguments.out / "runs" / method_id, method_id, overwrite=arguments.overwrite)
+        maps = get_method(method_id).info.maps
+        files += [file for one in found for file in target_files(arguments.out / method_id, one.image.name, maps)]
+    require_own(files, overwrite=arguments.overwrite)
 
 
 def _load() -> list[_Sample]:
@@ -89,6 +104,7 @@ def _train(
         annotations=tuple(one.annotation for one in found) if method_id == "actis" else (),
         time_budget=min(budget, QUICK_SECONDS) if budget and arguments.quick else budget,
         out=arguments.out / "runs" / method_id,
+        overwrite=arguments.overwrite,
         name=method_id,
     )
     for event in console.follow(train(request, control), "Training"):
@@ -98,7 +114,7 @@ def _train(
 
 
 def _segment_all(
-    bundle: ModelBundle, found: list[_Sample], folder: Path, console: Console, control: Control
+    bundle: ModelBundle, found: list[_Sample], arguments: argparse.Namespace, control: Control
 ) -> dict[str, tuple[Array, ImageScores]]:
     done = {}
     for one in found:
@@ -108,7 +124,9 @@ def _segment_all(
         made: PredictionMaps = maps.maps
         request = SegmentRequest(method_id=bundle.method_id, maps=made, options=bundle.segment_options)
         labels = next(event.labels for event in segment(request) if isinstance(event, LabelsReady))
-        for _ in export(ExportRequest(folder=folder, image=one.image, labels=labels, maps=made)):
+        folder = arguments.out / bundle.method_id
+        order = ExportRequest(folder=folder, image=one.image, labels=labels, maps=made, overwrite=arguments.overwrite)
+        for _ in export(order):
             pass
         done[one.image.name] = (labels, image_scores(one.truth, labels))
     return done

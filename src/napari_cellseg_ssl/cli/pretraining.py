@@ -38,6 +38,7 @@ def compare_pretraining(arguments: argparse.Namespace, console: Console, control
         device=arguments.device,
         seed=arguments.seed,
         out=arguments.out,
+        overwrite=arguments.overwrite,
     )
     for event in console.follow(compare_events(request, control), "Comparing"):
         if isinstance(event, ComparisonFinished):

@@ -1,14 +1,17 @@
 """The command that compares label images with the truth."""
 
 import argparse
-import csv
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.own_files import require_own
+from napari_cellseg_ssl.core.tables import write_table
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
 
@@ -17,15 +20,36 @@ SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 
 def score(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Score a folder of label images, or one file, against the truth."""
+    if arguments.csv:
+        require_own([arguments.csv], overwrite=arguments.overwrite)
+    pairs = _pairs(arguments.pred, arguments.truth)
     scores: dict[str, ImageScores] = {}
-    for name, predicted, truth in _pairs(arguments.pred, arguments.truth):
-        found, true = read_labels(predicted), read_labels(truth)
-        try:
-            scores[name] = image_scores(true, found)
-        except WrongAnnotation as problem:
-            raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
+    batch = Batch(console)
+    for name, predicted, truth in pairs:
+        with batch.doing(truth) if len(pairs) > 1 else nullcontext():
+            scores[name] = _score_of(predicted, truth)
         if control.should_stop():
             return
+    if scores:
+        _tell(scores, batch.told(), arguments, console)
+    rest = "the means are those of the others" if scores else "there are no means"
+    batch.end(
+        WrongAnnotation(
+            f"{batch.count} of {len(pairs)} images could not be scored (see above), so {rest}: '{arguments.pred}' "
+            f"against '{arguments.truth}'."
+        )
+    )
+
+
+def _score_of(predicted: Path, truth: Path) -> ImageScores:
+    found, true = read_labels(predicted), read_labels(truth)
+    try:
+        return image_scores(true, found)
+    except WrongAnnotation as problem:
+        raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
+
+
+def _tell(scores: dict[str, ImageScores], problems: list[str], arguments: argparse.Namespace, console: Console) -> None:
     means = set_scores(list(scores.values()))
     width = max(len(name) for name in [*scores, "mean"])
     console.say(" ".join([f"{'image':<{width}}", *(f"{name:>9}" for name in SHOWN)]))
@@ -33,8 +57,9 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     for name, row in [*rows.items(), ("mean", means)]:
         console.say(" ".join([f"{name:<{width}}", *(f"{row[key]:>9.4f}" for key in SHOWN)]))
     if arguments.csv:
-        _write_csv(arguments.csv, rows)
-    console.result({"images": rows, "means": means})
+        table = [[name, *row.values()] for name, row in rows.items()]
+        write_table(arguments.csv, ["image", *next(iter(rows.values()))], table)
+    console.result({"images": rows, "means": means, "problems": problems})
 
 
 def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:
@@ -56,13 +81,3 @@ def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:
             "Segment them first, or leave them out of the truth.",
         )
     return pairs
-
-
-def _write_csv(file: Path, rows: dict[str, dict[str, float]]) -> None:
-    try:
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, ["image", *next(iter(rows.values()))])
-            writer.writeheader()
-            writer.writerows({"image": name, **row} for name, row in rows.items())
-    except OSError as problem:
-        raise WrongAnnotation(f"'{file}' cannot be written: {problem}.", "Choose another file.") from problem

@@ -18,6 +18,7 @@ def synthesise(arguments: argparse.Namespace, console: Console, control: Control
         count=arguments.count,
         seed=arguments.seed,
         device=arguments.device,
+        overwrite=arguments.overwrite,
     )
     events = console.follow(synthesise_events(request, control), "Drawing")
     files = [str(event.path) for event in events if isinstance(event, FileWritten)]

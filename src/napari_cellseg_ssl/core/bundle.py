@@ -4,13 +4,13 @@ import csv
 import dataclasses
 import hashlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_cellseg_ssl.core.complete_files import complete_file, complete_files
 from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
@@ -81,15 +81,25 @@ class ModelBundle:
             digest.update(name.encode() + self.weights[name].tobytes())
         return digest.hexdigest()[:16]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write the run folder; an older model in it is replaced only once the new one is complete.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Replace also the work of another method, and files that this package did not write.
 
         Raises
         ------
+        WouldOverwrite
+            If something is there that may not be replaced.
         WrongRun
             If the folder cannot be written.
         """
+        from napari_cellseg_ssl.core.run_folders import require_own_run  # which knows the files by their names here
+
         folder = Path(folder)
+        require_own_run(folder, self.method_id, overwrite=overwrite)
         record = {
             "format_version": FORMAT_VERSION,
             "name": self.name,
@@ -101,11 +111,12 @@ class ModelBundle:
             "object_diameter": self.object_diameter,
             "provenance": dataclasses.asdict(self.provenance),
         }
+        files = [folder / name for name in (WEIGHTS_FILE, HISTORY_FILE, RUN_FILE)]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_arrays(folder / WEIGHTS_FILE, self.weights)
-            _write_history(folder / HISTORY_FILE, self.history)
-            write_text_atomically(folder / RUN_FILE, json.dumps(record, indent=2))
+            with complete_files(*files) as (weights, history, run):
+                save_arrays(weights, self.weights)
+                _write_rows(history, self.history)
+                run.write_text(json.dumps(record, indent=2), encoding="utf-8")
         except OSError as problem:
             raise WrongRun(f"The run cannot be saved in '{folder}': {problem}.", "Choose another folder.") from problem
 
@@ -168,14 +179,19 @@ def _from_record(
     )
 
 
-def write_text_atomically(file: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, never a half."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, file)
+def write_history(file: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Write the history of a training that goes on.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    with complete_file(file) as partial:
+        _write_rows(partial, history)
 
 
-def _write_history(file: Path, history: tuple[Mapping[str, float], ...]) -> None:
+def _write_rows(file: Path, history: Sequence[Mapping[str, float]]) -> None:
     columns = list(dict.fromkeys(name for row in history for name in row))
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns)

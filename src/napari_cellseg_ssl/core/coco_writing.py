@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
+from napari_cellseg_ssl.core.complete_files import write_text, writing
+from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instance_scores import by_label
+from napari_cellseg_ssl.core.own_files import SOFTWARE, SOFTWARE_FIELD
 
 CELL = {"id": 1, "name": "cell"}
 
@@ -61,12 +63,10 @@ def write_coco(
             label = record["label"]
             rank = {"score": float(known[label])} if label in known else {}
             annotations.append({"id": len(annotations) + 1, "image_id": n, "category_id": CELL["id"], **record, **rank})
-    content = {"info": dict(info or {}), "images": images, "categories": [CELL], "annotations": annotations}
-    try:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_text(json.dumps(content), encoding="utf-8")
-    except OSError as problem:
-        raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
+    content: dict[str, Any] = {SOFTWARE_FIELD: SOFTWARE, "info": dict(info or {})}
+    content |= {"images": images, "categories": [CELL], "annotations": annotations}
+    with writing(file):
+        write_text(file, json.dumps(content))
 
 
 def _records(labels: Array) -> Iterator[dict[str, Any]]:

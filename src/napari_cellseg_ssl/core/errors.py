@@ -34,5 +34,9 @@ class WrongRun(CellSegError):
     """A run folder is damaged, foreign, or does not fit the task."""
 
 
+class WouldOverwrite(CellSegError):
+    """Something that this package did not write, or the work of another method, is where a result is to go."""
+
+
 class OutOfMemory(CellSegError):
     """The job needs more memory than there is, even in its smallest pieces."""

@@ -81,10 +81,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class TrainFinished:
-    """Training ended, also by a stop; the bundle is the best that was reached."""
+    """Training ended, also by a stop; the bundle is the best that was reached.
+
+    `kept_former` says that it was stopped and so does not replace the finished run that was in its folder.
+    """
 
     bundle: "ModelBundle"
     reason: Reason
+    kept_former: bool = False
 
 
 @dataclass(frozen=True)

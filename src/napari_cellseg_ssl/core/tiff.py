@@ -1,5 +1,7 @@
 """Labels, maps and images as TIFF, with axes and pixel spacing that ImageJ, napari and tifffile all read."""
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +10,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from napari_cellseg_ssl.core.complete_files import complete_file, writing
+from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.own_files import SOFTWARE
 
 _MICRONS = {"µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "\\u00b5m": 1.0, "nm": 1e-3, "mm": 1e3}
 _MEMMAP_FROM = 256 * 2**20
@@ -36,17 +41,14 @@ def read_tiff(file: Path) -> TiffImage:
     """
     import tifffile
 
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            series = tiff.series[0]
-            axes = _our_axes(series.axes)
-            spacing = _imagej_spacing(tiff) | _ome_spacing(tiff.ome_metadata)
-            if series.nbytes >= _MEMMAP_FROM and series.dataoffset is not None:
-                array = tifffile.memmap(file, mode="r", series=0)
-            else:
-                array = series.asarray()
-    except (OSError, ValueError, IndexError, KeyError, tifffile.TiffFileError) as problem:
-        raise WrongImage(f"'{file}' cannot be read: {problem}.", "Is it a complete TIFF file?") from problem
+    with decoding(file, "Is it a complete TIFF file?"), tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        axes = _our_axes(series.axes)
+        spacing = _imagej_spacing(tiff) | _ome_spacing(tiff.ome_metadata)
+        if series.nbytes >= _MEMMAP_FROM and series.dataoffset is not None:
+            array = tifffile.memmap(file, mode="r", series=0)
+        else:
+            array = series.asarray()
     return TiffImage(array, axes if axes and len(axes) == array.ndim else None, spacing)
 
 
@@ -78,18 +80,18 @@ def write_tiff(
 
     spatial = _per_axis(axes, spacing)
     is_imagej = array.dtype in (np.uint8, np.uint16, np.float32) and array.nbytes < _CLASSIC_LIMIT
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with writing(file), complete_file(file) as partial:
         if is_imagej:
-            _write_imagej(file, array, axes, spatial, info or {})
+            _write_imagej(partial, array, axes, spatial, info or {})
         else:
-            tifffile.imwrite(file, array, ome=True, metadata=_ome_metadata(axes, spatial), compression="zlib")
-    except OSError as problem:
-        raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
+            metadata = _ome_metadata(axes, spatial)
+            tifffile.imwrite(partial, array, ome=True, metadata=metadata, compression="zlib", software=SOFTWARE)
 
 
 def create_tiff(file: Path, shape: Sequence[int], dtype: Any, axes: str, *, spacing: Sequence[float] = ()) -> Array:
     """Make a file of zeros to be filled piece by piece; the array returned is mapped to it.
+
+    A file that is not yet complete ought to have another name; see `unfinished_file`.
 
     Parameters
     ----------
@@ -103,14 +105,43 @@ def create_tiff(file: Path, shape: Sequence[int], dtype: Any, axes: str, *, spac
     """
     import tifffile
 
-    try:
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         metadata = _ome_metadata(axes, _per_axis(axes, spacing))
         mapped: Array = tifffile.memmap(
-            file, shape=tuple(shape), dtype=dtype, bigtiff=True, ome=True, metadata=metadata
+            file, shape=tuple(shape), dtype=dtype, bigtiff=True, ome=True, metadata=metadata, software=SOFTWARE
         )
-    except OSError as problem:
-        raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
+        _reserve(file)
+    return mapped
+
+
+def _reserve(file: Path) -> None:
+    """Take the space that a file of zeros will need: on a full disk the system kills who writes to a mapped one."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with file.open("rb+") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+        except OSError as problem:
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            # else a file system that cannot reserve
+
+
+def map_tiff(file: Path) -> Array:
+    """Map a file made by `create_tiff` into memory, to be read.
+
+    Raises
+    ------
+    WrongImage
+        If it cannot be read.
+    """
+    import tifffile
+
+    try:
+        mapped: Array = tifffile.memmap(file, mode="r")
+    except (OSError, ValueError) as problem:
+        raise WrongImage(f"'{file}' cannot be read: {problem}.", "Was it moved or changed?") from problem
     return mapped
 
 
@@ -138,7 +169,15 @@ def _write_imagej(file: Path, array: Array, axes: str, spatial: Mapping[str, flo
     if "Z" in spatial:
         metadata["spacing"] = spatial["Z"]
     # ImageJ wants the hyperstack order; a leading axis of ours is always in it already.
-    tifffile.imwrite(file, array, imagej=True, metadata=metadata, resolution=resolution, compression="zlib")
+    tifffile.imwrite(
+        file,
+        array,
+        imagej=True,
+        metadata=metadata,
+        resolution=resolution,
+        compression="zlib",
+        software=SOFTWARE,
+    )
 
 
 def _our_axes(axes: str) -> str | None:

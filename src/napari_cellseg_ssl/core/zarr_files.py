@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.complete_files import complete_folder, writing
+from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
+from napari_cellseg_ssl.core.own_files import ZARR_RECORD
 
 CHUNK, CHUNK_3D = 512, 128
 SMALLEST_LEVEL = 256
@@ -24,7 +27,7 @@ def read_zarr(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
         If it cannot be read, or zarr is not installed.
     """
     zarr, dask_array = _imported(path, "zarr", "dask.array")
-    try:
+    with decoding(path, kind="OME-Zarr"):
         group = zarr.open(str(path), mode="r")
         if isinstance(group, zarr.Array):
             return dask_array.from_zarr(group), None, {}
@@ -34,8 +37,6 @@ def read_zarr(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
         axes = [axis["name"].upper() if isinstance(axis, dict) else axis.upper() for axis in scales["axes"]]
         array = dask_array.from_zarr(group[level["path"]])
         sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), None)
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as problem:
-        raise WrongImage(f"'{path}' cannot be read as OME-Zarr: {problem!r}.", "Is it complete?") from problem
     spacing = {axis: float(size) for axis, size in zip(axes, sizes or (), strict=False) if axis in SPATIAL_AXES}
     return array, "".join(axes), spacing
 
@@ -65,8 +66,8 @@ def write_zarr(
     levels = int(np.log2(max(1, max(array.shape[-2:]) / SMALLEST_LEVEL)))
     is_labels = array.dtype.kind in "iu"
     sizes = dict.fromkeys(axes.lower(), 1.0) | dict(zip("".join(spatial).lower(), spacing, strict=False))
-    try:
-        group = zarr.open_group(str(folder), mode="w")
+    with writing(folder), complete_folder(folder) as partial:
+        group = zarr.open_group(str(partial), mode="w")
         writer.write_image(
             dask_array.from_array(array, chunks=chunks),
             group,
@@ -77,9 +78,7 @@ def write_zarr(
             scale=sizes,
             axes_units={axis.lower(): "micrometer" for axis in spatial} if spacing else None,
         )
-        group.attrs["cellseg_ssl"] = dict(info or {})
-    except OSError as problem:
-        raise WrongImage(f"'{folder}' cannot be written: {problem}.", "Choose another folder.") from problem
+        group.attrs[ZARR_RECORD] = dict(info or {})
 
 
 def _imported(path: Path, *modules: str) -> list[Any]:

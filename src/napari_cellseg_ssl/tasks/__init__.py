@@ -11,12 +11,14 @@ from napari_cellseg_ssl.tasks.requests import (
     InterpolationRequest,
     PredictRequest,
     PreviewWindow,
+    SegmentFilesRequest,
     SegmentRequest,
     SynthesisRequest,
     TrainRequest,
     TuneRequest,
 )
 from napari_cellseg_ssl.tasks.run import train
+from napari_cellseg_ssl.tasks.segment_files import FilesReady, segment_files
 from napari_cellseg_ssl.tasks.synthesis import example_mask, synthesise
 from napari_cellseg_ssl.tasks.tune import tune
 
@@ -24,6 +26,7 @@ __all__ = [
     "Control",
     "ExportRequest",
     "FileWritten",
+    "FilesReady",
     "InterpolationReady",
     "InterpolationRequest",
     "LabelsReady",
@@ -31,6 +34,7 @@ __all__ = [
     "Preview",
     "PretrainingComparisonRequest",
     "PreviewWindow",
+    "SegmentFilesRequest",
     "SegmentRequest",
     "SynthesisRequest",
     "TrainRequest",
@@ -44,6 +48,7 @@ __all__ = [
     "interpolate",
     "predict",
     "segment",
+    "segment_files",
     "segment_image",
     "synthesise",
     "train",

@@ -16,14 +16,13 @@ from napari_cellseg_ssl.tasks.interpolation import interpolate
 from napari_cellseg_ssl.tasks.jobs import Model, ReadImage
 from napari_cellseg_ssl.tasks.requests import InterpolationRequest, PreviewWindow, SynthesisRequest
 from napari_cellseg_ssl.tasks.session_events import Began
-from napari_cellseg_ssl.tasks.synthesis import draw_pairs, drawn_diameter, synthesise
+from napari_cellseg_ssl.tasks.synthesis import PAIR_FOLDERS, draw_pairs, drawn_diameter, synthesise
 from napari_cellseg_ssl.tasks.training_files import TrainingFile, read_drawn_pairs
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
 LONGEST_EXAMPLE = {2: 512, 3: 96}
 """Side of an example, px, by the number of spatial axes."""
 PAIR_SIDE = {2: 256, 3: 64}
-FOLDERS = ("images", "labels")
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def learner_of_pairs() -> str:
 
 def _unused(folder: Path) -> Path:
     """Return the folder, or one in it where it holds images or labels already: they may be anybody's."""
-    if not any((folder / name).exists() for name in FOLDERS):
+    if not any((folder / name).exists() for name in PAIR_FOLDERS):
         return folder
     number = 1
     while (folder / f"drawn pairs {number}").exists():

@@ -1,19 +1,22 @@
 """Results as files that other programs open."""
 
-import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
 
 from napari_cellseg_ssl.core.coco_writing import write_coco
-from napari_cellseg_ssl.core.errors import WrongImage, WrongOption
+from napari_cellseg_ssl.core.complete_files import complete_file, writing
+from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
 from napari_cellseg_ssl.core.instance_scores import scores_of
-from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.measurements import is_calibrated, measure
+from napari_cellseg_ssl.core.own_files import SOFTWARE, require_own
+from napari_cellseg_ssl.core.tables import write_table
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
 from napari_cellseg_ssl.core.zarr_files import write_zarr
 from napari_cellseg_ssl.tasks.control import Control
@@ -22,6 +25,7 @@ from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import ExportRequest, FileFormat
 
 SUFFIXES: dict[FileFormat, str] = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}
+ROIS, COCO, TABLE = "_rois.zip", "_coco.json", "_measurements.csv"
 
 
 def export(request: ExportRequest, control: Control | None = None) -> Iterator[ExportEvent]:
@@ -35,10 +39,15 @@ def export(request: ExportRequest, control: Control | None = None) -> Iterator[E
     ------
     WrongImage
         If a file cannot be written.
+    WouldOverwrite
+        If one is there that somebody else wrote; then none is written.
     """
     control = control or Control()
     with guarded("Export"):
-        for path in _files(request):
+        plan = _plan(request)
+        require_own(plan, overwrite=request.overwrite)
+        for path, write in plan.items():
+            write(path)
             yield FileWritten(path)
             if control.should_stop():
                 return
@@ -60,39 +69,73 @@ def source_axes(image: ImageStack, channels: bool = False) -> str:
     return ("T" if has_samples else "") + ("C" if channels else "") + "ZYX"[-len(image.spatial_shape) :]
 
 
-def _files(request: ExportRequest) -> Iterator[Path]:
-    folder, stem = request.folder, request.image.name
-    if request.labels is not None:
+def target_files(
+    folder: Path,
+    name: str,
+    specs: Iterable[MapSpec] = (),
+    *,
+    file_format: FileFormat = "tiff",
+    roi: bool = False,
+    coco: bool = False,
+    measure: bool = False,
+) -> list[Path]:
+    """Name the files that are made of an image: what an `ExportRequest` with these settings leads to.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    specs : iterable of MapSpec
+        Of the maps that are written.
+    """
+    endings = {ROIS: roi, COCO: coco, TABLE: measure}
+    files = [label_file(folder, name, file_format)]
+    files += [folder / f"{name}{ending}" for ending, is_wanted in endings.items() if is_wanted]
+    suffixes = _map_suffixes({spec.name: str(spec.kind) for spec in specs}).values()
+    return files + [folder / f"{name}_{suffix}{SUFFIXES[file_format]}" for suffix in suffixes]
+
+
+def _plan(request: ExportRequest) -> dict[Path, Callable[[Path], None]]:
+    """Say for each file how it is written."""
+    folder, stem, suffix = request.folder, request.image.name, SUFFIXES[request.file_format]
+    plan: dict[Path, Callable[[Path], None]] = {}
+    labels, maps = request.labels, request.maps
+    if labels is not None:
         if request.write_labels:
-            frames = request.labels.astype(label_dtype(request.labels), copy=False)
-            yield _write(label_file(folder, stem, request.file_format), frames, request)
+            plan[label_file(folder, stem, request.file_format)] = partial(_write_labels, labels, request)
         if request.roi:
-            yield _write_rois(folder / f"{stem}_rois.zip", request.labels)
+            plan[folder / f"{stem}{ROIS}"] = partial(_write_rois, labels)
         if request.coco:
-            yield _write_coco(folder / f"{stem}_coco.json", request.labels, request)
+            plan[folder / f"{stem}{COCO}"] = partial(_write_coco, labels, request)
         if request.measure:
-            yield _write_table(folder / f"{stem}_measurements.csv", measured(request))
-    if request.maps is not None:
-        for name, suffix in _map_suffixes(request.maps).items():
-            file = folder / f"{stem}_{suffix}{SUFFIXES[request.file_format]}"
-            yield _write(file, request.maps.to_source(name).astype(np.float32, copy=False), request)
+            plan[folder / f"{stem}{TABLE}"] = partial(_write_measurements, request)
+    if maps is not None:
+        for name, ending in _map_suffixes({name: str(maps.specs[name].kind) for name in maps.arrays}).items():
+            plan[folder / f"{stem}_{ending}{suffix}"] = partial(_write_map, name, maps, request)
+    return plan
 
 
-def _map_suffixes(maps: PredictionMaps) -> dict[str, str]:
+def _map_suffixes(kinds: Mapping[str, str]) -> dict[str, str]:
     """File suffix per map: its kind, with its name where two maps are of one kind."""
-    kinds = {name: str(maps.specs[name].kind) for name in maps.arrays}
     count = Counter(kinds.values())
     return {name: kind if count[kind] == 1 else f"{kind}-{name}" for name, kind in kinds.items()}
 
 
-def _write(file: Path, frames: Array, request: ExportRequest) -> Path:
+def _write_labels(labels: Array, request: ExportRequest, file: Path) -> None:
+    _write(labels.astype(label_dtype(labels), copy=False), request, file)
+
+
+def _write_map(name: str, maps: PredictionMaps, request: ExportRequest, file: Path) -> None:
+    _write(maps.to_source(name).astype(np.float32, copy=False), request, file)
+
+
+def _write(frames: Array, request: ExportRequest, file: Path) -> None:
     image = request.image
     axes = source_axes(image, channels=frames.ndim == image.frames.ndim)
     if len(axes) < frames.ndim:
         frames = frames[0]
     write = write_tiff if request.file_format == "tiff" else write_zarr
     write(file, frames, axes, spacing=known_spacing(image), info=request.metadata)
-    return file
 
 
 def measured(request: ExportRequest) -> dict[str, Array]:
@@ -106,40 +149,30 @@ def measured(request: ExportRequest) -> dict[str, Array]:
     return table
 
 
-def _write_table(file: Path, table: dict[str, Array]) -> Path:
-    try:
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(table)
-            writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
-    except OSError as problem:
-        raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
-    return file
+def _write_measurements(request: ExportRequest, file: Path) -> None:
+    table = measured(request)
+    write_table(file, table, zip(*(column.tolist() for column in table.values()), strict=True))
 
 
-def _write_rois(file: Path, labels: Array) -> Path:
+def _write_rois(labels: Array, file: Path) -> None:
     """Write one polygon per instance, named by frame and id."""
     if labels.ndim != 3:
         raise WrongOption("ImageJ ROIs are outlines in a plane; these labels are volumes.", "Leave the ROIs out.")
     from roifile import ImagejRoi
 
-    try:
-        with ZipFile(file, "w") as archive:
-            for n, frame in enumerate(labels):
-                for id_, outline in _outlines(frame):
-                    name = f"{n + 1:04d}-{id_:05d}" if len(labels) > 1 else f"{id_:05d}"
-                    roi = ImagejRoi.frompoints(outline[:, ::-1], name=name, t=n if len(labels) > 1 else None)
-                    archive.writestr(f"{name}.roi", roi.tobytes())
-    except OSError as problem:
-        raise WrongImage(f"'{file}' cannot be written: {problem}.", "Choose another folder.") from problem
-    return file
+    with writing(file), complete_file(file) as unfinished, ZipFile(unfinished, "w") as archive:
+        archive.comment = SOFTWARE.encode()
+        for n, frame in enumerate(labels):
+            for id_, outline in _outlines(frame):
+                name = f"{n + 1:04d}-{id_:05d}" if len(labels) > 1 else f"{id_:05d}"
+                roi = ImagejRoi.frompoints(outline[:, ::-1], name=name, t=n if len(labels) > 1 else None)
+                archive.writestr(f"{name}.roi", roi.tobytes())
 
 
-def _write_coco(file: Path, labels: Array, request: ExportRequest) -> Path:
+def _write_coco(labels: Array, request: ExportRequest, file: Path) -> None:
     """Write one image per frame; all frames have the name of the file that they are from."""
     names = [request.file_name or request.image.name] * len(labels)
     write_coco(file, labels, names, scores=request.scores, info=request.metadata)
-    return file
 
 
 def _outlines(frame: Array) -> Iterator[tuple[int, Array]]:

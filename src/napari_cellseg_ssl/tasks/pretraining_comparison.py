@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from napari_cellseg_ssl.core.annotations import Annotation
@@ -11,6 +12,7 @@ from napari_cellseg_ssl.core.events import Note, Started, Step, TrainFinished, V
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS
 from napari_cellseg_ssl.core.methods.cupre.options import FINE_TUNE, PRETRAIN, CupreOptions
+from napari_cellseg_ssl.core.run_folders import require_own_run
 from napari_cellseg_ssl.core.training_set import TrainingSet
 from napari_cellseg_ssl.tasks.control import Control, PartControl
 from napari_cellseg_ssl.tasks.guard import closed_after, guarded
@@ -18,6 +20,8 @@ from napari_cellseg_ssl.tasks.requests import Diameter, TrainRequest
 from napari_cellseg_ssl.tasks.run import train, training_set
 
 METHOD = "cupre"
+PRETRAINED = " pre-trained"
+"""Ending of the name of an arm's pre-training."""
 SCRATCH, SOURCE, MOCO, CUPRE = "scratch", "source", "moco", "cupre"
 TITLES = {SCRATCH: "No pre-training", SOURCE: "Source only", MOCO: "Images only (MoCo)", CUPRE: "CUPre"}
 """Arms of the comparison, and how a person calls them."""
@@ -44,6 +48,8 @@ class PretrainingComparisonRequest:
         Keys of `TITLES`, in the order in which they are run.
     out : Path, optional
         Gets a run folder for each arm, named by it, and one for its pre-training.
+    overwrite : bool
+        As in `TrainRequest`.
     """
 
     images: tuple[ImageStack, ...]
@@ -59,6 +65,7 @@ class PretrainingComparisonRequest:
     seed: int = 0
     threads: int | None = None
     out: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +167,9 @@ class _Comparison:
 
     def __init__(self, request: PretrainingComparisonRequest, control: Control) -> None:
         _check(request)
+        if request.out is not None:
+            for arm, ending in product(request.arms, ("", PRETRAINED)):
+                require_own_run(request.out / f"{arm}{ending}", METHOD, overwrite=request.overwrite)
         self._request, self._control = request, control
         self._whole = TrainRequest(
             method_id=METHOD,
@@ -172,6 +182,7 @@ class _Comparison:
             device=request.device,
             seed=request.seed,
             threads=request.threads,
+            overwrite=request.overwrite,
         )
         data = training_set(self._whole)
         self._whole = replace(self._whole, known_diameters=tuple(item.diameter for item in data.items))
@@ -184,7 +195,7 @@ class _Comparison:
         start: ModelBundle | None = None
         if arm != SCRATCH:
             asked = replace(self._whole, time_budget=request.pretrain_seconds, options=replace(options, stage=PRETRAIN))
-            start = yield from self._train(arm, self._named(asked, arm, " pre-trained"))
+            start = yield from self._train(arm, self._named(asked, arm, PRETRAINED))
             if start is None:
                 return None
         asked = replace(self._whole, time_budget=request.fine_tune_seconds, start_from=start)

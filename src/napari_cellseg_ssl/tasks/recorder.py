@@ -3,14 +3,13 @@
 import csv
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, HISTORY_FILE, ModelBundle
+from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, HISTORY_FILE, ModelBundle, write_history
 from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
 from napari_cellseg_ssl.core.events import Checkpoint, Reason, Step, Validated
 from napari_cellseg_ssl.core.images import Array, ImageStack
@@ -139,7 +138,7 @@ class Recorder:
         }
         try:
             save_arrays(self._folder / CHECKPOINT_FILE, checkpoint.arrays, meta)
-            _write_rows(self._folder / HISTORY_FILE, self._rows)
+            write_history(self._folder / HISTORY_FILE, self._rows)
         except OSError as problem:
             raise WrongRun(
                 f"The training in '{self._folder}' cannot be saved: {problem}.", "Free some space, then resume it."
@@ -149,7 +148,7 @@ class Recorder:
         """Write the finished run; only a stopped one keeps its checkpoint."""
         if self._folder is None:
             return
-        bundle.save(self._folder)
+        bundle.save(self._folder, overwrite=True)  # who asked for the training was asked before it began
         if reason != "stopped":
             (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
@@ -222,15 +221,6 @@ def fingerprints(images: list[ImageStack]) -> dict[str, str]:
             name, number = f"{image.name} ({number})", number + 1
         found[name] = digest.hexdigest()[:16]
     return found
-
-
-def _write_rows(file: Path, rows: list[Mapping[str, float]]) -> None:
-    partial = file.with_name(f".{file.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, file)
 
 
 def _read_rows(file: Path, last_step: int) -> tuple[Mapping[str, float], ...]:

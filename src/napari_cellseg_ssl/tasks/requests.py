@@ -57,6 +57,8 @@ class TrainRequest:
         Run folder; while training it holds a checkpoint at most half a minute old.
     resume : bool
         Go on from the checkpoint in `out`, with the settings recorded there.
+    overwrite : bool
+        Replace what is in `out` also if it is the work of another method, or was not written by this package.
     threads : int, optional
         CPU threads for torch; None leaves torch's choice.
     preview : () -> PreviewWindow or None
@@ -78,6 +80,7 @@ class TrainRequest:
     start_from: ModelBundle | Literal["auto"] | None = None
     out: Path | None = None
     resume: bool = False
+    overwrite: bool = False
     name: str = ""
     threads: int | None = None
     preview: Callable[[], PreviewWindow | None] | None = None
@@ -165,6 +168,8 @@ class ExportRequest:
         Of labels and maps.
     metadata : {str: str}
         Written into the description of the TIFF, or the attributes of the OME-Zarr.
+    overwrite : bool
+        Replace also files that this package did not write.
     """
 
     folder: Path
@@ -179,6 +184,28 @@ class ExportRequest:
     file_format: FileFormat = "tiff"
     file_name: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentFilesRequest:
+    """Segment an image of any size and write what is made of it.
+
+    Parameters
+    ----------
+    prediction : PredictRequest
+    export : ExportRequest
+        Of the same image, without labels, scores and maps: what is found is written.
+    options
+        Segmentation options; None takes those of the model.
+    maps : bool
+        Write the network's maps too.
+    """
+
+    prediction: PredictRequest
+    export: ExportRequest
+    options: Any = None
+    maps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +220,8 @@ class SynthesisRequest:
         (Y, X) or (Z, Y, X), px.
     channels : int, optional
         Of the images, all alike: a model knows one brightness only. None for as many as it was trained on.
+    overwrite : bool
+        Replace also files that this package did not write.
     """
 
     bundle: ModelBundle
@@ -200,6 +229,7 @@ class SynthesisRequest:
     shape: tuple[int, ...] = (256, 256)
     count: int = 50
     channels: int | None = None
+    overwrite: bool = False
     seed: int = 0
     device: str = "auto"
     threads: int | None = None

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, Tra
 from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run, for_channels
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.run_folders import claimed, holds_finished_run, require_own_run, what_is_replaced
 from napari_cellseg_ssl.core.starters import PREFIX, is_starter, load_starter, starters
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
@@ -61,6 +63,8 @@ def training_set(request: TrainRequest) -> TrainingSet:
 
 def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     method = get_method(request.method_id)
+    if request.out is not None and not request.resume:
+        require_own_run(request.out, request.method_id, overwrite=request.overwrite)
     resumed = load_checkpoint(request) if request.resume else None
     settings = resumed.settings if resumed else _settings(request, method.info)
     data, sizes = _training_set(request, settings, method.info)
@@ -70,26 +74,34 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     start = parent and for_channels(get_method(parent.method_id), parent, data.n_channels)
     device = device_for(method.info, settings.device, request.threads)
     recorder = Recorder(request, settings, data, control, resumed)
-    recorder.claim_folder()
-    if resumed:
-        yield Note(f"Going on from step {resumed.checkpoint.step}, with the settings recorded then.")
-    yield Note(sizes)
-    yield Note(f"Device: {device.why}.")
-    if why:
-        yield Note(why)
-    control.start_clock(resumed.seconds if resumed else 0.0)
-    checkpoint = resumed.checkpoint if resumed else None
+    run = Run(
+        device=device.name,
+        seed=settings.seed,
+        should_stop=control.should_stop,
+        elapsed=control.elapsed,
+        time_budget=settings.time_budget,
+        start_from=start,
+        keeps_start=keeps,
+        resume=resumed.checkpoint if resumed else None,
+    )
+    with nullcontext() if request.out is None else claimed(request.out):
+        recorder.claim_folder()
+        if resumed:
+            yield Note(f"Going on from step {resumed.checkpoint.step}, with the settings recorded then.")
+        replaced = what_is_replaced(request.out) if request.out is not None and not resumed else ""
+        for text in (replaced, sizes, f"Device: {device.why}.", why):
+            if text:
+                yield Note(text)
+        control.start_clock(resumed.seconds if resumed else 0.0)
+        yield from _attempts(request, method, data, run, recorder)
+
+
+def _attempts(
+    request: TrainRequest, method: Method, data: TrainingSet, run: Run, recorder: Recorder
+) -> Iterator[RunEvent]:
+    """Train, with half the batch each time that it does not fit into memory."""
     while True:
-        run = Run(
-            device=device.name,
-            seed=settings.seed,
-            should_stop=control.should_stop,
-            elapsed=control.elapsed,
-            time_budget=settings.time_budget,
-            start_from=start,
-            keeps_start=keeps,
-            resume=checkpoint,
-        )
+        settings = recorder.settings
         try:
             yield from _attempt(request, method, data, settings, run, recorder)
             return
@@ -99,8 +111,8 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
                 raise
             forget(problem)
         release_memory()
-        settings, checkpoint = replace(settings, options=smaller), recorder.checkpoint or checkpoint
-        recorder.settings = settings
+        recorder.settings = replace(settings, options=smaller)
+        run = replace(run, resume=recorder.checkpoint or run.resume)
         sizes = ", ".join(str(size) for size in _batches(smaller).values())
         yield Note(f"Not enough memory; going on with a batch of {sizes}.")
 
@@ -150,8 +162,10 @@ def _finish(
         provenance=provenance,
         history=recorder.history,
     )
-    recorder.save_bundle(bundle, event.reason)
-    return TrainFinished(bundle, event.reason)
+    keeps_former = event.reason == "stopped" and request.out is not None and holds_finished_run(request.out)
+    if not keeps_former:
+        recorder.save_bundle(bundle, event.reason)
+    return TrainFinished(bundle, event.reason, keeps_former)
 
 
 def _settings(request: TrainRequest, info: MethodInfo) -> Settings:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from napari_cellseg_ssl.core.bundle import write_text_atomically
+from napari_cellseg_ssl.core.complete_files import write_text
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.tasks.requests import Diameter
@@ -107,8 +107,7 @@ def write_record(room: Path, record: SessionRecord) -> None:
         If the folder cannot be written.
     """
     try:
-        room.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(room / RECORD_FILE, json.dumps({**asdict(record), "settings": dict(record.settings)}))
+        write_text(room / RECORD_FILE, json.dumps({**asdict(record), "settings": dict(record.settings)}))
     except OSError as problem:
         raise WrongRun(f"'{room}' cannot be written: {problem.strerror}.", "Free some space.") from problem
 

@@ -1,6 +1,7 @@
 """What a method draws by itself: masks to look at before it learns, and pairs, as arrays and as files."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import Note
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.method import DrawsImages, DrawsMasks
+from napari_cellseg_ssl.core.own_files import require_own
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.synthetic_masks import MaskExample, SyntheticPair
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
@@ -21,6 +23,7 @@ from napari_cellseg_ssl.tasks.requests import PreviewWindow, SynthesisRequest
 from napari_cellseg_ssl.tasks.windows import cut_out
 
 WHITE = np.iinfo(np.uint16).max
+PAIR_FOLDERS = ("images", "labels")
 
 
 def example_mask(
@@ -110,8 +113,14 @@ def synthesise(request: SynthesisRequest, control: Control | None = None) -> Ite
         If the model cannot draw.
     WrongImage
         If it draws images with other axes, or a file cannot be written.
+    WouldOverwrite
+        If one is there that somebody else wrote; before any work is done.
     """
     control, number = control or Control(), 0
+    require_own(
+        (_pair_file(request, folder, n) for folder in PAIR_FOLDERS for n in range(1, request.count + 1)),
+        overwrite=request.overwrite,
+    )
     drawn = draw_pairs(
         request.bundle,
         request.shape,
@@ -126,11 +135,15 @@ def synthesise(request: SynthesisRequest, control: Control | None = None) -> Ite
             continue
         number += 1
         for folder, array, axes in _files_of(event, request):
-            file = request.folder / folder / f"synthetic_{number:04d}.tif"
+            file = _pair_file(request, folder, number)
             write_tiff(file, array, axes)
             yield FileWritten(file)
         if control.should_stop():
             return
+
+
+def _pair_file(request: SynthesisRequest, folder: str, number: int) -> Path:
+    return request.folder / folder / f"synthetic_{number:04d}.tif"
 
 
 def _files_of(pair: SyntheticPair, request: SynthesisRequest) -> Iterator[tuple[str, Array, str]]:

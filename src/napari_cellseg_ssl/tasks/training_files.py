@@ -15,6 +15,7 @@ from napari_cellseg_ssl.tasks.files import (
     read_image,
     read_labels,
 )
+from napari_cellseg_ssl.tasks.reading_many import read_each
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ def read_training_files(paths: Iterable[Path]) -> tuple[TrainingFile, ...]:
     Raises
     ------
     WrongImage
-        If one of them cannot be read; then none is taken.
+        If some of them cannot be read; then none is taken, and all of these are named.
     """
-    return tuple(TrainingFile(path, read_image(path)) for path in find_files(paths))
+    return tuple(read_each(find_files(paths), lambda path: TrainingFile(path, read_image(path))))
 
 
 def read_drawn_pairs(images: Sequence[Path], labels: Sequence[Path], diameter: float) -> tuple[TrainingFile, ...]:
@@ -59,7 +60,7 @@ def read_drawn_pairs(images: Sequence[Path], labels: Sequence[Path], diameter: f
     """
     files = read_training_files(images)
     pairs = zip(files, labels, strict=True)
-    notes = [Annotation.from_dense(read_labels(path, file.image)) for file, path in pairs]
+    notes = read_each(pairs, lambda pair: Annotation.from_dense(read_labels(pair[1], pair[0].image)))
     return tuple(replace(file, annotation=note, diameter=diameter) for file, note in zip(files, notes, strict=True))
 
 
@@ -74,6 +75,8 @@ def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFi
     images = [file.path for file in files]
     candidates = [path for path in find_files([folder], labels=True) if path not in images]
     pairs = zip(files, pair_by_stem(images, candidates), strict=True)
-    found = [(file, read_labels(path, file.image)) for file, path in pairs if path is not None]
-    mode = guess_labels_mode(labels for _, labels in found)
-    return tuple(replace(file, annotation=annotate(labels, mode)) for file, labels in found)
+    known = [(file, path) for file, path in pairs if path is not None]
+    found = read_each(known, lambda pair: read_labels(pair[1], pair[0].image))
+    mode = guess_labels_mode(found)
+    pixels = zip(known, found, strict=True)
+    return tuple(replace(file, annotation=annotate(labels, mode)) for (file, _), labels in pixels)

@@ -21,8 +21,8 @@ from napari_cellseg_ssl.core.bundle import (
     RUN_FILE,
     WEIGHTS_FILE,
     ModelBundle,
-    write_text_atomically,
 )
+from napari_cellseg_ssl.core.complete_files import write_text
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.matching import compact_ids
 from napari_cellseg_ssl.tasks.kept_layers import ANNOTATION, KeptLayer, load_layers, save_layer
@@ -109,7 +109,7 @@ def add_version(
     record = {**asdict(version), "labels": dict(version.labels)}
     del record["folder"], record["number"]
     try:
-        write_text_atomically(folder / VERSION_FILE, json.dumps(record, indent=2))
+        write_text(folder / VERSION_FILE, json.dumps(record, indent=2))
     except OSError as problem:
         raise WrongRun(f"The version cannot be kept in '{folder}': {problem}.", "Free some space.") from problem
     return version
