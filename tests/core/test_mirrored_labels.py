@@ -12,7 +12,7 @@ from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
 from napari_cellseg_ssl.core.methods.maunet.sampling import Sampler
 from napari_cellseg_ssl.core.methods.maunet.targets import targets
 from napari_cellseg_ssl.core.scaling import resize_labels
-from napari_cellseg_ssl.core.torch_tools import labelled_crops
+from napari_cellseg_ssl.core.torch_tools import labelled_crops, pasting
 from napari_cellseg_ssl.core.torch_tools.augment import look_up_cells
 
 AROUND = 260
@@ -59,7 +59,25 @@ def test_cells_near_an_edge_have_the_closeness_of_a_larger_image(places, side):
     assert (np.abs(found - wanted)[right & (found >= 0)] > 0.02).mean() < 0.002
 
 
-def test_every_cell_of_a_crop_is_in_one_piece_so_one_cell_is_pasted_at_a_time():
+def test_what_is_pasted_is_one_cell_that_nothing_covers(monkeypatch):
+    cells = middle_of_sample(128)
+    sampler = labelled_crops.LabelledSampler([frame_of(cells)], 96, pasted=0.9, mirrored=True)
+    copied, move = [], pasting._shifted
+
+    def remember(frame, shift):
+        if frame.dtype == bool:
+            copied.append(frame)
+        return move(frame, shift)
+
+    monkeypatch.setattr(pasting, "_shifted", remember)
+    for seed in range(3):
+        sampler.labelled(np.random.default_rng(seed), 8)
+
+    assert len(copied) > 100
+    assert all(ndimage.label(one, EVERYWHERE)[1] == 1 for one in copied)
+
+
+def test_every_cell_of_a_crop_is_in_one_piece():
     cells = np.zeros((100, 120), np.int32)
     cells[4:24, 10:30], cells[40:60, 6:30], cells[70:95, 80:118] = 1, 2, 3
     crops = labelled_crops.LabelledSampler([frame_of(cells)], 96, pasted=0.0, mirrored=True)

@@ -63,10 +63,11 @@ class LabelledSampler:
         """
         drawn = [self._labelled_one(rng) for _ in range(count)]
         crops = [self._crop(index, positions) for index, positions in drawn]
+        sources = tuple(crops)  # before anything is pasted, since a cell that is partly covered is no whole one
         for i in range(count):
             while rng.random() < self._pasted:
                 other = int(rng.integers(count))
-                crops[i] = paste_cell(crops[i], crops[other], self._whole[drawn[other][0]], rng)
+                crops[i] = paste_cell(crops[i], sources[other], self._whole[drawn[other][0]], rng)
         return crops
 
     def anywhere(self, rng: np.random.Generator, count: int) -> list[LabelledCrop]:
