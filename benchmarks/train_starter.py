@@ -51,6 +51,8 @@ METHODS: Mapping[str, Mapping[str, object]] = {
     "maunet": {"width": 12, "depth": 2},
 }
 """Methods that have starters, and what they train with that their preset "fast" has not."""
+WHERE_NOTHING_IS_PAINTED: Mapping[str, Mapping[str, object]] = {"actis": {"widest_neck": 0.0}}
+"""Options of the segmentation that follow from painted cells, as they are without any: a starter is to be used so."""
 NETWORKS = {
     "actis": "its small network with {width} feature maps",
     "maunet": "encoder {encoder} of {depth} stages, {width} feature maps at full resolution",
@@ -173,8 +175,12 @@ def train(sets: dict[str, list[Painted]], arguments: argparse.Namespace) -> Mode
         images={name: sha256_of(images) for name, images in sets.items()},
         versions={"python": platform.python_version(), "torch": importlib.metadata.version("torch")},
     )
-    described = {**bundle.architecture, "reads": MEAN}
-    return dataclasses.replace(bundle, name=f"starter:{arguments.name}", architecture=described, provenance=provenance)
+    changed = {
+        "name": f"starter:{arguments.name}",
+        "architecture": {**bundle.architecture, "reads": MEAN},
+        "segment_options": with_values(bundle.segment_options, WHERE_NOTHING_IS_PAINTED.get(arguments.method, {})),
+    }
+    return dataclasses.replace(bundle, provenance=provenance, **changed)
 
 
 def command(sets: list[str], arguments: argparse.Namespace) -> str:

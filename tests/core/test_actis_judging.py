@@ -8,10 +8,10 @@ from napari_cellseg_ssl.core.methods.actis.judging import (
     FOREGROUND_GRID,
     SEED_GRID,
     Score,
-    have_necks,
     instances,
     score,
     search_thresholds,
+    widest_neck,
 )
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 
@@ -62,16 +62,23 @@ def two_overlapping_discs():
 def test_cells_that_the_network_joins_come_apart_at_their_neck_unless_that_is_switched_off():
     p = sure(two_overlapping_discs())
 
-    assert instances(p, 24.0).max() == 2
+    assert instances(p, 24.0, ActisSegmentOptions(widest_neck=0.95)).max() == 2
     assert instances(p, 24.0, ActisSegmentOptions(widest_neck=0.0)).max() == 1
+
+
+def test_where_no_whole_cell_is_painted_necks_do_not_part_cells():
+    cells = two_overlapping_discs().astype(np.int32)
+
+    assert widest_neck([frame_of(0 * cells)], 24.0) == 0.0
+    assert widest_neck([frame_of(cells[:, 12:30])], 24.0) == 0.0  # the image's edge cuts it
 
 
 def test_painted_cells_tell_whether_necks_are_between_cells_or_in_them():
     joined = two_overlapping_discs().astype(np.int32)
     apart = np.where(joined, 1 + (np.arange(60) >= 30), 0)
 
-    assert have_necks([frame_of(joined)], 24.0)
-    assert not have_necks([frame_of(apart)], 24.0)
+    assert widest_neck([frame_of(joined)], 24.0) == 0.0
+    assert widest_neck([frame_of(apart)], 24.0) == 0.95
 
 
 @pytest.mark.parametrize("options", [{"seed_threshold": 1.0}, {"foreground_threshold": 1.0}])

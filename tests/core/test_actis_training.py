@@ -122,10 +122,21 @@ def test_one_image_with_three_cells_trains_and_keeps_the_default_thresholds():
     events = train(item(0, 3))
     bundle = bundle_of(events)
 
-    assert bundle.segment_options == INFO.segment_options()
+    assert bundle.segment_options == replace(INFO.segment_options(), widest_neck=0.95)  # none of the three has a neck
     assert "defaults" in notes_of(events)
     assert not any(isinstance(event, Validated) for event in events)
     assert segmented(bundle, blobs(0)[0])[1].shape == (1, 128, 128)
+
+
+def test_cells_that_nobody_painted_are_cut_only_where_the_network_sees_a_boundary():
+    one = item(0, 5)
+    found = replace(one, annotation=replace(one.annotation, pseudo=one.annotation.known))
+
+    events = train(found)
+
+    assert bundle_of(events).segment_options.widest_neck == 0.0
+    assert "No whole cell is painted, so cells come apart only where the network sees a boundary." in notes_of(events)
+    assert bundle_of(train(one)).segment_options.widest_neck == 0.95
 
 
 def test_a_painting_without_background_or_with_one_cell_trains_and_says_what_is_missing():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusSegmentOptions
 from napari_cellseg_ssl.core.options import option
 from napari_cellseg_ssl.core.registry import METHODS, get_method
@@ -38,6 +39,14 @@ def test_options_for_experts_are_searched_only_where_they_say_so():
     assert not {"free", "slow"} & set(space)
     assert space["depth"][:2] == (0.0, 2.0)
     assert space["depth"][-1] == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("neck", [0.0, 0.95])
+def test_whether_cells_are_cut_at_necks_is_searched_whatever_it_is_set_to(neck):
+    necks = search_space(ActisSegmentOptions(widest_neck=neck))["widest_neck"]
+
+    assert (necks[0], necks[-1]) == (0.0, 1.0)
+    assert any(0.8 < one < 1.0 for one in necks)
 
 
 def test_a_value_that_the_user_set_is_among_those_tried():

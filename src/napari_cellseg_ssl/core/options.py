@@ -31,7 +31,8 @@ class OptionSpec:
     unit: str = ""
     advanced: bool = False
     search: tuple[float, float] | None = None
-    """Range in which a search for the best value makes sense; None = around the current value."""
+    """Range in which a search for the best value makes sense, evenly spread from 0, else by equal ratios; None = around
+    the current value."""
     path: PathKind = ""
     """What a text is the path of; "" = it is no path."""
     words: tuple[str, ...] = ()

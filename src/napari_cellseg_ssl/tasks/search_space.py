@@ -40,7 +40,8 @@ def is_ordered(values: tuple[Any, ...]) -> bool:
 
 def _values(spec: OptionSpec, current: Any) -> tuple[Any, ...]:
     if spec.search is not None:
-        tried = np.geomspace(*spec.search, STEPS - 1)
+        spread = np.geomspace if spec.search[0] > 0 else np.linspace
+        tried = spread(*spec.search, STEPS - 1)
     elif spec.advanced:
         return ()
     elif spec.min is None or spec.max is None:

@@ -56,10 +56,7 @@ def keep_largest_pieces(labels: Array) -> Array:
     Pieces are connected through faces; of two equal ones the first stays.
     """
     pieces, owner, size = _pieces(labels)
-    # Sorted by object, then by falling size: the first of each object stays.
-    order = np.lexsort((-size, owner))
-    is_first = np.ones(order.size, dtype=bool)
-    is_first[1:] = owner[order][1:] != owner[order][:-1]
+    order, is_first = _largest_first(owner, size)
     kept = np.zeros_like(owner)
     kept[order[is_first]] = owner[order[is_first]]
     return kept[pieces].astype(labels.dtype)
@@ -78,6 +75,25 @@ def keep_seeded_pieces(labels: Array, seeds: Array) -> Array:
     own = (seeds > 0) & (seeds == labels)
     seeded[pieces[own]] = labels[own]
     return seeded[pieces].astype(labels.dtype)
+
+
+def separate_pieces(labels: Array, highest: int) -> Array:
+    """Give each connected piece of an object an id of its own; the largest keeps the object's, of equal ones the first.
+
+    Diagonal neighbours belong together.
+
+    Parameters
+    ----------
+    labels : (*S) integer
+    highest : int
+        New ids begin above it; not less than the highest of `labels`.
+    """
+    pieces, owner, size = _pieces(labels, connectivity=labels.ndim)
+    order, is_first = _largest_first(owner, size)
+    new_ids = owner.copy()
+    further = order[~is_first]
+    new_ids[further] = highest + 1 + np.arange(further.size)
+    return new_ids[pieces].astype(labels.dtype)
 
 
 def fill_holes(labels: Array) -> Array:
@@ -124,14 +140,22 @@ def clean_up(labels: Array, *, min_size: float = 0.0, fill: bool = True) -> Arra
     return relabel_sequential(remove_small(labels, min_size))
 
 
-def _pieces(labels: Array) -> tuple[Array, Array, Array]:
+def _pieces(labels: Array, connectivity: int = 1) -> tuple[Array, Array, Array]:
     """Return connected pieces of equal id (*S), and per piece its object's id and its size; piece 0 is background."""
-    pieces = label_regions(labels, background=0, connectivity=1)
+    pieces = label_regions(labels, background=0, connectivity=connectivity)
     size = np.bincount(pieces.ravel(), minlength=1)
     owner = np.zeros(size.size, dtype=np.int64)
     owner[pieces.ravel()] = labels.ravel()
     owner[0] = 0
     return pieces, owner, size
+
+
+def _largest_first(owner: Array, size: Array) -> tuple[Array, Array]:
+    """Sort pieces by object, then by falling size; return the order, and which is the first of its object."""
+    order = np.lexsort((-size, owner))
+    is_first = np.ones(order.size, dtype=bool)
+    is_first[1:] = owner[order][1:] != owner[order][:-1]
+    return order, is_first
 
 
 def _holes(background: Array) -> tuple[Array, Array]:

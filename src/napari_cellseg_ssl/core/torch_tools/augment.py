@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.instances.clean_up import separate_pieces
 
 ELASTIC_GRID, ELASTIC_SIGMA = 32, 2.0
 
@@ -91,6 +92,19 @@ def look_up(frame: Array, positions: Array, outside: float | None = 0) -> Array:
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     found: Array = np.where(inside, frame[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], outside)
     return found.astype(frame.dtype)
+
+
+def look_up_cells(frame: Array, positions: Array) -> Array:
+    """Ids of a frame (Y, X) at positions (2, y, x), mirrored beyond its edge, where each copy of a cell is another.
+
+    With the id of its cell a copy would add to the cell's size, and where it is cut by the crop's edge the cell would
+    seem to be. What meets its copy at the frame's edge stays one, since nothing in the pixels parts the two.
+    """
+    cells = look_up(frame, positions, None)
+    last = np.reshape(frame.shape, (2, 1, 1)) - 1
+    at = np.rint(positions)
+    is_mirrored = bool(((at < 0) | (at > last)).any())
+    return separate_pieces(cells, int(frame.max())) if is_mirrored else cells
 
 
 def interpolate(frame: Array, positions: Array) -> Tensor:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
 from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.torch_tools.augment import interpolate, look_up, random_positions
+from napari_cellseg_ssl.core.torch_tools.augment import interpolate, look_up, look_up_cells, random_positions
 from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop, paste_cell
 
 CELL_SHARE = 0.7
@@ -35,7 +35,8 @@ class LabelledSampler:
     pasted : float
         Probability that a cell is pasted into a crop, and after each one, that another is.
     mirrored : bool
-        Whether labels go on beyond the edge of an image, mirrored like its pixels; else nothing is known there.
+        Whether labels go on beyond the edge of an image, mirrored like its pixels, see `look_up_cells`; else nothing is
+        known there.
     """
 
     def __init__(
@@ -62,10 +63,11 @@ class LabelledSampler:
         """
         drawn = [self._labelled_one(rng) for _ in range(count)]
         crops = [self._crop(index, positions) for index, positions in drawn]
+        sources = tuple(crops)  # before anything is pasted, since a cell that is partly covered is no whole one
         for i in range(count):
             while rng.random() < self._pasted:
                 other = int(rng.integers(count))
-                crops[i] = paste_cell(crops[i], crops[other], self._whole[drawn[other][0]], rng)
+                crops[i] = paste_cell(crops[i], sources[other], self._whole[drawn[other][0]], rng)
         return crops
 
     def anywhere(self, rng: np.random.Generator, count: int) -> list[LabelledCrop]:
@@ -99,7 +101,7 @@ class LabelledSampler:
         frame = self._frames[index]
         return LabelledCrop(
             pixels=interpolate(frame.pixels, positions).numpy(),
-            cells=look_up(frame.cells, positions, None if self._mirrored else 0),
+            cells=look_up_cells(frame.cells, positions) if self._mirrored else look_up(frame.cells, positions),
             known=look_up(frame.known, positions, None if self._mirrored else False),
             exact=frame.pseudo is None,
         )

@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.boundaries import neighbour_pairs
+from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
 from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.learning.going_on import AS_IT_WAS, NOT_BETTER, START
 from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Judged, Score, to_judge_by
@@ -57,7 +58,8 @@ def before(
     if not any(contact for contact, _ in meetings):
         texts.append("No touching cells are annotated; paint a touching pair so that such cells come apart.")
     if options.widest_neck == 0:
-        texts.append("Single painted cells have necks, so cells come apart only where the network sees a boundary.")
+        why = "Single painted cells have necks" if any(map(_has_whole_cell, painted)) else "No whole cell is painted"
+        texts.append(f"{why}, so cells come apart only where the network sees a boundary.")
     if not any(edge for _, edge in meetings):
         texts.append("No edge of a cell is annotated; a thin ring of background around a cell shows where it ends.")
     sizes = np.concatenate([_sizes(frame) for frame in painted])
@@ -98,6 +100,11 @@ def after(
 def enough(steps: int) -> str:
     """Say why a training ended before its time was up."""
     return f"Ended after {steps} steps: repeating the painted cells for longer would not help. Paint more to go on."
+
+
+def _has_whole_cell(frame: Frame) -> bool:
+    """Whether a cell is painted that the image's edge does not cut."""
+    return bool(len(np.setdiff1d(frame.painted.cell_ids, ids_at_edge(frame.cells))))
 
 
 def _meetings(frame: Frame) -> tuple[bool, bool]:

@@ -27,7 +27,10 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
     """Choose among starter, baseline, student and teacher, then the thresholds; make the bundle."""
     starter = as_it_was(setup.run, setup.judged, lambda: networks.build(setup.architecture))
     candidates = {**starter, **_candidates(setup)}
-    scores = {name: setup.search(net, setup.judged)[1] for name, net in candidates.items()} if setup.judged else {}
+    parent = setup.run.start_from
+    own = {START: parent.segment_options} if parent else {}  # with its options, which many more cells chose
+    judged = setup.judged
+    scores = {name: setup.search(net, judged, own.get(name))[1] for name, net in candidates.items()} if judged else {}
     chosen = best_candidate(scores) if scores else next(iter(candidates))
     net = candidates[chosen]
     is_quick = reason == "stopped"
@@ -35,8 +38,8 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
     probabilities = setup.probabilities(net, painted)
     if not setup.learner.is_refining:
         setup.learner.observe(probabilities)
-    if chosen == START and setup.run.start_from is not None:  # with its thresholds, which many more cells chose
-        segment_options, tuned = setup.run.start_from.segment_options, None
+    if chosen in own:
+        segment_options, tuned = own[chosen], None
     else:
         segment_options, tuned = _tuned(setup, probabilities, painted, is_quick)
     after = advice.after(chosen, scores, segment_options, tuned, setup.learner)
@@ -55,7 +58,7 @@ def finish(setup: Setup, notes: Sequence[str], reason: Reason) -> Iterator[Note 
         steps=setup.learner.step,
         seconds=setup.run.elapsed(),
         reason=reason,
-        parent=setup.run.start_from.id if setup.run.start_from else "",
+        parent=parent.id if parent else "",
         scores=numbers,
         notes=(*notes, *after),
     )

@@ -22,6 +22,8 @@ FOREGROUND_GRID = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 LIKELY_SEED, LIKELY_FOREGROUND = 0.7, 0.6
 CONTACTS = 0.25
 """Share of a boundary pixel that counts as foreground: boundaries are background, except where two cells touch."""
+CUT_AT_NECKS = 0.95
+"""Widest neck at which cells come apart where painted ones show that single cells have none."""
 MOST_WITH_NECKS = 0.1
 """Share of the known cells that may be cut by their shape; beyond it, necks say nothing about where cells end."""
 WHOLE = 0.8
@@ -59,21 +61,28 @@ def instances(probabilities: Array, diameter: float, options: ActisSegmentOption
     return relabel_sequential(remove_small(fill_holes(labels), options.min_size * np.pi / 4 * diameter**2))
 
 
-def have_necks(frames: Sequence[Frame], diameter: float) -> bool:
-    """Whether more than a few of the known whole cells would be cut by their shape alone.
+def widest_neck(frames: Sequence[Frame], diameter: float) -> float:
+    """Decide from painted cells how wide necks may be at which cells are cut; 0 cuts at none.
 
     Few labels show few contacts, and a network that has seen none joins what touches. Shape then tells cells apart,
-    unless single cells have necks too.
+    unless single cells have necks too. Where no whole cell is painted nothing says so: then shape has no say either,
+    since cells that are long or bent would all be cut.
     """
+    n_cells, n_cut = _cut_by_shape(frames, diameter)
+    return CUT_AT_NECKS if n_cells and n_cut <= MOST_WITH_NECKS * n_cells else 0.0
+
+
+def _cut_by_shape(frames: Sequence[Frame], diameter: float) -> tuple[int, int]:
+    """Count the known whole cells, and those of them that would be cut by their shape alone."""
     n_cells = n_cut = 0
     for frame in frames:
-        pieces = distance_watershed(within_equals(frame.cells), diameter=diameter, widest_neck=DEFAULTS.widest_neck)
+        pieces = distance_watershed(within_equals(frame.cells), diameter=diameter, widest_neck=CUT_AT_NECKS)
         for cell in np.setdiff1d(frame.cell_ids, ids_at_edge(frame.cells)):
             sizes = np.bincount(pieces[frame.cells == cell])[1:]
             if sizes.sum() >= DEFAULTS.min_size * np.pi / 4 * diameter**2:
                 n_cells += 1
                 n_cut += int(sizes.max() < WHOLE * sizes.sum())
-    return n_cut > MOST_WITH_NECKS * n_cells
+    return n_cells, n_cut
 
 
 def score(

@@ -182,13 +182,14 @@ class ActisSegmentOptions:
         0.6, label="Foreground", help="Higher: smaller cells", min=0.0, max=1.0, step=0.01
     )
     widest_neck: float = option(
-        0.95,
+        0.0,
         label="Widest neck",
         help="Cut where cells narrow to less than this share of their width. Less: fewer pieces; "
         "0: only where the network sees a boundary",
         min=0.0,
         max=1.0,
         step=0.05,
+        search=(0.0, 1.0),
     )
     min_size: float = option(
         0.1, label="Smallest object", help="As a share of a typical cell's area", min=0.0, max=2.0, step=0.01

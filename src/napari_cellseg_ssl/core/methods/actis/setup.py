@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame, load_frames
 from napari_cellseg_ssl.core.learning.going_on import as_large
-from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, to_judge_by, within_area
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
 from napari_cellseg_ssl.core.methods.actis import judging, networks
 from napari_cellseg_ssl.core.methods.actis.learner import PRETRAINED, Learner
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
@@ -111,10 +111,13 @@ class Setup:
         net.train(was_training)
         return found
 
-    def search(self, net: nn.Module, judged: Sequence[Judged]) -> tuple[ActisSegmentOptions, Score]:
-        """Find out quickly how good a network is, with the best of a few thresholds."""
+    def search(
+        self, net: nn.Module, judged: Sequence[Judged], options: ActisSegmentOptions | None = None
+    ) -> tuple[ActisSegmentOptions, Score]:
+        """Find out quickly how good a network is, with the best of a few thresholds, its other options as given."""
         found = self.probabilities(net, judged)
-        return judging.search_thresholds(found, judged, self.options.working_diameter, self.segment_options, quick=True)
+        others = options or self.segment_options
+        return judging.search_thresholds(found, judged, self.options.working_diameter, others, quick=True)
 
 
 def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
@@ -137,7 +140,6 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     intensity = run.start_from.intensity if run.start_from else Intensity()
     frames = load_frames(data, intensity, options.working_diameter, run.seed)
     learning, judged = hold_out(frames, run.seed)
-    trusted = to_judge_by(frames)
     parent = None if is_detector(run.start_from) else run.start_from
     beginning = ""
     if parent:
@@ -156,9 +158,8 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
     learner = Learner(net, options, device=run.device, seed=run.seed, is_pretrained=is_pretrained)
     if run.resume:
         learner.restore(run.resume.step, run.resume.arrays, run.resume.meta)
-    segment_options = ActisSegmentOptions()
-    if judging.have_necks(trusted, options.working_diameter):
-        segment_options = replace(segment_options, widest_neck=0.0)
+    painted = [frame.painted for frame in frames]  # what other methods found was cut by its shape already
+    neck = judging.widest_neck(painted, options.working_diameter)
     return Setup(
         options=options,
         run=run,
@@ -169,7 +170,7 @@ def prepare(data: TrainingSet, options: ActisOptions, run: Run) -> Setup:
         judged=within_area(judged, QUICKLY_JUDGED_PIXELS),
         learner=learner,
         sampler=Sampler(learning, options.crop),
-        segment_options=segment_options,
+        segment_options=ActisSegmentOptions(widest_neck=neck),
         enough_steps=max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else np.inf,
         beginning=beginning,
     )
