@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.decoding import decoding
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.tiff import read_tiff
 from napari_cellseg_ssl.core.zarr_files import read_zarr
@@ -36,7 +37,7 @@ def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] |
 
     Raises
     ------
-    WrongImage
+    WrongImage, OutOfMemory
         If it cannot be read, or axes and shape do not fit.
     """
     array, stated, spacing = _read(path)
@@ -74,19 +75,19 @@ def read_labels(path: Path, image: ImageStack | None = None) -> Array:
 
 def _read(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
     suffix = path.suffix.lower()
-    if suffix in TIFF:
-        tiff = read_tiff(path)
-        return tiff.array, tiff.axes, tiff.spacing
-    if suffix in ZARR:
-        return read_zarr(path)
-    return _read_picture(path), None, {}
+    try:
+        if suffix in TIFF:
+            tiff = read_tiff(path)
+            return tiff.array, tiff.axes, tiff.spacing
+        return read_zarr(path) if suffix in ZARR else (_read_picture(path), None, {})
+    except MemoryError as problem:  # or a damaged file says that it has that many pixels
+        raise OutOfMemory(
+            f"'{path}' does not fit into memory.", "Close other programs, or use a part of it."
+        ) from problem
 
 
 def _read_picture(path: Path) -> Array:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert(_MODES.get(picture.mode, picture.mode)))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as problem:
-        raise WrongImage(f"'{path}' cannot be read: {problem}.", "Is the file complete?") from problem
+    with decoding(path), Image.open(path) as picture:
+        return np.asarray(picture.convert(_MODES.get(picture.mode, picture.mode)))

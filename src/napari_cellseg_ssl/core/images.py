@@ -76,7 +76,7 @@ class ImageStack:
         if channels is not None:
             frames = frames[:, _valid_channels(channels, n_channels, name)]
         if lazy:
-            frames = cast(Array, OnDemand(frames))
+            frames = cast(Array, OnDemand(frames, name))
         return cls(name=name, frames=frames, axes=axes, spacing=tuple(spacing or (1.0,) * len(spatial)))
 
     @property

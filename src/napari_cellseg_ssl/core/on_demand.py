@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.decoding import decoding
+
 
 class OnDemand:
     """A lazy array, for example dask's, that behaves like a loaded one: what an index selects is read, no more.
@@ -13,10 +15,12 @@ class OnDemand:
     ----------
     array
         Changes its layout without reading; `numpy.asarray` reads it.
+    name : str
+        Of the image, for what is said if it cannot be read.
     """
 
-    def __init__(self, array: Any) -> None:
-        self._array = array
+    def __init__(self, array: Any, name: str = "image") -> None:
+        self._array, self._name = array, name
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.ndim = len(self.shape)
         self.dtype = np.dtype(array.dtype)
@@ -28,18 +32,21 @@ class OnDemand:
         return (self[n] for n in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
-        return np.asarray(self._array[index])
+        part = self._array[index]
+        with decoding(self._name):
+            return np.asarray(part)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.asarray(self._array, dtype=dtype)
+        with decoding(self._name):
+            return np.asarray(self._array, dtype=dtype)
 
     def swapaxes(self, first: int, second: int) -> "OnDemand":
         """Exchange two axes."""
-        return OnDemand(self._array.swapaxes(first, second))
+        return OnDemand(self._array.swapaxes(first, second), self._name)
 
     def reshape(self, *shape: int) -> "OnDemand":
         """Change the shape."""
-        return OnDemand(self._array.reshape(*shape))
+        return OnDemand(self._array.reshape(*shape), self._name)
 
 
 def is_lazy(array: Any) -> bool:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import Array
 
@@ -36,17 +37,14 @@ def read_tiff(file: Path) -> TiffImage:
     """
     import tifffile
 
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            series = tiff.series[0]
-            axes = _our_axes(series.axes)
-            spacing = _imagej_spacing(tiff) | _ome_spacing(tiff.ome_metadata)
-            if series.nbytes >= _MEMMAP_FROM and series.dataoffset is not None:
-                array = tifffile.memmap(file, mode="r", series=0)
-            else:
-                array = series.asarray()
-    except (OSError, ValueError, IndexError, KeyError, tifffile.TiffFileError) as problem:
-        raise WrongImage(f"'{file}' cannot be read: {problem}.", "Is it a complete TIFF file?") from problem
+    with decoding(file, "Is it a complete TIFF file?"), tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        axes = _our_axes(series.axes)
+        spacing = _imagej_spacing(tiff) | _ome_spacing(tiff.ome_metadata)
+        if series.nbytes >= _MEMMAP_FROM and series.dataoffset is not None:
+            array = tifffile.memmap(file, mode="r", series=0)
+        else:
+            array = series.asarray()
     return TiffImage(array, axes if axes and len(axes) == array.ndim else None, spacing)
 
 

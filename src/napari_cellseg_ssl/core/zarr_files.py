@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
 
@@ -24,7 +25,7 @@ def read_zarr(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
         If it cannot be read, or zarr is not installed.
     """
     zarr, dask_array = _imported(path, "zarr", "dask.array")
-    try:
+    with decoding(path, kind="OME-Zarr"):
         group = zarr.open(str(path), mode="r")
         if isinstance(group, zarr.Array):
             return dask_array.from_zarr(group), None, {}
@@ -34,8 +35,6 @@ def read_zarr(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
         axes = [axis["name"].upper() if isinstance(axis, dict) else axis.upper() for axis in scales["axes"]]
         array = dask_array.from_zarr(group[level["path"]])
         sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), None)
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as problem:
-        raise WrongImage(f"'{path}' cannot be read as OME-Zarr: {problem!r}.", "Is it complete?") from problem
     spacing = {axis: float(size) for axis, size in zip(axes, sizes or (), strict=False) if axis in SPATIAL_AXES}
     return array, "".join(axes), spacing
 
