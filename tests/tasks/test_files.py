@@ -18,6 +18,7 @@ from napari_cellseg_ssl.tasks.files import (
     read_labels,
     stem_of,
 )
+from napari_cellseg_ssl.tasks.reading import Reading
 
 
 def touch(folder, *names):
@@ -128,6 +129,18 @@ def test_an_ome_zarr_is_read_with_axes_and_spacing(tmp_path):
     (tmp_path / "broken.zarr").mkdir()
     with pytest.raises(WrongImage, match="broken"):
         read_image(tmp_path / "broken.zarr")
+
+
+def test_a_spacing_that_is_given_makes_that_of_the_file_irrelevant(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((8, 9), np.uint16), imagej=True, resolution=(2, 2), metadata={"unit": "furlong"}
+    )
+    told = []
+
+    image = Reading(spacing=(0.5, 0.5)).file(tmp_path / "a.tif", told.append)
+
+    assert image.is_calibrated
+    assert told == []
 
 
 def test_labels_of_another_shape_are_refused(tmp_path):
