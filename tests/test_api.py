@@ -36,6 +36,16 @@ def test_what_a_method_remarks_about_an_image_is_heard(cells, fake_method, monke
         assert Remark("Another kind.") in heard
 
 
+def test_what_a_file_says_of_its_scale_that_cannot_be_is_heard(cells, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", picture(cells), imagej=True, resolution=(2, 2), metadata={"unit": "furlong"})
+    model, heard = cs.train("fake", images=picture(cells), object_diameter=10.0), []
+
+    cs.segment(model, tmp_path / "a.tif", on_event=heard.append)
+
+    assert isinstance(heard[0], Note)
+    assert "furlong" in heard[0].text
+
+
 def test_maps_can_be_segmented_again_with_other_options(cells):
     model = cs.train("fake", images=[picture(cells)], object_diameter=10.0)
 
@@ -122,6 +132,18 @@ def test_without_an_image_there_is_a_clear_error():
 def test_scores_need_as_many_truths_as_predictions(cells):
     with pytest.raises(WrongAnnotation, match="1 predictions but 2 truths"):
         cs.score([cells], [cells, cells])
+
+
+def test_which_files_pair_is_heard_before_the_training(cells, tmp_path):
+    for name, array in (("a.tif", picture(cells)), ("a_masks.tif", painting(cells)), ("b.tif", picture(cells))):
+        tifffile.imwrite(tmp_path / name, array)
+    heard = []
+
+    cs.train("fake", images=tmp_path, labels=tmp_path, object_diameter=10.0, on_event=heard.append)
+
+    notes = [event.text for event in heard if isinstance(event, Note)]
+    assert notes[0] == "Not taken for images, since the image that they are of lies beside them: 'a_masks.tif'."
+    assert notes[1] == "1 of 2 images have labels; without: 'b.tif'."
 
 
 def test_starter_models_that_do_not_exist_are_said():

@@ -77,7 +77,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         arguments.agreeing_with,
         reading=reading_of(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
-        tell=console.note,
+        tell=console.remark,
     )
     preset = info.preset(arguments.preset or None, ndim=spatial_ndim(images))
     request = TrainRequest(
@@ -130,14 +130,14 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     """Segment images and write label files; one that cannot be used does not keep the others from being done."""
     bundle = api.load_run(arguments.model)
     options = with_values(bundle.segment_options, option_values(arguments.set))
-    files, reading = find_files(arguments.images), reading_of(arguments, bundle_ndims(bundle))
+    files, reading = find_files(arguments.images, tell=console.remark), reading_of(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
     records: list[dict[str, Any]] = []
     problems: list[CellSegError] = []
     for file in files:
         begin = time.monotonic()
         try:
-            image = reading.file(file, console.note)
+            image = reading.file(file, console.remark)
             written = _segment_file(file, image, bundle, options, arguments, console, control)
         except CellSegError as problem:
             problems.append(_about(file, problem))
@@ -218,7 +218,7 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
         arguments.labels,
         reading=reading_of(arguments, bundle_ndims(bundle)),
         labels_mode=arguments.labels_mode,
-        tell=console.note,
+        tell=console.remark,
     )
     labelled = [(image, note) for image, note in zip(images, annotations, strict=True) if note is not None]
     maps = []

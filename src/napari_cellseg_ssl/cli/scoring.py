@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.pairing import pair_files
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
 
@@ -18,7 +20,7 @@ SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 def score(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Score a folder of label images, or one file, against the truth."""
     scores: dict[str, ImageScores] = {}
-    for name, predicted, truth in _pairs(arguments.pred, arguments.truth):
+    for name, predicted, truth in _pairs(arguments.pred, arguments.truth, console.remark):
         found, true = read_labels(predicted), read_labels(truth)
         try:
             scores[name] = image_scores(true, found)
@@ -37,25 +39,21 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     console.result({"images": rows, "means": means})
 
 
-def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:
+def _pairs(predicted: Path, truth: Path, tell: Callable[[str], None]) -> list[tuple[str, Path, Path]]:
     if predicted.is_file() and truth.is_file():
         return [(stem_of(truth), predicted, truth)]
-    by_name = {stem_of(file): file for file in find_files([predicted], labels=True)}
-    pairs, missing = [], []
-    for file in find_files([truth], labels=True):
-        name = label_key(file)
-        found = by_name.get(f"{name}_labels") or by_name.get(name) or by_name.get(stem_of(file))
-        if found is None:
-            missing.append(name)
-        else:
-            pairs.append((name, found, file))
+    truths = find_files([truth], labels=True, tell=tell)
+    pairs = pair_files(truths, find_files([predicted], labels=True, tell=tell), images_are_labels=True)
+    found = [(label_key(file), label, file) for file, label in zip(truths, pairs.labels, strict=True) if label]
+    missing = [label_key(file) for file, label in zip(truths, pairs.labels, strict=True) if label is None]
     if missing:
         raise WrongAnnotation(
-            f"'{predicted}' has no labels for {len(missing)} of {len(missing) + len(pairs)} images, "
+            f"'{predicted}' has no labels for {len(missing)} of {len(truths)} images, "
             f"for example '{missing[0]}_labels.tif'.",
             "Segment them first, or leave them out of the truth.",
         )
-    return pairs
+    tell(pairs.describe("predictions"))
+    return found
 
 
 def _write_csv(file: Path, rows: dict[str, dict[str, float]]) -> None:
