@@ -144,3 +144,41 @@ def test_results_of_the_cell_tracking_challenge_are_scored(tmp_path, capsys):
         "1 of 1 images have predictions. Not used as predictions, since they belong to no image here: 'mask001.tif'."
     ]
     assert record["notes"][0] in err
+
+
+def movies(folder, axes):
+    """Write a movie of labels and the same with other numbers in its second frame."""
+    cells = disks()
+    other = np.r_[0, 1 + np.random.default_rng(0).permutation(16)][cells]
+    for name, array in (("t", np.stack([cells, cells])), ("p", np.stack([cells, other]))):
+        write(folder / name / "m.tif", array.astype(np.uint16), imagej=True, metadata={"axes": axes})
+    return ("score", "--pred", folder / "p", "--truth", folder / "t")
+
+
+def test_a_movie_is_scored_frame_by_frame(tmp_path, capsys):
+    record, _ = told(capsys, *movies(tmp_path, "TYX"), "--csv", tmp_path / "s.csv")
+
+    means = record["means"]
+    assert (means["f1_50"], means["seg"], means["n_truth"], means["n_images"]) == (1.0, 1.0, 32, 2)
+    assert [row["image"] for row in csv.DictReader((tmp_path / "s.csv").open())] == ["m[0]", "m[1]"]
+
+
+def test_what_is_said_of_the_axes_goes_before_what_files_say(tmp_path, capsys):
+    words = movies(tmp_path, "ZYX")
+
+    as_volume, _ = told(capsys, *words)
+    as_movie, _ = told(capsys, *words, "--axes", "TYX")
+
+    assert as_volume["means"]["n_truth"] == 16
+    assert (as_movie["means"]["n_truth"], as_movie["means"]["f1_50"]) == (32, 1.0)
+
+
+def test_a_stack_that_says_nothing_is_scored_as_a_movie_and_that_is_told(tmp_path, capsys):
+    for name in ("t", "p"):
+        write(tmp_path / name / "m.tif", np.stack([disks()] * 3).astype(np.uint16), photometric="minisblack")
+
+    record, err = told(capsys, "score", "--pred", tmp_path / "p", "--truth", tmp_path / "t")
+
+    assert record["means"]["n_truth"] == 48
+    assert "scored as TYX" in record["notes"][-1]
+    assert record["notes"][-1] in err

@@ -14,7 +14,6 @@ from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
-from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method, method_infos
 from napari_cellseg_ssl.core.starters import PREFIX, load_starter
@@ -210,20 +209,6 @@ def segment(
     request = predict_request(bundle, image, reading, object_diameter, device, noted(on_event))
     labels = last_of(_told(segment_image(request, settings), on_event), LabelsReady).labels
     return request.image.to_source(labels)
-
-
-def score(prediction: Any, truth: Any) -> dict[str, float]:
-    """Score instances against the truth: arrays of the same shape, or sequences of them.
-
-    Returns
-    -------
-    dict
-        f1_50, seg, ap_50, ap_10_90, s_dsb, dice and more, as means over images.
-    """
-    found, true = (x if isinstance(x, list | tuple) else [x] for x in (prediction, truth))
-    if len(found) != len(true):
-        raise WrongAnnotation(f"{len(found)} predictions but {len(true)} truths.", "Give one of each per image.")
-    return set_scores([image_scores(np.asarray(t), np.asarray(p)) for t, p in zip(true, found, strict=True)])
 
 
 def collect(

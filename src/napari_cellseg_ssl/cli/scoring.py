@@ -9,23 +9,25 @@ from typing import Any
 
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.metrics import ImageScores, set_scores
 from napari_cellseg_ssl.core.pairing import pair_files
 from napari_cellseg_ssl.tasks import Control
-from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
+from napari_cellseg_ssl.tasks.files import find_files, label_key, stem_of
+from napari_cellseg_ssl.tasks.scoring import LabelImage, frame_scores
 
 SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 
 
 def score(arguments: argparse.Namespace, console: Console, control: Control) -> None:
-    """Score a folder of label images, or one file, against the truth."""
+    """Score a folder of label images, or one file, against the truth; frames of a movie one by one."""
     scores: dict[str, ImageScores] = {}
     for name, predicted, truth in _pairs(arguments.pred, arguments.truth, console.remark):
-        found, true = read_labels(predicted), read_labels(truth)
         try:
-            scores[name] = image_scores(true, found)
+            pair = LabelImage.read(truth), LabelImage.read(predicted)
+            frames = frame_scores(*pair, axes=arguments.axes, tell=console.remark)
         except WrongAnnotation as problem:
             raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
+        scores |= {name if len(frames) == 1 else f"{name}[{n}]": one for n, one in enumerate(frames)}
         if control.should_stop():
             return
     means = set_scores(list(scores.values()))

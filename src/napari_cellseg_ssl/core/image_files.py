@@ -84,6 +84,18 @@ def read_labels(path: Path, image: ImageStack | None = None) -> Array:
     return array.reshape(expected)
 
 
+def read_with_axes(path: Path) -> tuple[Any, str | None]:
+    """Read pixels as they are, perhaps lazily, with the axes that their file states.
+
+    Raises
+    ------
+    WrongImage, OutOfMemory
+        If it cannot be read.
+    """
+    array, axes, _ = _read(path)
+    return array, axes
+
+
 def _read(path: Path) -> tuple[Any, str | None, PixelSize]:
     suffix = path.suffix.lower()
     try:
