@@ -36,6 +36,16 @@ def test_what_a_method_remarks_about_an_image_is_heard(cells, fake_method, monke
         assert Remark("Another kind.") in heard
 
 
+def test_what_a_file_says_of_its_scale_that_cannot_be_is_heard(cells, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", picture(cells), imagej=True, resolution=(2, 2), metadata={"unit": "furlong"})
+    model, heard = cs.train("fake", images=picture(cells), object_diameter=10.0), []
+
+    cs.segment(model, tmp_path / "a.tif", on_event=heard.append)
+
+    assert isinstance(heard[0], Note)
+    assert "furlong" in heard[0].text
+
+
 def test_maps_can_be_segmented_again_with_other_options(cells):
     model = cs.train("fake", images=[picture(cells)], object_diameter=10.0)
 
@@ -122,6 +132,56 @@ def test_without_an_image_there_is_a_clear_error():
 def test_scores_need_as_many_truths_as_predictions(cells):
     with pytest.raises(WrongAnnotation, match="1 predictions but 2 truths"):
         cs.score([cells], [cells, cells])
+
+
+def renumbered(cells, seed=0):
+    """The same cells with other numbers."""
+    numbers = np.r_[0, 1 + np.random.default_rng(seed).permutation(cells.max())]
+    return numbers[cells]
+
+
+def test_cells_may_have_other_numbers_in_each_frame_of_a_movie(cells):
+    truth = np.stack([cells, disks(n=9), cells])
+    movie = np.stack([renumbered(frame, n) for n, frame in enumerate(truth)])
+
+    scores = cs.score(movie, truth)
+
+    assert scores["f1_50"] == scores["seg"] == 1.0
+    assert (scores["n_images"], scores["n_truth"]) == (3, 16 + 9 + 16)
+    assert "(3, 64, 64) is scored as TYX, frames over time. Say the axes ZYX if it is a volume" in scores["notes"][0]
+    in_a_list = cs.score(list(movie), list(truth))
+    assert in_a_list["notes"] == []
+    assert {**in_a_list, "notes": scores["notes"]} == scores
+
+
+def test_a_volume_is_scored_in_space_when_its_axes_are_said():
+    ball = np.zeros((5, 12, 12), int)
+    ball[1:4, 3:9, 3:9] = 1
+
+    scores = cs.score(ball, ball, axes="ZYX")
+
+    assert (scores["n_truth"], scores["n_images"], scores["notes"]) == (1, 1, [])
+    assert cs.score(ball[None], ball)["n_truth"] == 3
+    assert cs.score(np.stack([ball, ball]), np.stack([ball, ball]), axes="TZYX")["n_truth"] == 2
+    with pytest.raises(WrongAnnotation, match="axes 'QYX'"):
+        cs.score(ball, ball, axes="QYX")
+
+
+def test_scores_of_labels_of_other_shapes_are_refused(cells):
+    with pytest.raises(WrongAnnotation, match=r"truth is \(64, 64\) and the prediction \(32, 64\)"):
+        cs.score(cells[:32], cells)
+
+
+def test_which_files_pair_is_heard_before_the_training(cells, tmp_path):
+    for name, array in (("a.tif", picture(cells)), ("a_masks.tif", painting(cells)), ("b.tif", picture(cells))):
+        tifffile.imwrite(tmp_path / name, array)
+    heard = []
+
+    cs.train("fake", images=tmp_path, labels=tmp_path, object_diameter=10.0, on_event=heard.append)
+
+    notes = [event.text for event in heard if isinstance(event, Note)]
+    assert notes[0] == "Not taken for images, since the image that they are of lies beside them: 'a_masks.tif'."
+    assert notes[1] == "1 of 2 images have labels; without: 'b.tif'."
 
 
 def test_starter_models_that_do_not_exist_are_said():

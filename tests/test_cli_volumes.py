@@ -70,5 +70,6 @@ def test_the_calls_from_python_take_a_volume_and_give_one():
     labels = cs.segment(model, pixels, z="volume", spacing=spacing)
 
     assert labels.shape == pixels.shape
-    assert cs.score(labels, truth)["f1_50"] == 1.0
+    assert cs.score(labels, truth, axes="ZYX")["f1_50"] == 1.0
+    assert cs.score(labels, truth, axes="ZYX")["n_truth"] == truth.max()
     assert cs.predict(model, image).arrays["intensity"].shape == (1, 1, 36, 45, 45)

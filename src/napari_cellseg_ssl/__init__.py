@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_cellseg_ssl import core as core
     from napari_cellseg_ssl import tasks as tasks
-    from napari_cellseg_ssl.api import load_run, methods, predict, score, segment, train
+    from napari_cellseg_ssl.api import load_run, methods, predict, segment, train
     from napari_cellseg_ssl.api_alike import alike
     from napari_cellseg_ssl.api_coco import write_coco
     from napari_cellseg_ssl.api_drawing import interpolate, synthesise
     from napari_cellseg_ssl.api_pretraining import compare_pretraining
-    from napari_cellseg_ssl.api_scores import segment_scored
+    from napari_cellseg_ssl.api_scores import score, segment_scored
     from napari_cellseg_ssl.api_starters import fits, starters
     from napari_cellseg_ssl.api_steps import steps
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -44,11 +44,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("train", "predict", "segment", "score", "load_run", "methods"), "napari_cellseg_ssl.api"),
+    **dict.fromkeys(("train", "predict", "segment", "load_run", "methods"), "napari_cellseg_ssl.api"),
     **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
     "alike": "napari_cellseg_ssl.api_alike",
     **dict.fromkeys(("starters", "fits"), "napari_cellseg_ssl.api_starters"),
-    "segment_scored": "napari_cellseg_ssl.api_scores",
+    **dict.fromkeys(("score", "segment_scored"), "napari_cellseg_ssl.api_scores"),
     "compare_pretraining": "napari_cellseg_ssl.api_pretraining",
     "steps": "napari_cellseg_ssl.api_steps",
     "read_coco": "napari_cellseg_ssl.core.coco_files",

@@ -9,12 +9,11 @@ import numpy as np
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.events import MapsReady, TrainFinished, last_of
+from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
-from napari_cellseg_ssl.core.metrics import image_scores, set_scores
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method, method_infos
 from napari_cellseg_ssl.core.run_folders import require_own_run
@@ -96,7 +95,8 @@ def train(
         Its id; see `methods`.
     images : path, folder, array, ImageStack, or a sequence of them
     labels : the same kinds, optional
-        Files pair with images by stem; arrays by position, with None where nothing is painted.
+        Files pair with images by folder and stem (`x_labels.tif` or `x_masks.tif` with `x.tif`); arrays by position,
+        with None where nothing is painted.
     labels_mode : "sparse" or "dense", optional
         Sparse: 0 unknown, 1 background, cells from 2. Dense: 0 background. Guessed when absent.
     pseudo_labels, agreeing_with : the same kinds as labels, optional
@@ -120,7 +120,7 @@ def train(
     overwrite : bool
         Replace also the work of another method in it, and files that this package did not write.
     on_event : (event) -> None, optional
-        Called with every event of the training.
+        Called with every event of the training; first with notes on which files pair, and what was left out.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def train(
         require_own_run(Path(out), info.id, overwrite=overwrite)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=info.spatial_ndims)
     stacks, annotations, found = collect(
-        images, labels, pseudo_labels, agreeing_with, reading=reading, labels_mode=labels_mode
+        images, labels, pseudo_labels, agreeing_with, reading=reading, labels_mode=labels_mode, tell=noted(on_event)
     )
     request = TrainRequest(
         method_id=method,
@@ -174,7 +174,7 @@ def predict(
     """
     bundle = opened(model)
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
-    request = predict_request(bundle, image, reading, object_diameter, device)
+    request = predict_request(bundle, image, reading, object_diameter, device, noted(on_event))
     return last_of(_told(predict_events(request), on_event), MapsReady).maps
 
 
@@ -214,23 +214,9 @@ def segment(
         labels = last_of(_told(events, on_event), LabelsReady).labels
         return labels[0] if len(labels) == 1 else labels
     reading = Reading(axes=axes, channels=channels, z=z, spacing=spacing, spatial_ndims=bundle_ndims(bundle))
-    request = predict_request(bundle, image, reading, object_diameter, device)
+    request = predict_request(bundle, image, reading, object_diameter, device, noted(on_event))
     labels = last_of(_told(segment_image(request, settings), on_event), LabelsReady).labels
     return request.image.to_source(labels)
-
-
-def score(prediction: Any, truth: Any) -> dict[str, float]:
-    """Score instances against the truth: arrays of the same shape, or sequences of them.
-
-    Returns
-    -------
-    dict
-        f1_50, seg, ap_50, ap_10_90, s_dsb, dice and more, as means over images.
-    """
-    found, true = (x if isinstance(x, list | tuple) else [x] for x in (prediction, truth))
-    if len(found) != len(true):
-        raise WrongAnnotation(f"{len(found)} predictions but {len(true)} truths.", "Give one of each per image.")
-    return set_scores([image_scores(np.asarray(t), np.asarray(p)) for t, p in zip(true, found, strict=True)])
 
 
 def collect(
@@ -245,35 +231,39 @@ def collect(
 ) -> tuple[tuple[ImageStack, ...], tuple[Annotation | None, ...], tuple[Annotation | None, ...]]:
     """Read images and pair labels and pseudo-labels with them; all may be paths, arrays, or sequences of either.
 
-    A guessed `labels_mode`, and what is done with slices, is told in a sentence. Nothing is learned from a part of what
-    was given: where files cannot be read, the error names all of them.
+    What is left out, which files pair, a guessed `labels_mode`, and what is done with slices, is told in sentences.
+    Nothing is learned from a part of what was given: where files cannot be read, the error names all of them.
     """
     pictures = _as_list(images)
     files: list[Path] = []
     if pictures and all(isinstance(p, str | Path) for p in pictures):
-        files = find_files(cast(Iterable[str | Path], pictures))
+        files = find_files(cast(Iterable[str | Path], pictures), tell=tell)
         stacks = tuple(read_each(files, lambda file: reading.file(file, tell)))
     else:
-        stacks = tuple(_stack(p, reading, n) for n, p in enumerate(pictures))
-    arrays = _partners(labels, stacks, files)
+        stacks = tuple(_stack(p, reading, n, tell) for n, p in enumerate(pictures))
+    arrays = _partners(labels, stacks, files, tell)
     mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
     if arrays and labels_mode is None:
         tell(MODES[mode])
     annotations = tuple(None if a is None else annotate(a, mode) for a in arrays)
-    return (
-        stacks,
-        annotations,
-        _pseudo_labels(_partners(pseudo_labels, stacks, files), _partners(agreeing_with, stacks, files)),
-    )
+    first = _partners(pseudo_labels, stacks, files, tell, "pseudo-labels")
+    second = _partners(agreeing_with, stacks, files, tell, "results to agree with")
+    return stacks, annotations, _pseudo_labels(first, second)
 
 
-def _partners(labels: Any, stacks: Sequence[ImageStack], files: Sequence[Path]) -> list[Array | None]:
+def _partners(
+    labels: Any,
+    stacks: Sequence[ImageStack],
+    files: Sequence[Path],
+    tell: Callable[[str], None],
+    what: str = "labels",
+) -> list[Array | None]:
     """Labels (N, *S) of each image; empty where there are none at all."""
     if labels is None:
         return []
     partners: Sequence[Any] = _as_list(labels)
     if files and all(isinstance(p, str | Path) for p in partners):
-        partners = pair_by_stem(files, find_files(partners, labels=True))
+        partners = pair_by_stem(files, find_files(partners, labels=True, images=files, tell=tell), tell, what)
     if len(partners) != len(stacks):
         raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
     return read_each(zip(partners, stacks, strict=True), lambda pair: _labels(*pair))
@@ -295,11 +285,11 @@ def _labels(partner: Any, stack: ImageStack) -> Array | None:
     return labels[None] if labels.ndim == len(stack.spatial_shape) else labels
 
 
-def _stack(picture: Any, reading: Reading, n: int) -> ImageStack:
+def _stack(picture: Any, reading: Reading, n: int, tell: Callable[[str], None] = lambda text: None) -> ImageStack:
     if isinstance(picture, ImageStack):
         return reading.understood(picture)
     if isinstance(picture, str | Path):
-        return reading.file(find_files([picture])[0])
+        return reading.file(find_files([picture], tell=tell)[0], tell)
     return reading.array(picture, f"image {n + 1}")
 
 
@@ -320,11 +310,21 @@ def opened(model: str | Path | ModelBundle) -> ModelBundle:
 
 
 def predict_request(
-    bundle: ModelBundle, image: Picture, reading: Reading, object_diameter: Diameter | None, device: str
+    bundle: ModelBundle,
+    image: Picture,
+    reading: Reading,
+    object_diameter: Diameter | None,
+    device: str,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> PredictRequest:
-    """Ask for the maps of an image of any kind."""
-    stack = _stack(image, reading, 0)
+    """Ask for the maps of an image of any kind; what is not used of a file is told."""
+    stack = _stack(image, reading, 0, tell)
     return PredictRequest(bundle=bundle, image=stack, object_diameter=object_diameter, device=device)
+
+
+def noted(listener: Callable[[object], None] | None) -> Callable[[str], None]:
+    """Turn sentences into notes for a listener, if there is one."""
+    return lambda text: None if listener is None else listener(Note(text))
 
 
 def _told(events: Iterable[object], listener: Callable[[object], None] | None) -> Iterable[object]:

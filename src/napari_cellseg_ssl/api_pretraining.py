@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg_ssl.api import Picture, collect
+from napari_cellseg_ssl.api import Picture, collect, noted
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
@@ -86,7 +86,7 @@ def compare_pretraining(
     """
     info = get_method(METHOD).info
     reading = Reading(axes=axes, channels=channels, z=z, spatial_ndims=info.spatial_ndims)
-    stacks, annotations, _ = collect(images, labels, reading=reading, labels_mode=labels_mode)
+    stacks, annotations, _ = collect(images, labels, reading=reading, labels_mode=labels_mode, tell=noted(on_event))
     given = {"source": str(source)} if source else {}
     request = PretrainingComparisonRequest(
         images=stacks,

@@ -1,16 +1,20 @@
-"""Instances with the scores of a detector, for notebooks and scripts."""
+"""Scores of instances against the truth, and of a detector for its instances, for notebooks and scripts."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_cellseg_ssl.api import Picture, opened, segment
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import ScoresObjects
+from napari_cellseg_ssl.core.metrics import set_scores
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks.events import LabelsReady
+from napari_cellseg_ssl.tasks.scoring import LabelImage, frame_scores
 
 
 def segment_scored(
@@ -47,3 +51,31 @@ def segment_scored(
 
     labels = segment(bundle, image, on_event=listen, **settings)
     return labels, found[-1]
+
+
+def score(prediction: Any, truth: Any, *, axes: str | None = None) -> dict[str, Any]:
+    """Score instances against the truth: arrays of the same shape, or lists of them, one per image.
+
+    Frames of a movie are images of their own: a cell may have another number in each.
+
+    Parameters
+    ----------
+    axes : str, optional
+        What the axes of the arrays are, for example "ZYX" for a volume. When absent, arrays are YX, TYX or TZYX, as
+        `segment` takes and returns them: the slices of a bare (Z, Y, X) array would be scored one by one.
+
+    Returns
+    -------
+    dict
+        f1_50, seg, ap_50, ap_10_90, s_dsb, dice and more, as means over images, which are frames or volumes; n_images,
+        n_truth and n_prediction; `notes`, a list of sentences that say what was assumed.
+    """
+    found, true = (x if isinstance(x, list | tuple) else [x] for x in (prediction, truth))
+    if len(found) != len(true):
+        raise WrongAnnotation(f"{len(found)} predictions but {len(true)} truths.", "Give one of each per image.")
+    notes: list[str] = []
+    scores = []
+    for n, (t, p) in enumerate(zip(true, found, strict=True), start=1):
+        pair = (LabelImage(np.asarray(one), None, f"image {n}") for one in (t, p))
+        scores += frame_scores(*pair, axes=axes, tell=notes.append)
+    return {**set_scores(scores), "notes": notes}

@@ -52,6 +52,37 @@ def test_volumes_keep_the_distance_of_their_slices(tmp_path):
     assert back.spacing == pytest.approx({"Z": 2.0, "Y": 0.5, "X": 0.5})
 
 
+def test_malformed_ome_xml_leaves_the_pixels_readable_and_is_said(tmp_path):
+    broken = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image><Pixels PhysicalSizeX="0.5"></OME>'
+    tifffile.imwrite(tmp_path / "a.tif", np.full((8, 9), 7, np.uint8), description=broken, metadata=None)
+
+    back = tiff.read_tiff(tmp_path / "a.tif")
+
+    assert back.array.sum() == 7 * 8 * 9
+    assert "OME-XML" in back.size.doubts[0]
+
+
+def test_resolution_without_a_unit_says_nothing_of_the_distance_of_slices(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 8, 9), np.uint16), imagej=True, resolution=(72, 72),
+                     metadata={"axes": "ZYX", "spacing": 1.0})  # fmt: skip
+
+    assert tiff.read_tiff(tmp_path / "a.tif").size.sizes == {}
+
+
+def test_each_axis_has_its_own_unit_where_imagej_says_so(tmp_path):
+    description = "ImageJ=1.54f\nimages=3\nslices=3\nunit=um\nzunit=nm\nspacing=700\n"
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.zeros((3, 8, 9), np.uint16),
+        description=description,
+        resolution=(2, 2),
+        metadata=None,
+        photometric="minisblack",
+    )
+
+    assert tiff.read_tiff(tmp_path / "a.tif").spacing == pytest.approx({"Z": 0.7, "Y": 0.5, "X": 0.5})
+
+
 def test_notes_are_kept_in_the_file(tmp_path):
     tiff.write_tiff(tmp_path / "a.tif", np.zeros((4, 4), np.uint16), "YX", info={"model": "mine"})
 

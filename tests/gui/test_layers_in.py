@@ -75,6 +75,14 @@ def test_spacing_is_in_micrometres_whatever_the_units_and_the_transform(settings
     assert image_stack(Image(_pixels(24, 30), **settings)).spacing == pytest.approx(spacing)
 
 
+@pytest.mark.parametrize(
+    ("settings", "known"),
+    [({}, False), ({"units": "um"}, True), ({"units": "pixel"}, False), ({"scale": (0.5, 0.5)}, True)],
+)
+def test_a_pixel_of_one_micrometre_is_known_and_one_of_nothing_is_not(settings, known):
+    assert image_stack(Image(_pixels(24, 30), **settings)).is_calibrated == known
+
+
 def test_an_image_with_too_many_dimensions_asks_for_axis_labels():
     with pytest.raises(WrongImage, match="axis labels"):
         image_stack(Image(np.zeros((2, 2, 2, 2, 8, 8))))

@@ -18,6 +18,7 @@ from napari_cellseg_ssl.tasks.files import (
     read_labels,
     stem_of,
 )
+from napari_cellseg_ssl.tasks.reading import Reading
 
 
 def touch(folder, *names):
@@ -63,6 +64,52 @@ def test_labels_of_other_images_are_refused(tmp_path):
 def test_two_labels_for_one_image_are_refused(tmp_path):
     with pytest.raises(WrongAnnotation, match="Both"):
         pair_by_stem(touch(tmp_path / "i", "a.tif"), touch(tmp_path / "l", "a.tif", "a_labels.tif"))
+
+
+def test_images_and_labels_in_one_folder_are_two_lists_and_what_was_left_out_is_told(tmp_path):
+    touch(tmp_path, "a.tif", "a_masks.tif", "b_img.tif", "b_mask_img.tif", "a_flows.tif")
+    told = []
+
+    images = find_files([tmp_path], tell=told.append)
+    labels = find_files([tmp_path], labels=True, images=images, tell=told.append)
+
+    assert [path.name for path in images] == ["a.tif", "b_img.tif"]
+    assert {path.name for path in labels} == {"a_masks.tif", "b_mask_img.tif", "a_flows.tif"}
+    assert len(told) == 1
+    assert told[0].startswith("Not taken for images")
+    assert told[0].endswith("'a_flows.tif', 'a_masks.tif', 'b_mask_img.tif'.")
+
+
+def test_pictures_among_labels_are_left_out_and_told(tmp_path):
+    touch(tmp_path, "a.tif", "a_masks.tif")
+    told = []
+
+    assert [path.name for path in find_files([tmp_path], labels=True, tell=told.append)] == ["a_masks.tif"]
+    assert told == ["Not taken for labels, since their own labels lie beside them: 'a.tif'."]
+
+
+def test_a_file_that_is_named_twice_is_one_file(tmp_path):
+    touch(tmp_path, "a.tif", "b.tif")
+
+    assert [path.name for path in find_files([tmp_path, tmp_path / "a.tif"])] == ["a.tif", "b.tif"]
+
+
+def test_how_many_labels_pair_is_told(tmp_path):
+    images, labels = touch(tmp_path / "i", "a.tif", "b.tif"), touch(tmp_path / "l", "a_masks.tif", "z.tif")
+    told = []
+
+    pair_by_stem(images, labels, told.append)
+
+    assert told == [
+        "1 of 2 images have labels; without: 'b.tif'. Not used as labels, since they belong to no image here: 'z.tif'."
+    ]
+
+
+def test_images_are_no_labels_of_themselves(tmp_path):
+    images = touch(tmp_path, "a.tif", "b.tif")
+
+    with pytest.raises(WrongAnnotation, match="only the images themselves"):
+        pair_by_stem(images, find_files([tmp_path], labels=True, images=images))
 
 
 def test_the_axes_of_a_file_are_believed(tmp_path):
@@ -128,6 +175,18 @@ def test_an_ome_zarr_is_read_with_axes_and_spacing(tmp_path):
     (tmp_path / "broken.zarr").mkdir()
     with pytest.raises(WrongImage, match="broken"):
         read_image(tmp_path / "broken.zarr")
+
+
+def test_a_spacing_that_is_given_makes_that_of_the_file_irrelevant(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((8, 9), np.uint16), imagej=True, resolution=(2, 2), metadata={"unit": "furlong"}
+    )
+    told = []
+
+    image = Reading(spacing=(0.5, 0.5)).file(tmp_path / "a.tif", told.append)
+
+    assert image.is_calibrated
+    assert told == []
 
 
 def test_labels_of_another_shape_are_refused(tmp_path):

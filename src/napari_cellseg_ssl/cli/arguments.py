@@ -130,6 +130,7 @@ def _add_score(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     command.add_argument("--truth", type=Path, required=True, metavar="DIR")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write one row per image")
     _add_overwrite(command)
+    command.add_argument("--axes", help="of all labels, such as ZYX, where the files do not say it; else TYX")
     command.set_defaults(run=scoring.score)
     return command
 

@@ -45,7 +45,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         arguments.agreeing_with,
         reading=reading_of(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
-        tell=console.note,
+        tell=console.remark,
     )
     preset = info.preset(arguments.preset or None, ndim=spatial_ndim(images))
     request = TrainRequest(
@@ -109,7 +109,7 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
         arguments.labels,
         reading=reading_of(arguments, bundle_ndims(bundle)),
         labels_mode=arguments.labels_mode,
-        tell=console.note,
+        tell=console.remark,
     )
     labelled = [(image, note) for image, note in zip(images, annotations, strict=True) if note is not None]
     maps = []

@@ -35,6 +35,7 @@ class Console:
         self._as_json = as_json
         self.stopped_by = signal.SIGINT
         """The signal by which the command was asked to stop, if it was."""
+        self._remarks: list[str] = []
 
     def say(self, text: str) -> None:
         """Print a line of the result for a person."""
@@ -43,15 +44,21 @@ class Console:
             sys.stdout.flush()
 
     def result(self, record: Mapping[str, Any]) -> None:
-        """Print the result for a script."""
+        """Print the result for a script, with what was remarked among its notes."""
         if self._as_json:
-            sys.stdout.write(json.dumps(_finite(record)) + "\n")
+            notes = [*self._remarks, *record.get("notes", ())]
+            sys.stdout.write(json.dumps(_finite({**record, "notes": notes})) + "\n")
             sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Tell something on the way."""
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+    def remark(self, text: str) -> None:
+        """Tell something on the way that belongs to the result too."""
+        self._remarks.append(text)
+        self.note(text)
 
     def complain(self, problem: CellSegError | str) -> None:
         """Say in one line what is wrong."""

@@ -24,7 +24,7 @@ def compare_pretraining(arguments: argparse.Namespace, console: Console, control
         arguments.labels,
         reading=reading_of(arguments, info.spatial_ndims),
         labels_mode=arguments.labels_mode,
-        tell=console.note,
+        tell=console.remark,
     )
     given = {"source": arguments.source} if arguments.source else {}
     request = PretrainingComparisonRequest(

@@ -1,6 +1,7 @@
 """The command that compares label images with the truth."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -9,25 +10,28 @@ from typing import Any
 from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.metrics import ImageScores, set_scores
 from napari_cellseg_ssl.core.own_files import require_own
+from napari_cellseg_ssl.core.pairing import pair_files
 from napari_cellseg_ssl.core.tables import write_table
 from napari_cellseg_ssl.tasks import Control
-from napari_cellseg_ssl.tasks.files import find_files, label_key, read_labels, stem_of
+from napari_cellseg_ssl.tasks.files import find_files, label_key, stem_of
+from napari_cellseg_ssl.tasks.scoring import LabelImage, frame_scores
 
 SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 
 
 def score(arguments: argparse.Namespace, console: Console, control: Control) -> None:
-    """Score a folder of label images, or one file, against the truth."""
+    """Score a folder of label images, or one file, against the truth; frames of a movie one by one."""
     if arguments.csv:
         require_own([arguments.csv], overwrite=arguments.overwrite)
-    pairs = _pairs(arguments.pred, arguments.truth)
+    pairs = _pairs(arguments.pred, arguments.truth, console.remark)
     scores: dict[str, ImageScores] = {}
     batch = Batch(console)
     for name, predicted, truth in pairs:
         with batch.doing(truth) if len(pairs) > 1 else nullcontext():
-            scores[name] = _score_of(predicted, truth)
+            frames = _scores_of(predicted, truth, arguments.axes, console)
+            scores |= {name if len(frames) == 1 else f"{name}[{n}]": one for n, one in enumerate(frames)}
         if control.should_stop():
             return
     if scores:
@@ -41,10 +45,9 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     )
 
 
-def _score_of(predicted: Path, truth: Path) -> ImageScores:
-    found, true = read_labels(predicted), read_labels(truth)
+def _scores_of(predicted: Path, truth: Path, axes: str | None, console: Console) -> Sequence[ImageScores]:
     try:
-        return image_scores(true, found)
+        return frame_scores(LabelImage.read(truth), LabelImage.read(predicted), axes=axes, tell=console.remark)
     except WrongAnnotation as problem:
         raise WrongAnnotation(f"{predicted} and {truth}: {problem.message}", problem.hint) from problem
 
@@ -62,22 +65,18 @@ def _tell(scores: dict[str, ImageScores], problems: list[str], arguments: argpar
     console.result({"images": rows, "means": means, "problems": problems})
 
 
-def _pairs(predicted: Path, truth: Path) -> list[tuple[str, Path, Path]]:
+def _pairs(predicted: Path, truth: Path, tell: Callable[[str], None]) -> list[tuple[str, Path, Path]]:
     if predicted.is_file() and truth.is_file():
         return [(stem_of(truth), predicted, truth)]
-    by_name = {stem_of(file): file for file in find_files([predicted], labels=True)}
-    pairs, missing = [], []
-    for file in find_files([truth], labels=True):
-        name = label_key(file)
-        found = by_name.get(f"{name}_labels") or by_name.get(name) or by_name.get(stem_of(file))
-        if found is None:
-            missing.append(name)
-        else:
-            pairs.append((name, found, file))
+    truths = find_files([truth], labels=True, tell=tell)
+    pairs = pair_files(truths, find_files([predicted], labels=True, tell=tell), images_are_labels=True)
+    found = [(label_key(file), label, file) for file, label in zip(truths, pairs.labels, strict=True) if label]
+    missing = [label_key(file) for file, label in zip(truths, pairs.labels, strict=True) if label is None]
     if missing:
         raise WrongAnnotation(
-            f"'{predicted}' has no labels for {len(missing)} of {len(missing) + len(pairs)} images, "
+            f"'{predicted}' has no labels for {len(missing)} of {len(truths)} images, "
             f"for example '{missing[0]}_labels.tif'.",
             "Segment them first, or leave them out of the truth.",
         )
-    return pairs
+    tell(pairs.describe("predictions"))
+    return found

@@ -27,7 +27,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     """Segment images and write label files; those that cannot be done are named at once, and again at the end."""
     bundle = api.load_run(arguments.model)
     options = with_values(bundle.segment_options, option_values(arguments.set))
-    files, reading = find_files(arguments.images), reading_of(arguments, bundle_ndims(bundle))
+    files, reading = find_files(arguments.images, tell=console.remark), reading_of(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)
     batch = Batch(console)
     for file, problem in _refused(files, bundle, arguments):
@@ -36,7 +36,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     for file in [file for file in files if not batch.has_failed(file)]:
         begin, written = time.monotonic(), None
         with batch.doing(file):
-            image = reading.file(file, console.note)
+            image = reading.file(file, console.remark)
             written = _segment_file(file, image, bundle, options, arguments, console, control)
         if control.is_stopping and written is None:
             break

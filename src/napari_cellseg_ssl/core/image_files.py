@@ -1,7 +1,7 @@
 """Reading image files of any kind that users have: pixels with their axes, and label images."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.tiff import read_tiff
+from napari_cellseg_ssl.core.units import PixelSize
 from napari_cellseg_ssl.core.zarr_files import read_zarr
 
 TIFF, PNG, ZARR = (".tif", ".tiff"), (".png",), (".zarr",)
@@ -25,7 +26,13 @@ def stem_of(path: Path) -> str:
     return re.sub(r"\.ome$", "", path.stem)
 
 
-def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] | None = None) -> ImageStack:
+def read_image(
+    path: Path,
+    *,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> ImageStack:
     """Read an image.
 
     Parameters
@@ -34,22 +41,26 @@ def read_image(path: Path, *, axes: str | None = None, channels: Sequence[int] |
         Overrides what the file says, for example "ZYX".
     channels : sequence of int, optional
         Channels to keep.
+    tell : (text) -> None, optional
+        Hears in a sentence what the file says of the size of a pixel that cannot be used.
 
     Raises
     ------
     WrongImage, OutOfMemory
         If it cannot be read, or axes and shape do not fit.
     """
-    array, stated, spacing = _read(path)
+    array, stated, size = _read(path)
     try:
         image = ImageStack.from_array(array, axes or stated, name=stem_of(path), channels=channels)
     except WrongImage as problem:
         raise WrongImage(f"'{path}': {problem.message}", problem.hint) from problem
-    if not {"Y", "X"} <= set(spacing):
+    for doubt in size.doubts:
+        tell(f"'{path.name}' {doubt}.")
+    if not {"Y", "X"} <= set(size.sizes):
         return image
     # A file that says nothing of Z is taken to have cubic voxels, and `describe_volume` tells.
-    sizes = (spacing.get(axis, spacing["X"]) for axis in "ZYX"[-len(image.spatial_shape) :])
-    return replace(image, spacing=tuple(sizes))
+    spacing = tuple(size.sizes.get(axis, size.sizes["X"]) for axis in "ZYX"[-len(image.spatial_shape) :])
+    return replace(image, spacing=spacing, is_calibrated=size.in_um)
 
 
 def read_labels(path: Path, image: ImageStack | None = None) -> Array:
@@ -73,13 +84,25 @@ def read_labels(path: Path, image: ImageStack | None = None) -> Array:
     return array.reshape(expected)
 
 
-def _read(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
+def read_with_axes(path: Path) -> tuple[Any, str | None]:
+    """Read pixels as they are, perhaps lazily, with the axes that their file states.
+
+    Raises
+    ------
+    WrongImage, OutOfMemory
+        If it cannot be read.
+    """
+    array, axes, _ = _read(path)
+    return array, axes
+
+
+def _read(path: Path) -> tuple[Any, str | None, PixelSize]:
     suffix = path.suffix.lower()
     try:
         if suffix in TIFF:
             tiff = read_tiff(path)
-            return tiff.array, tiff.axes, tiff.spacing
-        return read_zarr(path) if suffix in ZARR else (_read_picture(path), None, {})
+            return tiff.array, tiff.axes, tiff.size
+        return read_zarr(path) if suffix in ZARR else (_read_picture(path), None, PixelSize())
     except MemoryError as problem:  # or a damaged file says that it has that many pixels
         raise OutOfMemory(
             f"'{path}' does not fit into memory.", "Close other programs, or use a part of it."

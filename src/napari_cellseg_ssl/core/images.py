@@ -29,13 +29,16 @@ class ImageStack:
     axes : str
         The source's axes, such as "TYXC" for an RGB time-lapse.
     spacing : tuple of float
-        Size of a pixel along each axis of S, in µm where known, else 1.
+        Size of a pixel along each axis of S, in µm where that is known, else relative to each other.
+    is_calibrated : bool
+        Whether `spacing` is in µm.
     """
 
     name: str
     frames: Array
     axes: str
     spacing: tuple[float, ...]
+    is_calibrated: bool = False
 
     @classmethod
     def from_array(
@@ -54,6 +57,8 @@ class ImageStack:
         array : numpy-like or lazy (dask), real or bool
         axes : str, optional
             One letter per axis out of T, S, N (samples), C, Z, Y, X. Guessed by `guess_axes` when absent.
+        spacing : sequence of float, optional, µm
+            Size of a pixel along each spatial axis; None where it is not known.
         channels : sequence of int, optional
             Channels to keep, in this order.
 
@@ -77,7 +82,8 @@ class ImageStack:
             frames = frames[:, _valid_channels(channels, n_channels, name)]
         if lazy:
             frames = cast(Array, OnDemand(frames, name))
-        return cls(name=name, frames=frames, axes=axes, spacing=tuple(spacing or (1.0,) * len(spatial)))
+        sizes = tuple(spacing or (1.0,) * len(spatial))
+        return cls(name=name, frames=frames, axes=axes, spacing=sizes, is_calibrated=bool(spacing))
 
     @property
     def n_channels(self) -> int:

@@ -27,11 +27,6 @@ def measure(image: ImageStack, labels: Array) -> dict[str, Array]:
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
-def is_calibrated(image: ImageStack) -> bool:
-    """Whether the size of a pixel is known; 1 everywhere means that nobody said."""
-    return any(size != 1.0 for size in image.spacing)
-
-
 def _measure_frame(frame: Array, labels: Array, image: ImageStack, n: int) -> dict[str, Array]:
     from skimage.measure import regionprops_table
 
@@ -46,7 +41,7 @@ def _measure_frame(frame: Array, labels: Array, image: ImageStack, n: int) -> di
         table[f"centre_{axis}_px"] = found[f"centroid-{i}"]
     table[f"{size}_px"] = found["area"]
     table["diameter_px"] = found["equivalent_diameter_area"]
-    if is_calibrated(image):
+    if image.is_calibrated:
         pixel = float(np.prod(image.spacing))
         table[f"{size}_um{ndim}"] = found["area"] * pixel
         table["diameter_um"] = found["equivalent_diameter_area"] * pixel ** (1 / ndim)

@@ -1,9 +1,10 @@
 """Labels, maps and images as TIFF, with axes and pixel spacing that ImageJ, napari and tifffile all read."""
 
 import errno
+import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,8 +16,8 @@ from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.own_files import SOFTWARE
+from napari_cellseg_ssl.core.units import PixelSize, micrometres_in, pixel_size
 
-_MICRONS = {"µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "\\u00b5m": 1.0, "nm": 1e-3, "mm": 1e3}
 _MEMMAP_FROM = 256 * 2**20
 """Bytes from which an uncompressed file is mapped instead of read."""
 _CLASSIC_LIMIT = 2**32 - 2**25
@@ -24,11 +25,16 @@ _CLASSIC_LIMIT = 2**32 - 2**25
 
 @dataclass(frozen=True)
 class TiffImage:
-    """A TIFF's pixels, its axes where the file states them, and µm per pixel for Z, Y, X where it does."""
+    """A TIFF's pixels, its axes where the file states them, and the size of a pixel along Z, Y, X where it does."""
 
     array: Array
     axes: str | None
-    spacing: Mapping[str, float]
+    size: PixelSize
+
+    @property
+    def spacing(self) -> Mapping[str, float]:
+        """µm per pixel for the axes for which they are known."""
+        return self.size.sizes if self.size.in_um else {}
 
 
 def read_tiff(file: Path) -> TiffImage:
@@ -43,13 +49,12 @@ def read_tiff(file: Path) -> TiffImage:
 
     with decoding(file, "Is it a complete TIFF file?"), tifffile.TiffFile(file) as tiff:
         series = tiff.series[0]
-        axes = _our_axes(series.axes)
-        spacing = _imagej_spacing(tiff) | _ome_spacing(tiff.ome_metadata)
+        axes, size = _our_axes(series.axes), _stated_size(tiff)
         if series.nbytes >= _MEMMAP_FROM and series.dataoffset is not None:
             array = tifffile.memmap(file, mode="r", series=0)
         else:
             array = series.asarray()
-    return TiffImage(array, axes if axes and len(axes) == array.ndim else None, spacing)
+    return TiffImage(array, axes if axes and len(axes) == array.ndim else None, size)
 
 
 def label_dtype(labels: Array) -> type[np.unsignedinteger[Any]]:
@@ -187,31 +192,38 @@ def _our_axes(axes: str) -> str | None:
     return axes if "S" not in axes else None if "C" in axes else axes.replace("S", "C")
 
 
-def _imagej_spacing(tiff: Any) -> dict[str, float]:
+def _stated_size(tiff: Any) -> PixelSize:
+    """Understand what a file states in ImageJ's way, or in OME's."""
+    imagej = _imagej_size(tiff)
+    try:
+        ome = _ome_size(tiff.ome_metadata)
+    except ElementTree.ParseError as problem:
+        return replace(imagej, doubts=(*imagej.doubts, f"has OME-XML that cannot be read ({problem}): it is not used"))
+    return ome if ome.sizes else imagej
+
+
+def _imagej_size(tiff: Any) -> PixelSize:
     metadata = tiff.imagej_metadata or {}
-    factor = _MICRONS.get(str(metadata.get("unit", "")))
-    if factor is None:
-        return {}
-    found = {}
-    tags = tiff.pages[0].tags
+    unit = str(metadata.get("unit", ""))
+    units = {axis: str(metadata.get(f"{axis.lower()}unit", unit)) for axis in "XYZ"}
+    if micrometres_in(unit) is None:
+        # Resolution then comes from anywhere, 72 dpi say, and tells nothing beside the distance of the slices.
+        doubts = pixel_size({"X": (1, unit)}).doubts
+        return PixelSize(doubts=doubts)
+    stated, tags = {}, tiff.pages[0].tags
     for axis, tag in (("X", "XResolution"), ("Y", "YResolution")):
-        numerator, denominator = tags[tag].value if tag in tags else (0, 1)
-        if numerator:
-            found[axis] = factor * denominator / numerator
+        numerator, denominator = tags[tag].value if tag in tags else (0, 0)
+        if (numerator, denominator) != (0, 0):
+            stated[axis] = (denominator / numerator if numerator else math.inf, units[axis])
     if "spacing" in metadata:
-        found["Z"] = factor * float(metadata["spacing"])
-    return found
+        stated["Z"] = (metadata["spacing"], units["Z"])
+    return pixel_size(stated)
 
 
-def _ome_spacing(xml: str | None) -> dict[str, float]:
-    if not xml:
-        return {}
-    found = {}
-    for element in ElementTree.fromstring(xml).iter():
-        if element.tag.endswith("}Pixels"):
-            for axis in "XYZ":
-                factor = _MICRONS.get(element.get(f"PhysicalSize{axis}Unit", "µm"))
-                if factor is not None and f"PhysicalSize{axis}" in element.keys():  # noqa: SIM118 - not a dict
-                    found[axis] = factor * float(element.get(f"PhysicalSize{axis}", "1"))
-            break
-    return found
+def _ome_size(xml: str | None) -> PixelSize:
+    pixels = next((e for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("}Pixels")), None) if xml else None
+    if pixels is None:
+        return PixelSize()
+    stated = {axis: pixels.get(f"PhysicalSize{axis}") for axis in "XYZ"}
+    units = {axis: pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "XYZ"}  # what OME says where they do not
+    return pixel_size({axis: (size, units[axis]) for axis, size in stated.items() if size is not None})

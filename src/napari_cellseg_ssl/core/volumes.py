@@ -62,7 +62,7 @@ def with_spacing(image: ImageStack, spacing: Sequence[float]) -> ImageStack:
             f"Image '{image.name}' cannot have the spacing {', '.join(f'{size:g}' for size in spacing)}.",
             f"Give one size in µm for each of {axes}.",
         )
-    return replace(image, spacing=tuple(spacing))
+    return replace(image, spacing=tuple(spacing), is_calibrated=True)
 
 
 def describe_volume(image: ImageStack, diameter: float) -> str:

@@ -12,14 +12,15 @@ from napari_cellseg_ssl.core.decoding import decoding
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
 from napari_cellseg_ssl.core.own_files import ZARR_RECORD
+from napari_cellseg_ssl.core.units import PixelSize, pixel_size
 
 CHUNK, CHUNK_3D = 512, 128
 SMALLEST_LEVEL = 256
 """A level of the pyramid is followed by a smaller one as long as it is larger than this, px."""
 
 
-def read_zarr(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
-    """Open the full resolution of an OME-Zarr as a lazy array, with its axes and µm per px where it states them.
+def read_zarr(path: Path) -> tuple[Any, str | None, PixelSize]:
+    """Open the full resolution of an OME-Zarr as a lazy array, with its axes and the size of a pixel where it says so.
 
     Raises
     ------
@@ -30,19 +31,30 @@ def read_zarr(path: Path) -> tuple[Any, str | None, Mapping[str, float]]:
     with decoding(path, kind="OME-Zarr"):
         group = zarr.open(str(path), mode="r")
         if isinstance(group, zarr.Array):
-            return dask_array.from_zarr(group), None, {}
+            return dask_array.from_zarr(group), None, PixelSize()
         attributes: Mapping[str, Any] = dict(group.attrs)
         scales = (attributes.get("ome") or attributes)["multiscales"][0]
         level = scales["datasets"][0]
-        axes = [axis["name"].upper() if isinstance(axis, dict) else axis.upper() for axis in scales["axes"]]
+        axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in scales["axes"]]
         array = dask_array.from_zarr(group[level["path"]])
-        sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), None)
-    spacing = {axis: float(size) for axis, size in zip(axes, sizes or (), strict=False) if axis in SPATIAL_AXES}
-    return array, "".join(axes), spacing
+        sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), ())
+        names = [str(axis["name"]).upper() for axis in axes]
+        stated = {
+            name: (size, str(axis.get("unit") or ""))
+            for name, axis, size in zip(names, axes, sizes, strict=False)
+            if name in SPATIAL_AXES
+        }
+        return array, "".join(names), pixel_size(stated)
 
 
 def write_zarr(
-    folder: Path, array: Array, axes: str, *, spacing: Sequence[float] = (), info: Mapping[str, str] | None = None
+    folder: Path,
+    array: Array,
+    axes: str,
+    *,
+    spacing: Sequence[float] = (),
+    in_um: bool = True,
+    info: Mapping[str, str] | None = None,
 ) -> None:
     """Write labels or maps as OME-Zarr; levels of labels are made without mixing ids.
 
@@ -52,7 +64,9 @@ def write_zarr(
     axes : str
         One letter per axis, in the order TCZYX.
     spacing : sequence of float
-        µm per px along the spatial axes; empty where unknown.
+        µm per px along the spatial axes, or in a unit that is not known; empty where nothing is.
+    in_um : bool
+        False writes `spacing` without a unit.
 
     Raises
     ------
@@ -76,7 +90,7 @@ def write_zarr(
             name=folder.stem,
             axes=list(axes.lower()),
             scale=sizes,
-            axes_units={axis.lower(): "micrometer" for axis in spatial} if spacing else None,
+            axes_units={axis.lower(): "micrometer" for axis in spatial} if spacing and in_um else None,
         )
         group.attrs[ZARR_RECORD] = dict(info or {})
 

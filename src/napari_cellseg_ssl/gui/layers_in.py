@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.images import SPATIAL_AXES, Array
 from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
+from napari_cellseg_ssl.core.units import micrometres_in
 from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 
@@ -39,8 +40,15 @@ def spacing_um(layer: Any, layout: Layout) -> tuple[float, ...]:
     for letter in (a for a in SPATIAL_AXES if a in layout.axes):
         axis = layout.axes.index(letter)
         size = float(np.linalg.norm(np.array(layer.data_to_world(np.eye(layer.ndim)[axis])) - origin))
-        sizes.append(size * _micrometres(layer.units[axis]))
+        sizes.append(size * (micrometres_in(str(layer.units[axis])) or 1.0))
     return tuple(sizes)
+
+
+def is_calibrated(layer: Any, layout: Layout) -> bool:
+    """Whether somebody said how large a pixel is: by units of length, or by a scale, which is best taken as µm."""
+    spatial = [layout.axes.index(letter) for letter in SPATIAL_AXES if letter in layout.axes]
+    has_units = all(micrometres_in(str(layer.units[axis])) is not None for axis in spatial)
+    return has_units or any(size != 1 for size in spacing_um(layer, layout))
 
 
 def annotation_source(
@@ -214,13 +222,3 @@ def _leading(data: Array, shapes_ndim: int, ndim: int, grid: tuple[int, ...]) ->
     missing = max(0, ndim - shapes_ndim)
     frame = [min(max(round(value), 0), grid[k] - 1) for k, value in enumerate(data[0, : ndim - 2])]
     return tuple(slice(None) if k < missing else index for k, index in enumerate(frame))
-
-
-def _micrometres(unit: Any) -> float:
-    """Micrometres in a unit of length; 1 for pixels, where a scale is best taken as µm already."""
-    import pint
-
-    try:
-        return float((1 * unit).to("micrometer").magnitude)
-    except (pint.DimensionalityError, AttributeError, TypeError):
-        return 1.0

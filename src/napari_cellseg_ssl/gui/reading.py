@@ -11,7 +11,7 @@ from napari.layers import Image
 
 from napari_cellseg_ssl.core.errors import OutOfMemory
 from napari_cellseg_ssl.core.images import CHANNEL_AXES, SAMPLE_AXES, ImageStack
-from napari_cellseg_ssl.gui.layers_in import spacing_um
+from napari_cellseg_ssl.gui.layers_in import is_calibrated, spacing_um
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
 from napari_cellseg_ssl.tasks import PreviewWindow
 
@@ -27,6 +27,7 @@ class ImageSource:
     layout: Layout
     name: str
     spacing: tuple[float, ...]
+    is_calibrated: bool
     channels: tuple[int, ...] | None = None
 
     @property
@@ -48,9 +49,8 @@ class ImageSource:
             raise OutOfMemory(
                 f"Image '{self.name}' of shape {self.layout.shape} does not fit into memory.", "Use a part of it."
             ) from problem
-        return ImageStack.from_array(
-            array, self.layout.axes, name=self.name, spacing=self.spacing, channels=self.channels
-        )
+        spacing = self.spacing if self.is_calibrated else None
+        return ImageStack.from_array(array, self.layout.axes, name=self.name, spacing=spacing, channels=self.channels)
 
     def describe(self) -> str:
         """Say in a line how the image is understood."""
@@ -84,6 +84,7 @@ def image_source(layer: Image, channels: Sequence[int] | None = None, ndim: int 
         layout=layout,
         name=layer.name,
         spacing=spacing_um(layer, layout),
+        is_calibrated=is_calibrated(layer, layout),
         channels=None if channels is None else tuple(channels),
     )
 

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
 from napari_cellseg_ssl.core.instance_scores import scores_of
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.measurements import is_calibrated, measure
+from napari_cellseg_ssl.core.measurements import measure
 from napari_cellseg_ssl.core.own_files import SOFTWARE, require_own
 from napari_cellseg_ssl.core.tables import write_table
 from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
@@ -60,7 +60,7 @@ def label_file(folder: Path, name: str, file_format: FileFormat = "tiff") -> Pat
 
 def known_spacing(image: ImageStack) -> tuple[float, ...]:
     """Size of a pixel along each spatial axis, µm; empty where nobody said it."""
-    return image.spacing if is_calibrated(image) else ()
+    return image.spacing if image.is_calibrated else ()
 
 
 def source_axes(image: ImageStack, channels: bool = False) -> str:
@@ -134,8 +134,10 @@ def _write(frames: Array, request: ExportRequest, file: Path) -> None:
     axes = source_axes(image, channels=frames.ndim == image.frames.ndim)
     if len(axes) < frames.ndim:
         frames = frames[0]
-    write = write_tiff if request.file_format == "tiff" else write_zarr
-    write(file, frames, axes, spacing=known_spacing(image), info=request.metadata)
+    if request.file_format == "tiff":
+        write_tiff(file, frames, axes, spacing=known_spacing(image), info=request.metadata)
+    else:
+        write_zarr(file, frames, axes, spacing=image.spacing, in_um=image.is_calibrated, info=request.metadata)
 
 
 def measured(request: ExportRequest) -> dict[str, Array]:

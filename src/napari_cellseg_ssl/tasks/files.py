@@ -1,7 +1,6 @@
 """Finding, pairing and reading the files of a user: images, labels, painted labels."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,8 @@ from napari_cellseg_ssl.core.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.image_files import PNG, TIFF, ZARR, read_image, read_labels, stem_of
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.pairing import by_products, label_key, labels_beside, pair_files
+from napari_cellseg_ssl.core.wording import listed
 
 __all__ = [
     "READABLE",
@@ -27,14 +28,28 @@ __all__ = [
 
 READABLE = TIFF + PNG + ZARR
 LabelsMode = Literal["sparse", "dense"]
-_LABEL_SUFFIX = re.compile(r"_(labels|masks?)$")
-_CTC_LABELS = re.compile(r"man_seg_?(\d+)$")
 
 
-def find_files(paths: Iterable[str | Path], *, labels: bool = False) -> list[Path]:
-    """List image files: files as they are, folders by what can be read in them, sorted.
+def find_files(
+    paths: Iterable[str | Path],
+    *,
+    labels: bool = False,
+    images: Sequence[Path] = (),
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Path]:
+    """List image files, each once: files as they are, folders by what can be read in them, sorted.
 
-    Label files that lie beside their image are left out, unless it is `labels` that are looked for.
+    Of a folder that holds images and their labels, these are two lists: label files that lie beside their image are
+    no images, and the images no labels.
+
+    Parameters
+    ----------
+    labels : bool
+        List labels instead of images.
+    images : sequence of Path
+        Files that are known to be images, of which nothing needs to be told.
+    tell : (text) -> None, optional
+        Hears in a sentence which files of a folder were left out.
 
     Raises
     ------
@@ -42,57 +57,68 @@ def find_files(paths: Iterable[str | Path], *, labels: bool = False) -> list[Pat
         If a path does not exist, cannot be read as an image, or a folder holds none.
     """
     found: list[Path] = []
+    left_out: list[Path] = []
     for path in map(Path, paths):
-        if path.suffix.lower() in ZARR and path.is_dir():
-            found.append(path)
-        elif path.is_dir():
-            inside = _inside(path, labels)
+        if path.is_dir() and path.suffix.lower() not in ZARR:
+            inside, others = _sorted_out(path, labels)
             if not inside:
                 raise WrongImage(f"The folder '{path}' holds no TIFF, PNG or OME-Zarr.", "Choose another folder.")
             found += inside
+            left_out += others
         elif not path.exists():
             raise WrongImage(f"'{path}' does not exist.", "Check the path.")
         elif path.suffix.lower() not in READABLE:
             raise WrongImage(f"'{path}' is not a TIFF, PNG or OME-Zarr.", "Convert it, or choose another file.")
         else:
             found.append(path)
-    return found
+    unexpected = [path.name for path in left_out if path not in images]
+    if unexpected:
+        why = "labels, since their own labels lie" if labels else "images, since the image that they are of lies"
+        tell(f"Not taken for {why} beside them: {listed(unexpected)}.")
+    return list(dict.fromkeys(found))
 
 
-def _inside(folder: Path, labels: bool) -> list[Path]:
+def _sorted_out(folder: Path, labels: bool) -> tuple[list[Path], list[Path]]:
+    """List the images of a folder, or its labels, and what is readable and none."""
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
-    stems = {stem_of(p) for p in files}
-    return [p for p in files if labels or label_key(p) == stem_of(p) or label_key(p) not in stems]
+    beside = labels_beside(files)
+    others = set(beside.values()) - set(beside) if labels else set(beside) | by_products(files)
+    return [path for path in files if path not in others], [path for path in files if path in others]
 
 
-def pair_by_stem(images: Sequence[Path], labels: Sequence[Path]) -> list[Path | None]:
-    """Find the label file of each image: same stem, "<stem>_labels", or man_segNNN for tNNN.
+def pair_by_stem(
+    images: Sequence[Path],
+    labels: Sequence[Path],
+    tell: Callable[[str], None] = lambda text: None,
+    what: str = "labels",
+) -> list[Path | None]:
+    """Find the label file of each image, by folder and stem: see `core.pairing`.
+
+    Parameters
+    ----------
+    tell : (text) -> None, optional
+        Hears how many pairs there are, and what was left out.
+    what : str
+        What the label files are, for that sentence.
 
     Raises
     ------
     WrongAnnotation
-        If no label file belongs to any image, or two belong to one.
+        If no label file belongs to any image, two belong to one, or one could belong to several.
     """
-    by_key: dict[str, Path] = {}
-    for path in labels:
-        key = label_key(path)
-        if key in by_key:
-            raise WrongAnnotation(f"Both '{by_key[key]}' and '{path}' could belong to image '{key}'.", "Remove one.")
-        by_key[key] = path
-    pairs = [by_key.get(stem_of(path)) for path in images]
-    if labels and not any(pairs):
+    pairs = pair_files(images, labels)
+    if labels and not any(pairs.labels):
+        if not pairs.unused:
+            raise WrongAnnotation(
+                f"Among the {what} are only the images themselves, '{labels[0].name}' for example.",
+                "Put the labels into a folder of their own, or name them like their images with '_labels' after it.",
+            )
         raise WrongAnnotation(
             f"No label file belongs to an image: labels such as '{labels[0].name}', images such as '{images[0].name}'.",
             "Name each label file like its image.",
         )
-    return pairs
-
-
-def label_key(path: Path) -> str:
-    """Stem of the image that a label file belongs to."""
-    stem = stem_of(path)
-    challenge = _CTC_LABELS.match(stem)
-    return f"t{challenge[1]}" if challenge else _LABEL_SUFFIX.sub("", stem)
+    tell(pairs.describe(what))
+    return list(pairs.labels)
 
 
 def annotate(labels: Array, mode: LabelsMode) -> Annotation:

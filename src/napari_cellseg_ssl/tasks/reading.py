@@ -36,14 +36,15 @@ class Reading:
     spatial_ndims: Sequence[int] = (2, 3)
 
     def file(self, path: Path, tell: Callable[[str], None] = lambda text: None) -> ImageStack:
-        """Read an image file; what is done with its slices is told in a sentence.
+        """Read an image file; what is done with its slices, and what of its size of a pixel is not used, is told.
 
         Raises
         ------
         WrongImage
             If it cannot be read, or is not what was said.
         """
-        image = read_image(path, axes=self.axes, channels=self.channels)
+        tell_size = tell if self.spacing is None else lambda text: None
+        image = read_image(path, axes=self.axes, channels=self.channels, tell=tell_size)
         try:
             return self.understood(image, tell)
         except WrongImage as problem:

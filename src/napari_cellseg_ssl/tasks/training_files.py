@@ -65,7 +65,7 @@ def read_drawn_pairs(images: Sequence[Path], labels: Sequence[Path], diameter: f
 
 
 def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFile, ...]:
-    """Return those of the files for which a folder holds labels, by stem, with these labels.
+    """Return those of the files for which a folder holds labels, by name, with these labels.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFi
         If the folder holds no labels of these images, or some that do not fit their image.
     """
     images = [file.path for file in files]
-    candidates = [path for path in find_files([folder], labels=True) if path not in images]
+    candidates = find_files([folder], labels=True, images=images)
     pairs = zip(files, pair_by_stem(images, candidates), strict=True)
     known = [(file, path) for file, path in pairs if path is not None]
     found = read_each(known, lambda pair: read_labels(pair[1], pair[0].image))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,11 @@ from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOpt
 from napari_cellseg_ssl.core.image_files import PICTURES, PNG, TIFF, read_image, read_labels, stem_of
 from napari_cellseg_ssl.core.image_places import ImagePlaces
 from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.wording import listed
 
 IMAGES, LABELS = "images", "labels"
 """Folders of pairs, as drawn pairs are written."""
 ANNOTATIONS, JSON = "annotations", ".json"
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +175,6 @@ def flat_image(path: Path) -> ImageStack:
             f"'{path}' is a volume, and the source has to be of images.", "Take its slices as frames: axes TYX."
         )
     return image
-
-
-def listed(names: Iterable[str]) -> str:
-    """Name some things, not more than a person would read."""
-    names = list(names)
-    shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMED])
-    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"
 
 
 def _by_stem(folder: Path, suffixes: Sequence[str]) -> Mapping[str, Path]:
