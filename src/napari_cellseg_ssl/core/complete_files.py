@@ -78,7 +78,7 @@ def unfinished_file(file: Path) -> Iterator[Path]:
 
 
 def finish(files: Mapping[Path, Path]) -> None:
-    """Give unfinished files their names, all of them or none.
+    """Give unfinished files their names, none before all of them are on the disk.
 
     Parameters
     ----------
