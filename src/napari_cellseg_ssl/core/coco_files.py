@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg_ssl.core.coco_bounds import image_shape
 from napari_cellseg_ssl.core.coco_objects import CocoImage, CocoObject, Region, corners, region_of
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.image_places import ImagePlaces
@@ -76,11 +77,11 @@ def read_coco(file: Path, folder: Path | None = None) -> CocoSet:
     """
     content = _content(Path(file))
     try:
-        records = {int(one["id"]): one for one in content["images"]}
+        records = {int(one["id"]): {**one, "shape": _shape(one, Path(file))} for one in content["images"]}
         objects, unclear, skipped = _objects(_listed(content["annotations"]), records, Path(file))
         images = _images(records, objects, unclear, folder or Path(file).parent, must_exist=folder is not None)
         named = {int(one["id"]): str(one.get("name", one["id"])) for one in content.get("categories", ())}
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
         raise WrongAnnotation(
             f"'{file}' is not in the format of COCO ({problem!r}).",
             "It needs 'images' with id, file_name, height and width, and 'annotations' with image_id and segmentation.",
@@ -96,7 +97,7 @@ def _content(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
         raise WrongAnnotation(f"There is no file '{file}'.", "Choose the JSON file of the annotations.") from problem
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise WrongAnnotation(f"'{file}' cannot be read as JSON: {problem}.", "Is the file complete?") from problem
     if not isinstance(content, dict):
         raise WrongAnnotation(f"'{file}' holds a list, not an annotated set.", "Results need their images beside them.")
@@ -119,8 +120,10 @@ def _objects(
         if reason:
             skipped[reason] += 1
             region = region_of(one)
-            if region is not None:
-                unclear[int(one["image_id"])].append(region)
+            image = int(one["image_id"])
+            if region is not None and image in images:
+                _require_near(region, one, images[image], file)
+                unclear[image].append(region)
             continue
         image = int(one["image_id"])
         if image not in images:
@@ -130,9 +133,31 @@ def _objects(
         score = None if one.get("score") is None else float(one["score"])
         category = int(one.get("category_id", ONLY_CATEGORY))
         found[image].append(CocoObject(category=category, segmentation=one["segmentation"], score=score))
+        _require_near(found[image][-1], one, images[image], file)
     if annotations and skipped[BOXES] == len(annotations):
         raise WrongAnnotation(f"'{file}' has boxes but no masks.", "Choose annotations with segmentations.")
     return found, unclear, dict(skipped)
+
+
+def _shape(record: Mapping[str, Any], file: Path) -> tuple[int, int]:
+    try:
+        return image_shape(record["height"], record["width"])
+    except (ValueError, OverflowError) as problem:
+        raise WrongAnnotation(
+            f"'{file}' describes image {record['id']} wrongly: {problem}.", "Write its size in px."
+        ) from problem
+
+
+def _require_near(region: Region, one: Mapping[str, Any], image: Mapping[str, Any], file: Path) -> None:
+    try:
+        region.require_near(image["shape"])
+    except ValueError as problem:
+        height, width = image["shape"]
+        raise WrongAnnotation(
+            f"Annotation {one.get('id')} in '{file}' does not belong to its image '{image['file_name']}' of "
+            f"{width} x {height} px: {problem}.",
+            "Write corners in px of this image, or leave the annotation out.",
+        ) from problem
 
 
 def _reason_to_skip(one: Mapping[str, Any]) -> str:
@@ -163,10 +188,12 @@ def _images(
         if path is None:
             missing.append(name)
             continue
-        shape = (int(one["height"]), int(one["width"]))
+        frame = int(one.get("frame", 0))
+        if frame < 0:
+            raise ValueError(f"frame {frame}")
         images.append(
             CocoImage(
-                id=id_, name=name, path=path, frame=int(one.get("frame", 0)), shape=shape,
+                id=id_, name=name, path=path, frame=frame, shape=one["shape"],
                 objects=tuple(objects.get(id_, ())), unclear=tuple(unclear.get(id_, ())),
             )
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.coco_bounds import require_polygons, require_run_lengths
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
 
@@ -27,15 +28,35 @@ class Region:
 
     segmentation: Any
 
+    def require_near(self, shape: tuple[int, int]) -> None:
+        """Refuse outlines that do not belong to an image of a shape (Y, X); see `coco_bounds.require_polygons`."""
+        if isinstance(self.segmentation, list):
+            require_polygons(corners(self.segmentation), shape)
+
     def run_lengths(self, shape: tuple[int, int]) -> dict[str, Any]:
-        """Return the mask in an image of a shape (Y, X) as compressed run lengths."""
+        """Return the mask in an image of a shape (Y, X) as compressed run lengths.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, IndexError
+            If it is none of such an image.
+        """
         from pycocotools import mask
 
         if isinstance(self.segmentation, list):
+            self.require_near(shape)
             return mask.merge(mask.frPyObjects(corners(self.segmentation), *shape))
+        size = tuple(self.segmentation.get("size", shape))
+        if size != shape:
+            raise _OtherShape(size)
+        require_run_lengths(self.segmentation, shape)
         if isinstance(self.segmentation["counts"], list):
             return mask.frPyObjects(self.segmentation, *shape)
-        return dict(self.segmentation)
+        return {"size": list(shape), "counts": self.segmentation["counts"]}
+
+
+class _OtherShape(ValueError):
+    """A mask of an image of another shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,16 +107,24 @@ class CocoImage:
         WrongAnnotation
             If one cannot be decoded, or is of another shape.
         """
+        from pycocotools import mask
+
         masks = np.zeros((len(self.objects), *self.shape), bool)
-        for n, decoded in enumerate(self._decoded(self.objects)):
-            masks[n] = decoded
+        for n, runs in enumerate(self._runs(self.objects)):
+            masks[n] = mask.decode(runs)
         return masks
 
     def boxes(self) -> Array:
-        """Bounding boxes (N, 4) float32 of the masks, left, top, right and bottom in px; 0 for an empty mask."""
+        """Bounding boxes (N, 4) float32 of the masks, left, top, right and bottom in px; 0 for an empty mask.
+
+        Raises
+        ------
+        WrongAnnotation
+            As `masks`.
+        """
         from pycocotools import mask
 
-        found = [mask.toBbox(one.run_lengths(self.shape)) for one in self.objects]
+        found = [mask.toBbox(runs) for runs in self._runs(self.objects)]
         boxes = np.array(found, np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         return boxes
@@ -105,35 +134,39 @@ class CocoImage:
 
         Of objects that overlap, the smaller one lies on top: below the larger one it would vanish.
         """
-        decoded = list(self._decoded(self.objects))
+        from pycocotools import mask
+
+        runs = list(self._runs(self.objects))
         labels = np.zeros(self.shape, np.int32)
-        for n in sorted(range(len(decoded)), key=lambda n: -int(decoded[n].sum())):
-            labels[decoded[n]] = n + 1
+        for n in sorted(range(len(runs)), key=lambda n: -int(mask.area(runs[n]))):
+            labels[mask.decode(runs[n]) > 0] = n + 1
         return labels
 
     def known(self) -> Array:
         """Find out where the labels may be believed, also that there is no object, (Y, X) bool."""
-        known = np.ones(self.shape, bool)
-        for region in self._decoded(self.unclear, "Region"):
-            known &= ~region
-        return known if known.all() else known | (self.labels() > 0)
-
-    def _decoded(self, regions: Sequence[Region], called: str = "Mask") -> Iterator[Array]:
         from pycocotools import mask
 
+        known = np.ones(self.shape, bool)
+        for runs in self._runs(self.unclear, "Region"):
+            known &= mask.decode(runs) == 0
+        return known if known.all() else known | (self.labels() > 0)
+
+    def _runs(self, regions: Sequence[Region], called: str = "Mask") -> Iterator[dict[str, Any]]:
+        """Yield the run lengths of regions, which can be decoded."""
         for n, one in enumerate(regions, start=1):
             try:
-                decoded = mask.decode(one.run_lengths(self.shape)).astype(bool)
-            except (ValueError, TypeError, KeyError, IndexError) as problem:
+                runs = one.run_lengths(self.shape)
+            except _OtherShape as problem:
                 raise WrongAnnotation(
-                    f"{called} {n} of '{self.name}' cannot be decoded: {problem!r}.", "Is the file complete?"
-                ) from problem
-            if decoded.shape != self.shape:
-                raise WrongAnnotation(
-                    f"{called} {n} of '{self.name}' has the shape {decoded.shape}, the image {self.shape}.",
+                    f"{called} {n} of '{self.name}' has the shape {problem.args[0]}, the image {self.shape}.",
                     "Choose annotations that belong to the image.",
-                )
-            yield decoded
+                ) from None
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:
+                why = problem if isinstance(problem, ValueError) else repr(problem)
+                raise WrongAnnotation(
+                    f"{called} {n} of '{self.name}' cannot be decoded: {why}.", "Is the file complete?"
+                ) from problem
+            yield runs
 
 
 def region_of(record: Mapping[str, Any]) -> Region | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.coco_bounds import MOST_PIXELS
 from napari_cellseg_ssl.core.complete_files import write_text, writing
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.images import Array
@@ -44,7 +45,7 @@ def write_coco(
     Raises
     ------
     WrongOption
-        If the labels are volumes.
+        If the labels are volumes, or an image has more pixels than COCO masks can count.
     WrongImage
         If the file cannot be written.
     """
@@ -55,6 +56,10 @@ def write_coco(
         if frame.ndim != 2:
             raise WrongOption("COCO masks lie in a plane; these labels are volumes.", "Leave COCO out.")
         height, width = frame.shape
+        if height * width > MOST_PIXELS:
+            raise WrongOption(
+                f"'{name}' has {width} x {height} px; COCO masks have at most {MOST_PIXELS} px.", "Leave COCO out."
+            )
         images.append({"id": n, "file_name": name, "height": height, "width": width, "frame": seen[name]})
         seen[name] += 1
         told = scores[n - 1] if scores else {}
