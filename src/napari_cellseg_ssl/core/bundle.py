@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_cellseg_ssl.core.complete_files import complete_file, complete_files
-from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
+from napari_cellseg_ssl.core.errors import CellSegError, WrongRun, how_to_read, reason
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
+from napari_cellseg_ssl.core.weights_file import load_arrays, write_arrays
 
 FORMAT_VERSION = 1
 RUN_FILE, WEIGHTS_FILE, HISTORY_FILE = "run.json", "weights.safetensors", "history.csv"
 CHECKPOINT_FILE = "checkpoint.safetensors"
+DAMAGES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, csv.Error)
+"""What reading a damaged or hostile record raises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +116,14 @@ class ModelBundle:
         files = [folder / name for name in (WEIGHTS_FILE, HISTORY_FILE, RUN_FILE)]
         try:
             with complete_files(*files) as (weights, history, run):
-                save_arrays(weights, self.weights)
+                write_arrays(weights, self.weights)
                 _write_rows(history, self.history)
                 run.write_text(json.dumps(record, indent=2), encoding="utf-8")
         except OSError as problem:
-            raise WrongRun(f"The run cannot be saved in '{folder}': {problem}.", "Choose another folder.") from problem
+            raise WrongRun(
+                f"The run cannot be saved in '{folder}': {reason(problem)}.",
+                "Choose another folder, or free some space.",
+            ) from problem
 
     @classmethod
     def load(cls, folder: Path, weights: Path | None = None) -> "ModelBundle":
@@ -132,23 +137,25 @@ class ModelBundle:
         Raises
         ------
         WrongRun
-            If it is not a run folder, is damaged, or was written by a newer version.
+            If it is not a run folder, is damaged, may not be read, or was written by a newer version.
         """
         folder = Path(folder)
         try:
             record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
             return _from_record(
-                record, load_arrays(weights or folder / WEIGHTS_FILE)[0], _read_history(folder / HISTORY_FILE)
+                record, load_arrays(weights or folder / WEIGHTS_FILE)[0], read_history(folder / HISTORY_FILE)
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise WrongRun(
                 f"'{folder}' is not a run folder: it has no {RUN_FILE}.", "Choose the folder of a finished run."
             ) from None
+        except PermissionError as problem:
+            raise WrongRun(f"'{folder}' cannot be read: {reason(problem)}.", how_to_read(problem, "")) from problem
         except WrongRun:
             raise
         except CellSegError as problem:
             raise WrongRun(f"The run in '{folder}' does not fit this version: {problem}") from problem
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
+        except (*DAMAGES, OSError) as problem:
             raise WrongRun(
                 f"The run in '{folder}' is damaged ({problem!r}).", "Use another run or train again."
             ) from problem
@@ -199,7 +206,8 @@ def _write_rows(file: Path, history: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(history)
 
 
-def _read_history(file: Path) -> tuple[Mapping[str, float], ...]:
+def read_history(file: Path) -> tuple[Mapping[str, float], ...]:
+    """Read the history of a training; empty where there is none."""
     if not file.exists():
         return ()
     with file.open(newline="", encoding="utf-8") as stream:

@@ -40,3 +40,13 @@ class WouldOverwrite(CellSegError):
 
 class OutOfMemory(CellSegError):
     """The job needs more memory than there is, even in its smallest pieces."""
+
+
+def reason(problem: OSError) -> str:
+    """Say why something could not be read or written, in the system's words, without its number and hidden names."""
+    return problem.strerror or str(problem)
+
+
+def how_to_read(problem: BaseException, otherwise: str) -> str:
+    """Say what helps where something cannot be read: permission, or what helps otherwise."""
+    return "Ask its owner for permission to read it." if isinstance(problem, PermissionError) else otherwise

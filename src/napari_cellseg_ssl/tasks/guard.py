@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from napari_cellseg_ssl.core.errors import OutOfMemory
+from napari_cellseg_ssl.core.bundle import DAMAGES
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongRun
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 
 EventT = TypeVar("EventT")
@@ -57,6 +58,21 @@ def closed_after(events: Iterator[EventT]) -> Iterator[Iterator[EventT]]:
         close = getattr(events, "close", None)
         if close is not None:
             close()
+
+
+@contextmanager
+def blaming(file: str) -> Iterator[None]:
+    """Say that a file is damaged where making use of what was read from it raises what damage does.
+
+    Raises
+    ------
+    WrongRun
+        In place of such errors.
+    """
+    try:
+        yield
+    except (*DAMAGES, IndexError) as problem:
+        raise WrongRun(f"{file} is damaged ({problem!r}).", "Use another run, or train again.") from problem
 
 
 def forget(problem: BaseException) -> None:

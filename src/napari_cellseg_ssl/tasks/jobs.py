@@ -24,6 +24,7 @@ from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_diameter
 from napari_cellseg_ssl.tasks.events import LabelsReady, TuneFinished
 from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
+from napari_cellseg_ssl.tasks.recorder import NotSaved
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest, SegmentRequest, TrainRequest, TuneRequest
 from napari_cellseg_ssl.tasks.run import train
 from napari_cellseg_ssl.tasks.session import Agreement, Began, BundleOpened, Checked, MethodChosen
@@ -112,10 +113,14 @@ def learn(examples: Sequence[Example], request: TrainRequest, control: Control) 
         yield from load_torch()
     yield Began("training", can_pause=True)
     bundle = None
-    for event in train(request, control):
-        yield event
-        if isinstance(event, TrainFinished):
-            bundle = event.bundle
+    try:
+        for event in train(request, control):
+            yield event
+            if isinstance(event, TrainFinished):
+                bundle = event.bundle
+    except NotSaved as problem:
+        yield problem.finished  # the window has the model even where the disk has none
+        raise
     if bundle is not None and not control.should_stop():
         model = Model(bundle, None, request.device, request.threads)
         yield from _recognise(model.on(image), bundle.segment_options, reference, control)

@@ -4,6 +4,7 @@ Pixels are packed by zlib into a safetensors file, which is written atomically a
 """
 
 import hashlib
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun, reason
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.weights_file import load_arrays, load_meta, save_arrays
 
 SUFFIX, ANNOTATION = ".safetensors", "annotation"
 FRAME_NDIM = 2
+PIXEL_KINDS = "biuf"
+"""Of types of numbers: bool, integers, floats."""
 QUICK = 1
 """Level of zlib: painted labels are mostly zeros, of which the quickest leaves as little as the best."""
 
@@ -85,10 +88,9 @@ def save_layer(folder: Path, layer: KeptLayer) -> None:
         "hash": digest.hexdigest(),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         save_arrays(folder / f"{layer.key}{SUFFIX}", packed, meta)
     except OSError as problem:
-        raise WrongAnnotation(f"'{folder}' cannot be written: {problem.strerror}.", "Free some space.") from problem
+        raise WrongAnnotation(f"'{folder}' cannot be written: {reason(problem)}.", "Free some space.") from problem
 
 
 def load_layer(file: Path) -> KeptLayer:
@@ -104,13 +106,15 @@ def load_layer(file: Path) -> KeptLayer:
         places = zip(cast(list[list[int]], meta["shapes"]), cast(list[str], meta["dtypes"]), strict=True)
         layer = KeptLayer(
             key=file.name.removesuffix(SUFFIX),
-            kind=cast(Literal["labels", "shapes"], meta["kind"]),
+            kind=_kind(meta["kind"]),
             image=str(meta["image"]),
             image_name=str(meta["image_name"]),
             arrays=tuple(_unpacked(packed[str(i)], shape, dtype) for i, (shape, dtype) in enumerate(places)),
-            settings=cast(Mapping[str, Json], meta["settings"]),
+            settings=_settings(meta["settings"]),
         )
-    except (KeyError, TypeError, ValueError, zlib.error) as problem:
+        if layer.kind == "labels" and len(layer.arrays) != 1:
+            raise ValueError(f"labels in {len(layer.arrays)} arrays")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error) as problem:
         raise WrongRun(f"'{file}' is damaged ({problem!r}).", "Use another version or session.") from problem
     if layer.hash != meta.get("hash"):
         raise WrongRun(f"The pixels in '{file}' are not those that were saved.", "Use another version or session.")
@@ -159,4 +163,25 @@ def _packed(array: Array, digest: Any) -> Array:
 
 
 def _unpacked(packed: Array, shape: list[int], dtype: str) -> Array:
-    return np.frombuffer(bytearray(zlib.decompress(packed.tobytes())), np.dtype(dtype)).reshape(shape)
+    """Unpack an array; a file that lies about its shape gets no more memory than that shape takes."""
+    kind = np.dtype(dtype)
+    if kind.kind not in PIXEL_KINDS or min(shape, default=0) < 0:
+        raise ValueError(f"no pixels have the type {dtype} and the shape {shape}")
+    size = kind.itemsize * math.prod(shape)
+    unpacker = zlib.decompressobj()
+    unpacked = bytearray(unpacker.decompress(packed.tobytes(), size + 1))
+    if len(unpacked) != size:
+        raise ValueError(f"{size} bytes are needed, not {len(unpacked)} or more")
+    return np.frombuffer(unpacked, kind).reshape(shape)
+
+
+def _settings(found: Json) -> Mapping[str, Json]:
+    if not isinstance(found, dict) or not isinstance(found.get("name"), str) or not isinstance(found.get("kind"), str):
+        raise ValueError("its settings name no layer")
+    return found
+
+
+def _kind(found: Json) -> Literal["labels", "shapes"]:
+    if found not in ("labels", "shapes"):
+        raise ValueError(f"the kind is {found!r}")
+    return cast(Literal["labels", "shapes"], found)

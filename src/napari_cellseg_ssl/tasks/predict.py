@@ -20,7 +20,7 @@ from napari_cellseg_ssl.tasks.blocks import Block, SeamWriter, plan_blocks
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import LabelsReady, SegmentEvent
-from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.tasks.guard import blaming, guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
 from napari_cellseg_ssl.tasks.windows import cut_out, informed, whole_frame
 
@@ -127,7 +127,8 @@ class PredictionJob:
         device = device_for(self.method.info, request.device, request.threads)
         self.notes = (*volume_notes([image], [self.diameter]), Note(how), Note(f"Device: {device.why}."))
         self.device = device.name
-        self.predictor: Predictor = self.method.predictor(reader, device.name)
+        with blaming(f"Model '{bundle.name}'"):
+            self.predictor: Predictor = self.method.predictor(reader, device.name)
         self.scale = (self.predictor.working_diameter or self.diameter) / self.diameter
         self.specs = {spec.name: spec for spec in self.method.info.maps}
         self.bundle = bundle

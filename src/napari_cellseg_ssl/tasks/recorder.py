@@ -1,6 +1,5 @@
 """What a training leaves on disk: history, checkpoints, and the finished run."""
 
-import csv
 import hashlib
 import json
 import tempfile
@@ -9,9 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE, HISTORY_FILE, ModelBundle, write_history
-from napari_cellseg_ssl.core.errors import CellSegError, WrongRun
-from napari_cellseg_ssl.core.events import Checkpoint, Reason, Step, Validated
+from napari_cellseg_ssl.core.bundle import (
+    CHECKPOINT_FILE,
+    DAMAGES,
+    HISTORY_FILE,
+    ModelBundle,
+    read_history,
+    write_history,
+)
+from napari_cellseg_ssl.core.errors import CellSegError, WrongRun, how_to_read, reason
+from napari_cellseg_ssl.core.events import Checkpoint, Step, TrainFinished, Validated
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
 from napari_cellseg_ssl.core.registry import get_method
@@ -51,6 +57,14 @@ class Resumed:
     history: tuple[Mapping[str, float], ...]
 
 
+class NotSaved(WrongRun):
+    """A training is over and its run cannot be written; the model is here, so that it can be saved elsewhere."""
+
+    def __init__(self, message: str, hint: str, finished: TrainFinished) -> None:
+        super().__init__(message, hint)
+        self.finished = finished
+
+
 class Recorder:
     """Keep the history of one training and write its folder, if it has one."""
 
@@ -64,7 +78,8 @@ class Recorder:
     ) -> None:
         self.settings = settings
         self.checkpoint: Checkpoint | None = None
-        self.last_step = 0
+        self.last_step = resumed.checkpoint.step if resumed else 0
+        self._kept_step: int | None = resumed.checkpoint.step if resumed else None
         self.fingerprints = fingerprints([item.image for item in data.items])
         self._folder = request.out
         self._method_id = request.method_id
@@ -101,7 +116,7 @@ class Recorder:
                 pass
         except OSError as problem:
             raise WrongRun(
-                f"The folder '{self._folder}' cannot be written: {problem}.", "Choose another folder."
+                f"The folder '{self._folder}' cannot be written: {reason(problem)}.", "Choose another folder."
             ) from problem
 
     def note(self, event: Step | Validated) -> None:
@@ -117,7 +132,13 @@ class Recorder:
             self._rows.append({**row, "rate": event.rate, **event.losses})
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Keep the state of the training, so that kill -9 a moment later loses nothing older."""
+        """Keep the state of the training, so that kill -9 a moment later loses nothing older.
+
+        Raises
+        ------
+        WrongRun
+            If it cannot be kept; the one before is kept then.
+        """
         self.checkpoint = checkpoint
         if self._folder is None:
             return
@@ -138,19 +159,40 @@ class Recorder:
         }
         try:
             save_arrays(self._folder / CHECKPOINT_FILE, checkpoint.arrays, meta)
+            self._kept_step = checkpoint.step
             write_history(self._folder / HISTORY_FILE, self._rows)
         except OSError as problem:
             raise WrongRun(
-                f"The training in '{self._folder}' cannot be saved: {problem}.", "Free some space, then resume it."
+                f"The training in '{self._folder}' cannot be saved: {reason(problem)}. {self._what_is_kept()}",
+                self._how_to_go_on(),
             ) from problem
 
-    def save_bundle(self, bundle: ModelBundle, reason: Reason) -> None:
-        """Write the finished run; only a stopped one keeps its checkpoint."""
+    def save_run(self, finished: TrainFinished) -> None:
+        """Write the finished run; only a stopped one keeps its checkpoint.
+
+        Raises
+        ------
+        NotSaved
+            If it cannot be written; the last checkpoint is kept then.
+        """
         if self._folder is None:
             return
-        bundle.save(self._folder, overwrite=True)  # who asked for the training was asked before it began
-        if reason != "stopped":
+        try:
+            # Who asked for the training was asked before it began.
+            finished.bundle.save(self._folder, overwrite=True)
+        except WrongRun as problem:
+            raise NotSaved(f"{problem.message} {self._what_is_kept()}", self._how_to_go_on(), finished) from problem
+        if finished.reason != "stopped":
             (self._folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+    def _what_is_kept(self) -> str:
+        if self._kept_step is None:
+            return "Nothing of this training is kept."
+        return f"Its state after step {self._kept_step} of {self.last_step} is kept there."
+
+    def _how_to_go_on(self) -> str:
+        again = "train again" if self._kept_step is None else "resume it"
+        return f"Free some space, then {again}."
 
 
 def load_checkpoint(request: TrainRequest) -> Resumed:
@@ -164,7 +206,12 @@ def load_checkpoint(request: TrainRequest) -> Resumed:
     if request.out is None:
         raise WrongRun("There is no run folder to resume from.", "Say where the interrupted run is.")
     file = request.out / CHECKPOINT_FILE
-    if not file.exists():
+    try:
+        is_there = file.exists()
+    except OSError as problem:
+        hint = how_to_read(problem, "Choose another folder.")
+        raise WrongRun(f"'{request.out}' cannot be read: {reason(problem)}.", hint) from problem
+    if not is_there:
         raise WrongRun(
             f"'{request.out}' holds no interrupted training.",
             "A finished run is continued by a new run that starts from it.",
@@ -172,7 +219,7 @@ def load_checkpoint(request: TrainRequest) -> Resumed:
     arrays, meta = load_arrays(file)
     try:
         resumed = _resumed(arrays, meta, request)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (*DAMAGES, OSError) as problem:
         raise WrongRun(f"'{file}' is damaged ({problem!r}).", "Train again.") from problem
     if meta["method"] != request.method_id:
         raise WrongRun(
@@ -225,8 +272,4 @@ def fingerprints(images: list[ImageStack]) -> dict[str, str]:
 
 def _read_rows(file: Path, last_step: int) -> tuple[Mapping[str, float], ...]:
     """Read the history up to the checkpoint; what came after it is going to be done again."""
-    if not file.exists():
-        return ()
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(stream)]
-    return tuple(row for row in rows if row.get("step", 0) <= last_step)
+    return tuple(row for row in read_history(file) if row.get("step", 0) <= last_step)

@@ -10,7 +10,7 @@ from typing import Any
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainFinished, Validated
+from napari_cellseg_ssl.core.events import Checkpoint, Note, Snapshot, Step, TrainEvent, TrainFinished, Validated
 from napari_cellseg_ssl.core.learning.pseudo_labels import with_pseudo_labels
 from napari_cellseg_ssl.core.method import Method, MethodInfo, Run, for_channels
 from napari_cellseg_ssl.core.registry import get_method
@@ -22,7 +22,7 @@ from napari_cellseg_ssl.core.volumes import require_depth, spatial_ndim
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.diameters import resolve_unknown
 from napari_cellseg_ssl.tasks.events import RunEvent
-from napari_cellseg_ssl.tasks.guard import closed_after, forget, guarded, release_memory
+from napari_cellseg_ssl.tasks.guard import blaming, closed_after, forget, guarded, release_memory
 from napari_cellseg_ssl.tasks.pacing import thin
 from napari_cellseg_ssl.tasks.predict import device_for, volume_notes
 from napari_cellseg_ssl.tasks.preview import Previewer
@@ -49,6 +49,8 @@ def train(request: TrainRequest, control: Control | None = None) -> Iterator[Run
     ------
     CellSegError
         If something is wrong that the user can mend; before any work is done wherever that is possible.
+    NotSaved
+        If there is a model and its run cannot be written; the error holds the model.
     """
     control = control or Control()
     with guarded("Training"):
@@ -123,7 +125,7 @@ def _attempt(
     """Pass a method's events on; checkpoints are saved and snapshots become previews on the way."""
     previewer = Previewer(request.preview, data, method)
     with closed_after(method.train(data, settings.options, run)) as events:
-        for event in events:
+        for event in _begun(events, run):
             match event:
                 case Checkpoint():
                     recorder.save_checkpoint(event)
@@ -137,6 +139,16 @@ def _attempt(
                         recorder.note(event)
                     yield event
     raise WrongRun(f"The method '{request.method_id}' ended without a model.", "Please report this.")
+
+
+def _begun(events: Iterator[TrainEvent], run: Run) -> Iterator[TrainEvent]:
+    """Pass events on; what goes wrong before the first one of a resumed training is the fault of its checkpoint."""
+    if run.resume is not None:
+        with blaming(f"The checkpoint of step {run.resume.step}"):
+            first = next(events, None)
+        if first is not None:
+            yield first
+    yield from events
 
 
 def _finish(
@@ -163,9 +175,10 @@ def _finish(
         history=recorder.history,
     )
     keeps_former = event.reason == "stopped" and request.out is not None and holds_finished_run(request.out)
+    finished = TrainFinished(bundle, event.reason, keeps_former)
     if not keeps_former:
-        recorder.save_bundle(bundle, event.reason)
-    return TrainFinished(bundle, event.reason, keeps_former)
+        recorder.save_run(finished)
+    return finished
 
 
 def _settings(request: TrainRequest, info: MethodInfo) -> Settings:

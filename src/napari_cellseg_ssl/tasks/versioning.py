@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.disagreement import disagreements
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.events import Note, TrainFinished
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.registry import get_method
@@ -103,13 +103,25 @@ class Compared:
 
 
 def keeping(job: Callable[[Control], Iterator[object]], keep: Keeping) -> Callable[[Control], Iterator[object]]:
-    """Let a job keep a version as soon as it has learned, opened or tuned a model."""
+    """Let a job keep a version as soon as it has learned, opened or tuned a model.
+
+    Raises
+    ------
+    WrongRun
+        If it cannot be kept; the events so far have brought the model into the window.
+    """
 
     def run(control: Control) -> Iterator[object]:
         with closed_after(job(control)) as events:
             for event in events:
                 yield event
-                added = keep.after(event)
+                try:
+                    added = keep.after(event)
+                except (WrongRun, WrongAnnotation) as problem:
+                    raise WrongRun(
+                        f"{problem.message} The model stays in this window; no version of it is kept.",
+                        "Free some space, then press 'Save run …'.",
+                    ) from problem
                 if added is not None:
                     yield added
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
-from napari_cellseg_ssl.core.nets.released_weights import fetch, read
+from napari_cellseg_ssl.core.nets.released_weights import differs, fetch, read
 
 IMAGENET = "imagenet"
 WEIGHTS_URL = "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/efficientnet-b5-b6417697.pth"
@@ -74,6 +74,9 @@ def load_encoder(encoder: nn.Module, file: Path) -> None:
     if missing:
         raise WrongOption(f"'{file}' does not hold weights of EfficientNet-B5: it lacks '{missing[0]}'.", OFFLINE_HINT)
     found = {name: released[other] for name, other in names.items()}
+    for name, other in names.items():
+        if differs(found[name], own[name]):
+            raise WrongOption(f"'{other}' in '{file}' is of {differs(found[name], own[name])}.", OFFLINE_HINT)
     stem, channels = found[STEM], own[STEM].shape[1]
     if stem.shape[1] != channels:
         found[STEM] = stem.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels

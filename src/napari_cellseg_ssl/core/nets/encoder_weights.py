@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
-from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
+from napari_cellseg_ssl.core.nets.released_weights import cache, differs, fetch, read
 from napari_cellseg_ssl.core.nets.resnest_encoder import ResNeStEncoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 
@@ -51,8 +51,8 @@ class LoadReport:
     source : str
         Where the weights came from.
     fate : {name of the network's tensor: str}
-        "loaded", "colours summed", "missing" or "shape (…) instead of (…)"; in detectors also "averaged …" and
-        "copied …".
+        "loaded", "colours summed", "missing", "shape (…) instead of (…)" or "int32 instead of float32"; in detectors
+        also "averaged …" and "copied …".
     left_out : tuple of str
         Tensors of the file that the network has no place for.
     inputs : (mean, std), optional
@@ -149,6 +149,8 @@ def fit(encoder: Encoder, tensors: Mapping[str, Tensor], source: str) -> tuple[L
         if given is None:
             if not name.endswith(COUNTER):  # old files have none, and nothing depends on them
                 fate[name] = "missing"
+        elif differs(given, own):
+            fate[name] = differs(given, own)
         elif given.shape == own.shape:
             fitting[name], fate[name] = given, "loaded"
         elif name in STEMS and given.shape[:1] + given.shape[2:] == own.shape[:1] + own.shape[2:]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from napari_cellseg_ssl.core import downloads
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.errors import WrongOption, how_to_read, reason
+from napari_cellseg_ssl.core.weights_file import require_readable
 
 WRAPPERS = ("state_dict", "model")
 """Entries under which training programs keep the tensors, beside what they need to go on."""
@@ -44,9 +45,11 @@ def read(file: Path, *, hint: str) -> dict[str, Tensor]:
     Raises
     ------
     WrongOption
-        If the file is missing, damaged, or holds more than tensors and plain values.
+        If the file is missing or damaged, may not be read, holds more than tensors and plain values, or NaN or
+        infinity.
     """
     try:
+        require_readable(file)
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
 
@@ -55,9 +58,24 @@ def read(file: Path, *, hint: str) -> dict[str, Tensor]:
             content = dict(torch.load(file, map_location="cpu", weights_only=True))
     except FileNotFoundError as problem:
         raise WrongOption(f"There is no weight file '{file}'.", hint) from problem
+    except PermissionError as problem:
+        raise WrongOption(
+            f"The weight file '{file}' cannot be read: {reason(problem)}.", how_to_read(problem, hint)
+        ) from problem
     except Exception as problem:
         raise WrongOption(f"The weight file '{file}' cannot be read: {problem}", hint) from problem
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.sum(dtype=torch.float64).isfinite():
+            raise WrongOption(f"The weight file '{file}' holds numbers that are none, in '{name}'.", hint)
+    return tensors
+
+
+def differs(given: Tensor, place: Tensor) -> str:
+    """Say how a tensor of a file differs in kind from the network's; "" where it may be put there."""
+    if given.is_floating_point() == place.is_floating_point():
+        return ""
+    return f"{given.dtype} instead of {place.dtype}".replace("torch.", "")

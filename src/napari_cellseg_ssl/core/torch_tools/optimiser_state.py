@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.optim import Optimizer
 
+from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
 
 
@@ -22,10 +23,23 @@ def optimiser_arrays(optimiser: Optimizer, prefix: str = "optimiser.") -> dict[s
 
 
 def restore_optimiser(optimiser: Optimizer, arrays: Mapping[str, Array], prefix: str = "optimiser.") -> None:
-    """Put the running averages back."""
+    """Put the running averages back.
+
+    Raises
+    ------
+    WrongRun
+        If they are not those of the optimiser's parameters.
+    """
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in arrays.items():
         if key.startswith(prefix):
-            index, name = key.removeprefix(prefix).split(".")
-            state.setdefault(int(index), {})[name] = torch.from_numpy(np.array(value))
+            index, _, name = key.removeprefix(prefix).partition(".")
+            place = int(index) if index.isdecimal() else len(parameters)
+            if place >= len(parameters) or value.shape not in ((), tuple(parameters[place].shape)):
+                raise WrongRun(
+                    f"The state of the training does not fit the network: '{key}' has the shape {value.shape}.",
+                    "The checkpoint is damaged; train again.",
+                )
+            state.setdefault(place, {})[name] = torch.from_numpy(np.array(value))
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

@@ -24,14 +24,20 @@ def load_weights(net: nn.Module, weights: Mapping[str, Array], prefix: str = NET
     Raises
     ------
     WrongRun
-        If names or shapes differ.
+        If names, shapes or kinds of numbers differ.
     """
     import torch
 
     own = {name.removeprefix(prefix): a for name, a in weights.items() if name.startswith(prefix)}
+    for name, place in net.state_dict().items():
+        if name in own and place.is_floating_point() != (own[name].dtype.kind == "f"):
+            raise WrongRun(
+                f"The weights do not fit the network: '{name}' holds {own[name].dtype}, not {place.dtype}.",
+                "The file is damaged; use another run.",
+            )
     try:
         net.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in own.items()})
-    except RuntimeError as problem:
+    except (RuntimeError, TypeError) as problem:
         raise WrongRun(f"The weights do not fit the network: {problem}", "Use a run of the same settings.") from problem
 
 

@@ -20,7 +20,7 @@ from napari_cellseg_ssl.core.nets.detector.cascade import stage_weights
 from napari_cellseg_ssl.core.nets.detector.config import DetectorConfig
 from napari_cellseg_ssl.core.nets.detector.detector import Detector
 from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport, for_channels
-from napari_cellseg_ssl.core.nets.released_weights import cache, fetch, read
+from napari_cellseg_ssl.core.nets.released_weights import cache, differs, fetch, read
 
 RELEASED = {
     "coco_v1": "https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
@@ -178,6 +178,8 @@ def _fate(name: str, place: Tensor, tensors: Mapping[str, Tensor]) -> tuple[str,
         given = tensors.get(LATER_STAGE.sub("roi_heads.stages.0.", name))
     if given is None:
         return "missing", None
+    if differs(given, place):
+        return differs(given, place), None
     averaged = ""
     if name.endswith(("bbox_pred.weight", "bbox_pred.bias")) and "box_predictor" in name:
         if given.shape != place.shape:
