@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core import registry
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
 from napari_cellseg_ssl.tasks import TrainRequest, train
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, load_layer, load_layers, save_layer
 from napari_cellseg_ssl.tasks.session_room import (
@@ -152,6 +153,141 @@ def test_a_session_comes_back_and_a_damaged_one_is_none(tmp_path):
     assert rooms(tmp_path) == [room]
     (room / "session.json").write_text("{")
     assert read_record(room) is None
+
+
+GOOD = {"images": [], "layers": [], "closed": False}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"x"',
+        "null",
+        "3",
+        "[]",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "{}",
+        *(
+            json.dumps({**GOOD, **change})
+            for change in (
+                {"images": "ab"},
+                {"images": [3]},
+                {"images": [None]},
+                {"images": [{"name": "a", "fingerprint": "1", "sample": 3}]},
+                {"images": [{"name": "a", "fingerprint": 3, "sample": []}]},
+                {"layers": "ab"},
+                {"layers": 3},
+                {"settings": []},
+                {"settings": None},
+                {"n_cells": "many"},
+                {"version": "2"},
+                {"diameter": "wide"},
+                {"diameter": -3},
+                {"diameter": float("nan")},
+                {"method_id": 3},
+                {"image": None},
+                {"unknown": 1},
+            )
+        ),
+        json.dumps(GOOD)[:-1] + ', "diameter": 1e999}',
+        json.dumps(GOOD)[:-1] + ', "diameter": ' + "9" * 400 + "}",
+        "\x00",
+    ],
+    ids=lambda content: content[:30] + content[-30:],
+)
+def test_a_session_whose_record_is_none_is_passed_over(tmp_path, content):
+    room = new_room(tmp_path)
+    room.mkdir()
+    (room / "session.json").write_text(json.dumps(GOOD))
+    assert read_record(room) is not None
+
+    (room / "session.json").write_text(content)
+
+    assert read_record(room) is None
+
+
+def test_a_session_whose_record_is_a_folder_is_passed_over(tmp_path):
+    (tmp_path / "a" / "session.json").mkdir(parents=True)
+
+    assert [read_record(room) for room in rooms(tmp_path)] == [None]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"when": "yesterday"}, {"when": 3}, {"n_cells": "x"}, {"score": "x"}, {"labels": "x"}, {"name": 3}, {"evil": 1}],
+    ids=str,
+)
+def test_a_version_whose_record_is_none_is_left_out(tmp_path, bundle, change):
+    version = add_version(next_folder(tmp_path, "fake"), bundle, [], "learned")
+    add_version(next_folder(tmp_path, "fake"), bundle, [], "learned")
+    file = version.folder / "version.json"
+
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert [found.number for found in list_versions(tmp_path)] == [2]
+
+    file.write_text("[" * 100_000)
+    assert [found.number for found in list_versions(tmp_path)] == [2]
+
+
+def test_folders_of_the_users_own_are_no_versions(tmp_path, bundle):
+    (tmp_path / "001x of mine").mkdir(parents=True)
+    (tmp_path / "999 fake").mkdir()
+
+    assert next_folder(tmp_path, "fake").name == "1000 fake"
+    (tmp_path / "1000 fake").mkdir()
+    assert next_folder(tmp_path, "fake").name == "1001 fake"
+
+
+def lying(folder, **changes):
+    """Write a layer whose record says something else than it holds."""
+    save_layer(folder, labels())
+    arrays, meta = load_arrays(folder / "one.safetensors")
+    save_arrays(folder / "one.safetensors", arrays, {**meta, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shapes": [[10**9, 10**9]]},
+        {"shapes": [[2**62, 2]]},
+        {"shapes": [[-64, -64]]},
+        {"shapes": [["a"]]},
+        {"shapes": None},
+        {"dtypes": ["O"]},
+        {"dtypes": ["V4"]},
+        {"dtypes": [3]},
+        {"kind": "evil"},
+        {"kind": None},
+        {"settings": None},
+        {"settings": [["name", "a"]]},
+        {"settings": {"name": 3, "kind": "annotation"}},
+        {"settings": {}},
+        {"shapes": [], "dtypes": []},
+    ],
+    ids=str,
+)
+def test_a_layer_that_lies_about_itself_is_refused(tmp_path, changes):
+    lying(tmp_path, **changes)
+
+    with pytest.raises(WrongRun, match="damaged"):
+        load_layer(tmp_path / "one.safetensors")
+
+
+def test_a_layer_that_unpacks_to_more_than_it_says_gets_no_memory_for_it(tmp_path):
+    import tracemalloc
+
+    save_layer(tmp_path, labels(np.zeros((4096, 4096), np.int32)))
+    arrays, meta = load_arrays(tmp_path / "one.safetensors")
+    save_arrays(tmp_path / "one.safetensors", arrays, {**meta, "shapes": [[4, 4]]})
+
+    tracemalloc.start()
+    with pytest.raises(WrongRun, match="damaged"):
+        load_layer(tmp_path / "one.safetensors")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 4 * 2**20
 
 
 def test_only_old_sessions_beyond_the_newest_are_removed(tmp_path):

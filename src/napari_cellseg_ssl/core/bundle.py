@@ -15,14 +15,13 @@ from napari_cellseg_ssl.core.errors import CellSegError, WrongRun, how_to_read, 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
+from napari_cellseg_ssl.core.records import DAMAGES
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.weights_file import load_arrays, write_arrays
 
 FORMAT_VERSION = 1
 RUN_FILE, WEIGHTS_FILE, HISTORY_FILE = "run.json", "weights.safetensors", "history.csv"
 CHECKPOINT_FILE = "checkpoint.safetensors"
-DAMAGES = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, csv.Error)
-"""What reading a damaged or hostile record raises."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,11 @@ one paints without a rest, every two seconds, and less often where writing takes
 when it is read.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -18,17 +19,18 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer, Shapes
-from qtpy.QtCore import QLockFile, QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.keeping import kept_layer
 from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.worker import LatestOnly, describe
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer, save_layer
+from napari_cellseg_ssl.tasks.session import Failed
+from napari_cellseg_ssl.tasks.session_claim import Claim, claim, claim_again, is_claimed
 from napari_cellseg_ssl.tasks.session_room import (
     LAYERS_FOLDER,
     SessionRecord,
-    new_room,
+    last_saved,
     read_record,
     sessions_folder,
     tidy,
@@ -36,22 +38,15 @@ from napari_cellseg_ssl.tasks.session_room import (
 )
 from napari_cellseg_ssl.tasks.versions import count_cells
 
-LOCK_FILE = "lock"
-SAVE_AFTER_MS, SAVE_AT_LEAST_AFTER_MS = 2000, 15_000
+SAVE_AFTER_MS, SAVE_AT_LEAST_AFTER_MS, TRY_AGAIN_AFTER_MS = 2000, 15_000, 10_000
 RESTS_PER_WRITE = 5
 """How many times longer than it writes the thread rests, so that large stacks do not keep a core busy."""
 _WRITING = Lock()
 """A window that closes writes in its own thread, perhaps while another one still does."""
 PAINTED = ("annotation", "complete-regions")
 """Kinds of layers that hold nothing but the user's work."""
-
-
-def is_alive(room: Path) -> bool:
-    """Whether the window of a session is still open, in this napari or in another one."""
-    lock = _locked(room)
-    is_free = lock.isLocked()
-    lock.unlock()
-    return not is_free
+NOT_KEPT, TRIED_AGAIN = "Nothing of this session is kept yet.", "Saving is tried again every few seconds."
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,16 +55,6 @@ class _Written:
 
     counts: dict[str, int]
     seconds: float
-
-
-def _locked(room: Path) -> QLockFile:
-    """Make a folder and lock it; where that cannot be, writing into it will say so."""
-    with suppress(OSError):
-        room.mkdir(parents=True, exist_ok=True)
-    lock = QLockFile(str(room / LOCK_FILE))
-    lock.setStaleLockTime(0)  # never by its age: only a process that is gone lets go of its lock
-    lock.tryLock(0)
-    return lock
 
 
 class Autosave(QObject):
@@ -82,13 +67,15 @@ class Autosave(QObject):
         What the session is about now; asked in the GUI thread.
     """
 
-    failed = Signal(object)
+    trouble_changed = Signal(str)
+    """What is not saved, why, and what is kept; "" as soon as all is saved again."""
 
     def __init__(self, viewer: ViewerModel, record: Callable[[], SessionRecord], parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._ask = ref(viewer), record
-        self.room: Path | None = None
-        self._lock: QLockFile | None = None
+        self._claim: Claim | None = None
+        self._saved_at: datetime | None = None
+        self.trouble = ""
         self._record = SessionRecord()
         self._has_ended = False
         self._keys: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
@@ -98,7 +85,7 @@ class Autosave(QObject):
         self._images: dict[str, tuple[str, str]] = {}
         self._writes = LatestOnly(self)
         self._writes.done.connect(self._on_written)
-        self._writes.failed.connect(self.failed)
+        self._writes.failed.connect(self._on_failed)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(SAVE_AFTER_MS)
@@ -109,21 +96,28 @@ class Autosave(QObject):
             self._watch(layer)
 
     @property
+    def room(self) -> Path | None:
+        """Folder of the session, which no other window writes into; None while there is nothing to keep."""
+        return None if self._claim is None else self._claim.room
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether everything is written."""
         return not self._soon.isActive() and not self._writes.is_busy
 
-    def enter(self, room: Path | None = None) -> Path:
-        """Begin to keep the session, in a new folder or in that of an earlier one, and lock it."""
-        if self.room is None or room is not None:
+    def enter(self, wanted: Path | None = None) -> Path:
+        """Begin to keep the session, in the folder of an earlier one if no other window has it, else in a new one."""
+        if self._claim is None or wanted is not None:
             self._leave()
-            self.room = room or new_room(sessions_folder())
-            self._lock = _locked(self.room)
+            self._claim = claim(sessions_folder(), wanted)
             self._saved.clear()
-            self._record = read_record(self.room) or SessionRecord()
-            tidy(sessions_folder(), is_alive)
+            self._saved_at = last_saved(self._claim.room)
+            self._record = read_record(self._claim.room) or SessionRecord()
+            tidy(sessions_folder(), is_claimed)
             self.mark()
-        return self.room
+        elif self._claim.lock is None:
+            self._claim = claim_again(self._claim)
+        return self._claim.room
 
     def end(self, *, in_order: bool = True) -> None:
         """End the session for good; one that did not end in order is offered the next time."""
@@ -161,15 +155,16 @@ class Autosave(QObject):
         """Write what is not written yet, note how the session ended, and let go of its folder."""
         self._soon.stop()
         self._writes.cancel()
-        if self.room is not None:
-            record = replace(self._record, closed=in_order)
+        held, self._claim = self._claim, None
+        if held is None:
+            return
+        with _WRITING:
             try:
-                _write(self.room, self._describe(), record, self._saved)
-            except CellSegError as problem:
-                self.failed.emit(describe(problem))
-        if self._lock is not None:
-            self._lock.unlock()
-        self.room = self._lock = None
+                _write_now(held.room, self._describe(), replace(self._record, closed=in_order), self._saved)
+            except Exception as problem:  # noqa: BLE001 - the window closes all the same
+                self._on_failed(describe(problem))
+            finally:
+                held.release()
 
     def _watch(self, layer: Layer) -> None:
         if isinstance(layer, Labels):
@@ -196,14 +191,32 @@ class Autosave(QObject):
         viewer = self._viewer()
         if viewer is None or (self.room is None and not any(_holds_work(layer) for layer in self._touched)):
             return
-        room = self.enter()
+        self.enter()
         described = self._describe()
         is_open = {self.key(layer) for layer in viewer.layers if layer in self._touched}
         self._record = replace(self._ask(), layers=tuple(sorted(is_open)))
-        self._writes.submit(partial(_write, room, described, self._record, dict(self._saved)))
+        self._writes.submit(partial(_write, self._claim, described, self._record, dict(self._saved)))
+
+    def _on_failed(self, failure: Failed) -> None:
+        """Say what is not saved, and go on trying."""
+        kept = f"What was painted until {self._saved_at:%d %b, %H:%M:%S} is kept there." if self._saved_at else NOT_KEPT
+        trouble = f"Not saved: {failure.message} {kept} The rest is in this window only. {failure.hint} {TRIED_AGAIN}"
+        if self._has_ended:
+            logger.warning("%s", trouble)  # nobody reads a window that is gone
+            return
+        self._tell(trouble)
+        self._soon.setInterval(TRY_AGAIN_AFTER_MS)
+        self.mark()
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.trouble_changed.emit(trouble)
 
     def _on_written(self, written: _Written) -> None:
         self._saved.update(written.counts)
+        self._saved_at = datetime.now()
+        self._tell("")
         rest = round(1000 * RESTS_PER_WRITE * written.seconds)
         self._soon.setInterval(min(SAVE_AT_LEAST_AFTER_MS, max(SAVE_AFTER_MS, rest)))
 
@@ -227,16 +240,25 @@ class Autosave(QObject):
 
 
 def _write(
+    held: Claim | None, layers: Sequence[tuple[int, KeptLayer]], record: SessionRecord, saved: dict[str, int]
+) -> _Written:
+    """Write the session, unless its folder is somebody else's by now."""
+    with _WRITING:
+        if held is None or held.is_released:
+            return _Written({}, 0.0)
+        return _write_now(held.room, layers, record, saved)
+
+
+def _write_now(
     room: Path, layers: Sequence[tuple[int, KeptLayer]], record: SessionRecord, saved: dict[str, int]
 ) -> _Written:
     """Write the layers that have changed, then the record."""
     begin = time.monotonic()
-    with _WRITING:
-        for count, layer in layers:
-            if saved.get(layer.key) != count:
-                save_layer(room / LAYERS_FOLDER, layer)
-        n_cells = sum(count_cells(layer) for _, layer in layers if layer.key in record.layers and _is_painting(layer))
-        write_record(room, replace(record, n_cells=n_cells))
+    for count, layer in layers:
+        if saved.get(layer.key) != count:
+            save_layer(room / LAYERS_FOLDER, layer)
+    n_cells = sum(count_cells(layer) for _, layer in layers if layer.key in record.layers and _is_painting(layer))
+    write_record(room, replace(record, n_cells=n_cells))
     return _Written({layer.key: count for count, layer in layers}, time.monotonic() - begin)
 
 

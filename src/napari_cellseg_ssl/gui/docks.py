@@ -15,7 +15,7 @@ from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.drawn import DrawnPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
 from napari_cellseg_ssl.gui.panels.pretraining import PretrainingBox
-from napari_cellseg_ssl.gui.panels.restore import RestoreBar
+from napari_cellseg_ssl.gui.panels.restore import NotSavedBar, RestoreBar
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
 from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
 from napari_cellseg_ssl.gui.panels.versions import VersionsPanel
@@ -44,6 +44,7 @@ class _Dock(QWidget):
         self.panels = QVBoxLayout(inside)
         self.panels.setContentsMargins(6, 6, 6, 6)
         self._area.setWidget(inside)
+        layout.addWidget(NotSavedBar(self.controller))
         layout.addWidget(self._area)
         self._drawn: Controls | None = None
         self._draw_soon = QTimer(self)

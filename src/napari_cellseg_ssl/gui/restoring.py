@@ -1,7 +1,7 @@
 """What earlier sessions left: a painting for an image that is opened again, and a session that was interrupted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
+from napari_cellseg_ssl.core import registry
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.events import Note
+from napari_cellseg_ssl.core.events import Note, Remark
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.gui.autosave import is_alive
 from napari_cellseg_ssl.gui.keeping import find_image, fingerprint, open_file
 from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.kept_layers import SUFFIX, is_painting_of, load_layer, load_layers
 from napari_cellseg_ssl.tasks.session import Began, MethodChosen, SessionState, VersionRestored, VersionsFound
+from napari_cellseg_ssl.tasks.session_claim import copy_room, is_claimed
 from napari_cellseg_ssl.tasks.session_room import LAYERS_FOLDER, SessionRecord, read_record, rooms, sessions_folder
 from napari_cellseg_ssl.tasks.versioning import LayersRestored
 from napari_cellseg_ssl.tasks.versions import count_cells, interrupted, list_versions, load_version
@@ -51,7 +52,7 @@ def find_painting(image_layer: Image, shape: Sequence[int]) -> SavedPainting | N
     files = [file for room in rooms(sessions_folder()) for file in (room / LAYERS_FOLDER).glob(f"*{SUFFIX}")]
     for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
         try:
-            if not is_painting_of(file, wanted) or is_alive(file.parent.parent):
+            if not is_painting_of(file, wanted) or is_claimed(file.parent.parent):
                 continue
             kept = load_layer(file)
         except WrongRun:
@@ -82,7 +83,7 @@ class Interrupted:
 
 def find_interrupted() -> Interrupted | None:
     """Return the last session that is not open in another window, if it was not closed in order and left anything."""
-    room = next((room for room in rooms(sessions_folder()) if not is_alive(room)), None)
+    room = next((room for room in rooms(sessions_folder()) if not is_claimed(room)), None)
     record = None if room is None else read_record(room)
     if room is None or record is None or record.closed:
         return None
@@ -118,7 +119,8 @@ class Restorer(QObject):
         offer, viewer = self.offer, self._controller.viewer
         if offer is None or viewer is None or self._controller.state.activity != "idle":
             return
-        record = offer.record
+        room = self._controller.session.autosave.enter(offer.room)
+        record = read_record(offer.room) or offer.record  # another window may have gone on with it meanwhile
         for image in record.images:
             if find_image(viewer, image.fingerprint) is None and (image.path or image.sample):
                 opened = open_file(viewer, Path(image.path), image.plugin, image.sample)
@@ -128,8 +130,7 @@ class Restorer(QObject):
         if chosen is not None:
             self._controller.choices.choose_image(chosen)
         self._controller.choices.choose_diameter(record.diameter)
-        self._controller.session.autosave.enter(offer.room)
-        self._controller.run(partial(_read_session, offer))
+        self._controller.run(partial(_read_session, replace(offer, record=record), room))
         self.dismiss()
 
     def _on_state(self, state: SessionState) -> None:
@@ -138,11 +139,19 @@ class Restorer(QObject):
             self.dismiss()
 
 
-def _read_session(offer: Interrupted, _control: Control) -> Iterator[object]:
-    """Read layers and versions of a session, in a worker."""
+def _read_session(offer: Interrupted, room: Path, _control: Control) -> Iterator[object]:
+    """Read layers and versions of a session, in a worker.
+
+    Parameters
+    ----------
+    room : Path
+        Folder in which the session goes on: its own, or a new one while another window works on it.
+    """
     yield Began("opening")
-    versions = list_versions(offer.room)
-    if offer.record.method_id:
+    if room != offer.room:
+        copy_room(offer.room, room)
+    versions = list_versions(room)
+    if offer.record.method_id in registry.METHODS:
         yield MethodChosen(offer.record.method_id)
     yield PanelsRestored(offer.record.settings)
     yield VersionsFound(versions)
@@ -150,10 +159,12 @@ def _read_session(offer: Interrupted, _control: Control) -> Iterator[object]:
     current = next((version for version in versions if version.number == offer.record.version), newest)
     if current is not None:
         yield VersionRestored(current, load_version(current)[0])
-    layers = [layer for layer in load_layers(offer.room / LAYERS_FOLDER) if layer.key in offer.record.layers]
+    layers = [layer for layer in load_layers(room / LAYERS_FOLDER) if layer.key in offer.record.layers]
     yield LayersRestored(tuple(layers), chosen=offer.record.annotation)
     if offer.training is not None:
         yield Note(f"The training '{offer.training.name}' was interrupted: 'Open run …' goes on with it.")
+    if room != offer.room:
+        yield Remark("Another window has this session open, so this window goes on in a copy of its own.")
 
 
 def _moment(file: Path) -> str:

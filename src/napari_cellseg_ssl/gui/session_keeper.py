@@ -20,13 +20,14 @@ from napari_cellseg_ssl.gui.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import versioning
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer
-from napari_cellseg_ssl.tasks.session import SessionState, version_before
+from napari_cellseg_ssl.tasks.session import Failed, SavingChanged, SessionState, version_before
 from napari_cellseg_ssl.tasks.session_room import SessionRecord
 from napari_cellseg_ssl.tasks.versions import Version, next_folder
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.gui.controller import Controller
 
+STAYS = "Its file stays where it is."
 PUT_BACK, MODEL_ONLY = "Put its labels back too", "Only the model"
 
 
@@ -42,7 +43,7 @@ class SessionKeeper(QObject):
         self.panels: Callable[[], Mapping[str, Json]] = dict
         """How the panels stand; asked whenever the session is saved."""
         self.autosave = Autosave(viewer, self._record, self)
-        self.autosave.failed.connect(controller.report)
+        self.autosave.trouble_changed.connect(lambda trouble: controller.apply(SavingChanged(trouble)))
         choices = controller.choices
         for changed in (choices.image_changed, choices.annotation_changed, choices.diameter_changed):
             changed.connect(self.autosave.mark)
@@ -131,7 +132,11 @@ class SessionKeeper(QObject):
         before = current_of(viewer, layer) if event.in_place else None
         if before is not None and replace_pixels(before, layer):
             return True
-        made = put_back(viewer, layer)
+        try:
+            made = put_back(viewer, layer)
+        except (ValueError, TypeError, LookupError, AttributeError) as problem:  # what a damaged record gives napari
+            self._controller.report(Failed(f"'{layer.settings['name']}' cannot be put back ({problem}).", STAYS))
+            return True
         if made is None:
             return False
         self.autosave.adopt(made, layer.key)

@@ -122,7 +122,7 @@ def describe(problem: Exception) -> Failed:
     logger().error("%s: %s", type(problem).__name__, problem, exc_info=problem)
     details = "".join(traceback.format_exception(problem))
     name = type(problem).__name__
-    return Failed(f"Something unexpected happened ({name}: {problem}).", "Nothing was lost; please report it.", details)
+    return Failed(f"Something unexpected happened ({name}: {problem}).", "Please report it.", details)
 
 
 class LatestOnly(QObject):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from napari_cellseg_ssl.core.bundle import DAMAGES
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongRun
+from napari_cellseg_ssl.core.records import DAMAGES
 from napari_cellseg_ssl.core.tiling import is_out_of_memory
 
 EventT = TypeVar("EventT")

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from napari_cellseg_ssl.core.bundle import (
     CHECKPOINT_FILE,
-    DAMAGES,
     HISTORY_FILE,
     ModelBundle,
     read_history,
@@ -20,6 +19,7 @@ from napari_cellseg_ssl.core.errors import CellSegError, WrongRun, how_to_read, 
 from napari_cellseg_ssl.core.events import Checkpoint, Step, TrainFinished, Validated
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
+from napari_cellseg_ssl.core.records import DAMAGES
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.core.training_set import TrainingSet

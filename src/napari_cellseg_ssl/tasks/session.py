@@ -24,6 +24,7 @@ from napari_cellseg_ssl.tasks.session_events import (
     MethodChosen,
     OptionsKept,
     PauseAsked,
+    SavingChanged,
     StopAsked,
     VersionAdded,
     VersionRestored,
@@ -44,6 +45,7 @@ __all__ = [
     "MethodChosen",
     "OptionsKept",
     "PauseAsked",
+    "SavingChanged",
     "SessionState",
     "StopAsked",
     "VersionAdded",
@@ -125,6 +127,8 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
             return replace(state, bundle=bundle, message=f"Model '{bundle.name}' keeps these values.")
         case BundleOpened(bundle, folder):
             return _with_bundle(state, bundle, f"Opened {folder}:")
+        case SavingChanged(trouble):
+            return replace(state, unsaved=trouble)
         case Failed():
             return replace(state, failure=event)
         case Remark(text):

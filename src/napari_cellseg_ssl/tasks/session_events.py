@@ -120,6 +120,13 @@ class VersionRestored:
 
 
 @dataclass(frozen=True)
+class SavingChanged:
+    """What is painted is no longer saved, for a reason in words, or is again; then ""."""
+
+    trouble: str
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How far the new instances and the classical ones agree."""
 

@@ -8,22 +8,39 @@ It is named by the time at which the session began, and holds
 """
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
 from napari_cellseg_ssl.core.complete_files import write_text
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.errors import WrongRun, reason
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.records import DAMAGES, read_table, require_kinds
 from napari_cellseg_ssl.tasks.requests import Diameter
 
 APP = "napari-cellseg-ssl"
 RECORD_FILE, LAYERS_FOLDER = "session.json", "layers"
+KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "closed": bool,
+    "images": list,
+    "image": str,
+    "annotation": str,
+    "layers": list,
+    "version": (int, type(None)),
+    "n_cells": int,
+    "method_id": str,
+    "diameter": (int, float, str),
+    "settings": dict,
+}
+"""Types of the entries of the record."""
 KEPT_SESSIONS, KEPT_DAYS = 20, 30
 """The newest so many sessions stay, and all that are younger than so many days."""
 
@@ -109,28 +126,49 @@ def write_record(room: Path, record: SessionRecord) -> None:
     try:
         write_text(room / RECORD_FILE, json.dumps({**asdict(record), "settings": dict(record.settings)}))
     except OSError as problem:
-        raise WrongRun(f"'{room}' cannot be written: {problem.strerror}.", "Free some space.") from problem
+        raise WrongRun(f"'{room}' cannot be written: {reason(problem)}.", "Free some space.") from problem
 
 
 def read_record(room: Path) -> SessionRecord | None:
     """Read what a session was about; None if it cannot be read."""
     try:
-        found = json.loads((room / RECORD_FILE).read_text(encoding="utf-8"))
-        images = tuple(OpenImage(**{**image, "sample": tuple(image["sample"])}) for image in found.pop("images"))
-        return SessionRecord(**{**found, "images": images, "layers": tuple(found["layers"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        found = read_table(room / RECORD_FILE)
+        require_kinds(found, KINDS)
+        if found.get("diameter", "auto") != "auto" and not 0 < float(found["diameter"]) < math.inf:
+            raise ValueError(f"the diameter is {found['diameter']}")
+        images = tuple(_image(image) for image in found.pop("images"))
+        return SessionRecord(**{**found, "images": images, "layers": tuple(map(str, found["layers"]))})
+    except (OSError, *DAMAGES):
+        return None
+
+
+def _image(found: dict[str, Any]) -> OpenImage:
+    require_kinds(found, {"name": str, "fingerprint": str, "path": str, "plugin": str, "sample": list})
+    return OpenImage(**{**found, "sample": tuple(map(str, found["sample"]))})
+
+
+def last_saved(room: Path) -> datetime | None:
+    """Return when a session was written last; None if it never was."""
+    try:
+        return datetime.fromtimestamp((room / RECORD_FILE).stat().st_mtime)
+    except OSError:
         return None
 
 
 def rooms(sessions: Path) -> list[Path]:
     """List the sessions that left something, newest first."""
-    found = [file.parent for file in sessions.glob(f"*/{RECORD_FILE}")]
-    return sorted(found, key=lambda room: (room / RECORD_FILE).stat().st_mtime, reverse=True)
+    found = []
+    for file in sessions.glob(f"*/{RECORD_FILE}"):
+        with suppress(OSError):  # another window may be tidying up
+            found.append((file.stat().st_mtime, file.parent))
+    return [room for _, room in sorted(found, reverse=True)]
 
 
 def tidy(sessions: Path, is_alive: Callable[[Path], bool]) -> None:
     """Remove sessions that are neither among the newest nor young, nor open in another window."""
     for room in rooms(sessions)[KEPT_SESSIONS:]:
-        days = (time.time() - (room / RECORD_FILE).stat().st_mtime) / 86400
-        if days > KEPT_DAYS and not is_alive(room):
+        with suppress(OSError):
+            days = (time.time() - (room / RECORD_FILE).stat().st_mtime) / 86400
+            if days <= KEPT_DAYS or is_alive(room):
+                continue
             shutil.rmtree(room, ignore_errors=True)

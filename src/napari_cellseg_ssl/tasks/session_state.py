@@ -35,6 +35,8 @@ class SessionState:
         Models of this session that were kept on disk, with what was painted then; oldest first.
     current : int, optional
         Number of the version that `bundle` is of.
+    unsaved : str
+        Why what is painted is not saved, and what of it is; "" while it is.
     """
 
     activity: Activity = "idle"
@@ -63,6 +65,7 @@ class SessionState:
     agreement: str = ""
     remark: str = ""
     failure: Failed | None = None
+    unsaved: str = ""
 
 
 def version_before(state: SessionState) -> Version | None:

@@ -7,6 +7,7 @@ comes back as it was is checked by hashes of the weights and of every painted la
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,11 +24,24 @@ from napari_cellseg_ssl.core.bundle import (
     ModelBundle,
 )
 from napari_cellseg_ssl.core.complete_files import write_text
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.errors import WrongRun, reason
 from napari_cellseg_ssl.core.matching import compact_ids
+from napari_cellseg_ssl.core.records import DAMAGES, read_table, require_kinds
 from napari_cellseg_ssl.tasks.kept_layers import ANNOTATION, KeptLayer, load_layers, save_layer
 
 VERSION_FILE, LABELS_FOLDER = "version.json", "labels"
+
+KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "when": str,
+    "origin": str,
+    "name": str,
+    "method_id": str,
+    "n_cells": int,
+    "score": (int, float, type(None)),
+    "weights": str,
+    "labels": dict,
+}
+"""Types of the entries of a version's record."""
 
 Origin = Literal["learned", "opened", "tuned", "kept"]
 
@@ -111,7 +125,7 @@ def add_version(
     try:
         write_text(folder / VERSION_FILE, json.dumps(record, indent=2))
     except OSError as problem:
-        raise WrongRun(f"The version cannot be kept in '{folder}': {problem}.", "Free some space.") from problem
+        raise WrongRun(f"The version cannot be kept in '{folder}': {reason(problem)}.", "Free some space.") from problem
     return version
 
 
@@ -120,9 +134,11 @@ def list_versions(room: Path) -> tuple[Version, ...]:
     found = []
     for folder in _folders(room):
         try:
-            record = json.loads((folder / VERSION_FILE).read_text(encoding="utf-8"))
+            record = read_table(folder / VERSION_FILE)
+            require_kinds(record, KINDS)
+            datetime.fromisoformat(record["when"])
             found.append(Version(folder=folder, number=_number(folder), **record))
-        except (OSError, ValueError, TypeError):
+        except (OSError, *DAMAGES):
             continue
     return tuple(found)
 
@@ -166,7 +182,8 @@ def count_cells(layer: KeptLayer) -> int:
 
 
 def _folders(room: Path) -> list[Path]:
-    return sorted(folder for folder in room.glob("[0-9][0-9][0-9]*") if folder.is_dir())
+    found = (folder for folder in room.glob("[0-9][0-9][0-9]*") if folder.is_dir())
+    return sorted((folder for folder in found if re.match(r"[0-9]+( |$)", folder.name)), key=_number)
 
 
 def _number(folder: Path) -> int:

@@ -47,6 +47,7 @@ INTRODUCTION = (
 NAPARI_KEYS = (
     "napari: <b>[</b> <b>]</b> brush size, <b>F</b> fill, <b>3</b> polygon, <b>E</b> eraser, <b>Ctrl+Z</b> undo"
 )
+NOT_SAVED = "What you paint is not saved: see the top of the dock."
 NO_ANNOTATION = "Press 'New annotation' first."
 
 
@@ -61,9 +62,7 @@ class PaintPanel(QWidget):
         self._saved: SavedPainting | None = None
         self._proposals: Proposals | None = None
         self._corrector = Corrector(controller.viewer, self._correctable, self._say)
-        controller.session.autosave.failed.connect(
-            lambda problem: self._say(f"The painting is not saved: {problem.message}")
-        )
+        controller.session.autosave.trouble_changed.connect(self._on_trouble)
         self._count_soon = QTimer(self)
         self._count_soon.setSingleShot(True)
         self._count_soon.setInterval(COUNT_AFTER_MS)
@@ -74,6 +73,9 @@ class PaintPanel(QWidget):
         if controller.viewer is not None:
             self._follow(controller.viewer)
         self._on_image()
+
+    def _on_trouble(self, trouble: str) -> None:
+        self._say(NOT_SAVED if trouble else "What you paint is saved again.")
 
     def _follow(self, viewer: ViewerModel) -> None:
         viewer.layers.events.inserted.connect(self._on_inserted)

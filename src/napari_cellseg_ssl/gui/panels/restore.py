@@ -1,10 +1,32 @@
-"""The line that offers to bring an interrupted session back; there only while there is one."""
+"""Lines above the panels, there only while they are needed: what is not saved, and a session that can come back."""
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.stage import button, note, row
 from napari_cellseg_ssl.tasks.session import SessionState
+
+WARNING = "color: #ff6b6b; padding: 6px;"
+
+
+class NotSavedBar(QLabel):
+    """What is painted and not saved, for as long as that is so."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("cellseg_not_saved")
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setStyleSheet(WARNING)
+        self.setVisible(False)
+        controller.state_changed.connect(self._draw)
+        self._draw(controller.state)
+
+    def _draw(self, state: SessionState) -> None:
+        if state.unsaved != self.text():
+            self.setText(state.unsaved)
+            self.setVisible(bool(state.unsaved))
 
 
 class RestoreBar(QWidget):

@@ -90,7 +90,7 @@ class TrainPanel(Stage):
         """Show a time budget that was chosen before."""
         self._limited.setChecked(isinstance(time_budget, float))
         if isinstance(time_budget, float):
-            self._seconds.setValue(round(time_budget))
+            self._seconds.setValue(round(max(self._seconds.minimum(), min(time_budget, self._seconds.maximum()))))
 
     def suggest(self, method_id: str, is_first_preset: bool) -> None:
         """Fit the stage to a method: labels where it wants them, and a time that is usually enough."""
