@@ -45,7 +45,8 @@ class AlikeView(QObject):
         self.button.clicked.connect(lambda *_: self._ask())
         controller.happened.connect(self._on_event)
         if self._pointed is not None:
-            controller.image_changed.connect(self._pointed.forget)
+            for changed in (controller.image_changed, controller.choices.placed):
+                changed.connect(self._pointed.forget)
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Offer it with models of methods that can, as soon as there is one."""

@@ -19,6 +19,7 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui import results
 from napari_cellseg_ssl.gui.choices import Choices
+from napari_cellseg_ssl.gui.placement import Placement
 from napari_cellseg_ssl.gui.reading import watched_window
 from napari_cellseg_ssl.gui.restoring import Restorer
 from napari_cellseg_ssl.gui.session_keeper import SessionKeeper
@@ -68,6 +69,9 @@ class Controller(QObject):
         self.choices.annotation_changed.connect(self.annotation_changed)
         self.choices.more.failed.connect(self.report)
         self.choices.checked.connect(self.apply)
+        self.choices.reshaped.connect(lambda: self.apply(ImageChosen(self.state.image)))
+        self.placement = Placement(viewer, self)
+        self.placement.moved.connect(self.choices.on_moved)
         self.session = SessionKeeper(self)
         self.restorer = Restorer(self)
         self._redraws = LatestOnly(self)

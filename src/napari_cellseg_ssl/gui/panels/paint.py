@@ -71,6 +71,7 @@ class PaintPanel(QWidget):
         self._build()
         controller.image_changed.connect(self._on_image)
         controller.annotation_changed.connect(self._on_annotation)
+        controller.placement.moved.connect(self._on_moved)
         if controller.viewer is not None:
             self._follow(controller.viewer)
         self._on_image()
@@ -225,6 +226,11 @@ class PaintPanel(QWidget):
             self._bind(source)
         self.proposals.render(None if self._painter is None else self._painter.layer)
         self._on_layers()
+
+    def _on_moved(self, layer: Layer) -> None:
+        """Say anew whether proposals lie over the annotation."""
+        if layer is self.proposals.source.layer or (self._painter is not None and layer is self._painter.layer):
+            self.proposals.render(None if self._painter is None else self._painter.layer)
 
     def _on_each_stroke(self, is_on: bool) -> None:
         if self._painter is not None:
