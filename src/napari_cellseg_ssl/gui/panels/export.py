@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
@@ -54,7 +54,7 @@ class ExportPanel(Stage):
         self.folder = QLineEdit(str(Path.home()))
         self.folder.setObjectName("cellseg_export_folder")
         browse = button("…", "", "Choose the folder.", self._browse)
-        browse.setMaximumWidth(32)
+        browse.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.form.addRow("Folder", row(self.folder, browse))
         self.format = QComboBox()
         self.format.setObjectName("cellseg_export_format")

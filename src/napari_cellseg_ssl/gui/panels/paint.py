@@ -92,9 +92,8 @@ class PaintPanel(QWidget):
         tip = "Put back what was painted on this image the last time."
         self.recover_button = button("", "cellseg_recover_painting", tip, self._recover)
         box.addWidget(self.recover_button)
-        self.message = note("")
+        self.message = note(n_lines=2)  # buttons below stay in place
         self.message.setObjectName("cellseg_paint_message")
-        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing())  # buttons below stay in place
         box.addWidget(self.message)
         clicked = {act.name: partial(self._click, act) for act in ACTS.values()}
         self.paint = self._paint_box(clicked)
