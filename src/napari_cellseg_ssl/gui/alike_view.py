@@ -50,9 +50,9 @@ class AlikeView(QObject):
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Offer it with models of methods that can, as soon as there is one."""
-        if state.method_id != self._method_id:
-            self._method_id = state.method_id
-            self.button.setVisible(bool(state.method_id) and isinstance(get_method(state.method_id), FindsAlike))
+        if state.segments_with != self._method_id:
+            self._method_id = state.segments_with
+            self.button.setVisible(bool(self._method_id) and isinstance(get_method(self._method_id), FindsAlike))
         self.button.setEnabled(controls.can_segment)
 
     def _ask(self) -> None:

@@ -143,15 +143,21 @@ class Choices(QObject):
             self.diameter = diameter
             self.diameter_changed.emit()
 
-    def source(self) -> ImageSource | None:
+    def source(self, method_id: str = "") -> ImageSource | None:
         """Take what a job needs of the image; None if there is no image.
+
+        Parameters
+        ----------
+        method_id : str, optional
+            Of the model that it is for, where that is not of the chosen method.
 
         Raises
         ------
         WrongImage
             If its axes cannot be understood.
         """
-        return None if self.image_layer is None else image_source(self.image_layer, self.channels, self.ndim)
+        ndim = max(get_method(method_id).info.spatial_ndims) if method_id else self.ndim
+        return None if self.image_layer is None else image_source(self.image_layer, self.channels, ndim)
 
     def painted(self) -> Callable[[], Annotation] | None:
         """Copy what is painted, to be decoded in a worker; None if no layer is chosen.

@@ -22,6 +22,7 @@ from napari_cellseg_ssl.tasks.guard import guarded
 from napari_cellseg_ssl.tasks.requests import ExportRequest, FileFormat
 
 SUFFIXES: dict[FileFormat, str] = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}
+ROIS, COCO, TABLE = "rois.zip", "coco.json", "measurements.csv"
 
 
 def export(request: ExportRequest, control: Control | None = None) -> Iterator[ExportEvent]:
@@ -49,6 +50,23 @@ def label_file(folder: Path, name: str, file_format: FileFormat = "tiff") -> Pat
     return folder / f"{name}_labels{SUFFIXES[file_format]}"
 
 
+def targets(
+    folder: Path,
+    name: str,
+    *,
+    file_format: FileFormat = "tiff",
+    roi: bool = False,
+    coco: bool = False,
+    measure: bool = False,
+    maps: PredictionMaps | None = None,
+) -> tuple[Path, ...]:
+    """List the files that an export of labels is going to write for an image of some name."""
+    beside = {ROIS: roi, COCO: coco, TABLE: measure}
+    drawn = [] if maps is None else _map_suffixes(maps).values()
+    ends = [*(end for end, is_on in beside.items() if is_on), *(f"{end}{SUFFIXES[file_format]}" for end in drawn)]
+    return (label_file(folder, name, file_format), *(folder / f"{name}_{end}" for end in ends))
+
+
 def known_spacing(image: ImageStack) -> tuple[float, ...]:
     """Size of a pixel along each spatial axis, µm; empty where nobody said it."""
     return image.spacing if is_calibrated(image) else ()
@@ -67,11 +85,11 @@ def _files(request: ExportRequest) -> Iterator[Path]:
             frames = request.labels.astype(label_dtype(request.labels), copy=False)
             yield _write(label_file(folder, stem, request.file_format), frames, request)
         if request.roi:
-            yield _write_rois(folder / f"{stem}_rois.zip", request.labels)
+            yield _write_rois(folder / f"{stem}_{ROIS}", request.labels)
         if request.coco:
-            yield _write_coco(folder / f"{stem}_coco.json", request.labels, request)
+            yield _write_coco(folder / f"{stem}_{COCO}", request.labels, request)
         if request.measure:
-            yield _write_table(folder / f"{stem}_measurements.csv", measured(request))
+            yield _write_table(folder / f"{stem}_{TABLE}", measured(request))
     if request.maps is not None:
         for name, suffix in _map_suffixes(request.maps).items():
             file = folder / f"{stem}_{suffix}{SUFFIXES[request.file_format]}"

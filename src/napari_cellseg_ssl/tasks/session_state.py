@@ -35,6 +35,10 @@ class SessionState:
         Models of this session that were kept on disk, with what was painted then; oldest first.
     current : int, optional
         Number of the version that `bundle` is of.
+    borrowed : bool
+        Whether `bundle` is a starter in use: it segments, whatever method is chosen to learn with.
+    own, own_version : optional
+        The last model of the user's, learned or opened, and its number; what was noted and drawn of it stays.
     """
 
     activity: Activity = "idle"
@@ -49,6 +53,9 @@ class SessionState:
     bundle: ModelBundle | None = None
     versions: tuple[Version, ...] = ()
     current: int | None = None
+    borrowed: bool = False
+    own: ModelBundle | None = None
+    own_version: int | None = None
     has_maps: bool = False
     fraction: float | None = None
     seconds: float = 0.0
@@ -63,6 +70,11 @@ class SessionState:
     agreement: str = ""
     remark: str = ""
     failure: Failed | None = None
+
+    @property
+    def segments_with(self) -> str:
+        """Method of the model that segments: that of a starter in use, else the chosen one."""
+        return self.bundle.method_id if self.borrowed and self.bundle is not None else self.method_id
 
 
 def version_before(state: SessionState) -> Version | None:

@@ -73,7 +73,7 @@ class TrainPanel(Stage):
         self.form.addRow(self.plot)
         self._notes = note()
         self._notes.setObjectName("cellseg_notes")
-        self._notes.setToolTip("What was noted while the current model was trained.")
+        self._notes.setToolTip("What was noted while your last model was trained.")
         self.form.addRow(self._notes)
         self.annotation.chosen.connect(self._on_annotation)
         self._mode.currentIndexChanged.connect(self._on_annotation)
@@ -117,7 +117,7 @@ class TrainPanel(Stage):
             self.form.setRowVisible(widget, state.learns)
         self.train.setVisible(state.learns)
         self.plot.show_curve(state.curve, PHASES.get(state.phase, ""))
-        model = None if controls.is_busy else state.bundle
+        model = None if controls.is_busy else state.own
         is_own = model is not None and model.method_id == state.method_id
         self.tell(self._notes, "\n".join(model.provenance.notes) if model is not None and is_own else "")
 
