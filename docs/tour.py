@@ -42,7 +42,7 @@ class Tour:
     def dock(self, title: str) -> QWidget:
         """Open a dock, and put it in front where it is open already."""
         if title not in self.docks:
-            self.docks[title] = self.viewer.window.add_plugin_dock_widget(PLUGIN, title, tabify=True)
+            self.docks[title] = self.viewer.window.add_plugin_dock_widget(PLUGIN, title)
         outer, inner = self.docks[title]
         outer.show()
         outer.raise_()

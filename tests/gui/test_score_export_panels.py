@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from napari.layers._source import layer_source
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QLineEdit, QPushButton, QTableWidget
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QTableWidget
 
 from napari_cellseg_ssl.core.coco_files import read_coco
+from napari_cellseg_ssl.gui import consent
 from napari_cellseg_ssl.gui.controller import controller_of
 from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.painting import new_annotation
@@ -150,24 +152,112 @@ def test_labels_rois_and_measurements_are_written_and_the_layer_gets_its_feature
     assert layer.features["index"].tolist() == [1, 2]
 
 
-def test_labels_made_by_hand_are_not_replaced_and_own_exports_are(qtbot, viewer, tmp_path):
+@pytest.fixture
+def asked(monkeypatch):
+    """What the user was asked, and answers that they give; None says no."""
+    questions, answers = [], []
+
+    def ask(_title, text, _answers):
+        questions.append(text)
+        return answers.pop(0)
+
+    monkeypatch.setattr(consent, "ask", ask)
+    return questions, answers
+
+
+@pytest.fixture
+def written(qtbot, viewer, tmp_path):
+    """A panel, and a folder into which it has written all that it can."""
     show_labels(viewer, viewer.layers[0], _cells()[None], method="cellulus")
-    mine = tmp_path / "well A_1_labels.tif"
-    tifffile.imwrite(mine, 7 * _cells().astype(np.uint16))
-    before = mine.read_bytes()
-    panel = _export_panel(qtbot, viewer, tmp_path)
+    panel = _export_panel(qtbot, viewer, tmp_path / "results")
+    for name in ("roi", "coco", "measure"):
+        panel.findChild(QCheckBox, f"cellseg_export_{name}").setChecked(True)
+    _export(qtbot, panel)
+    return panel, tmp_path / "results"
 
-    message = _export(qtbot, panel)
 
-    assert "well A_1_labels.tif' was not written by" in message
-    assert "--" not in message
-    assert mine.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [mine]
-    panel.findChild(QLineEdit, "cellseg_export_folder").setText(str(tmp_path / "other"))
-    for _ in range(2):
-        qtbot.waitUntil(lambda: controller_of(viewer).state.activity == "idle")
-        panel.message.setText("")
-        assert _export(qtbot, panel).startswith("Wrote well A_1_labels.tif")
+def test_files_that_are_there_are_replaced_only_with_consent(qtbot, written, asked):
+    panel, folder = written
+    questions, answers = asked
+    files = sorted(folder.iterdir())
+    for file in files:
+        file.write_text("mine")
+    answers += [None, "Replace"]
+
+    assert _export(qtbot, panel) == "Nothing was written."
+    assert [file.read_text() for file in files] == ["mine"] * 4
+    assert all(file.name in questions[0] for file in files)
+
+    panel.message.setText("")
+    assert _export(qtbot, panel).startswith("Wrote")
+    np.testing.assert_array_equal(tifffile.imread(folder / "well A_1_labels.tif"), _cells())
+
+
+def test_only_what_would_be_replaced_is_asked_about(qtbot, written, asked):
+    panel, folder = written
+    questions, answers = asked
+    for file in folder.iterdir():
+        if "measurements" not in file.name:
+            file.unlink()
+    answers += ["Replace"]
+
+    panel.message.setText("")
+    _export(qtbot, panel)
+
+    assert questions == [f"well A_1_measurements.csv is in {folder} already, and would be replaced."]
+
+
+def test_another_folder_can_be_chosen_instead(qtbot, written, asked, monkeypatch):
+    panel, folder = written
+    _questions, answers = asked
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    answers += ["Choose another folder …"]
+    other = folder.parent / "other"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(other))
+
+    panel.message.setText("")
+    _export(qtbot, panel)
+
+    assert {file.name for file in other.iterdir()} == {file.name for file in before}
+    assert all(file.read_bytes() == content for file, content in before.items())
+
+
+def test_a_new_folder_is_not_asked_about(qtbot, written, asked, tmp_path):
+    panel, _folder = written
+    panel.folder.setText(str(tmp_path / "new"))
+    panel.message.setText("")
+
+    assert _export(qtbot, panel).startswith("Wrote")
+    assert asked[0] == []
+
+
+def test_results_go_beside_the_image_by_default(qtbot, tmp_path):
+    (tmp_path / "images").mkdir()
+    viewer = ViewerModel()
+    with layer_source(path=str(tmp_path / "images" / "well.tif")):
+        image = viewer.add_image(np.zeros((40, 60), np.uint8), name="well")
+    controller = controller_of(viewer)
+    panel = ExportPanel(controller)
+    qtbot.addWidget(panel)
+    controller.choices.choose_image(image)
+
+    assert panel.folder.text() == str(tmp_path / "images")
+    controller.dispose()
+
+
+def test_without_a_file_the_last_folder_is_suggested_and_a_chosen_one_stays(qtbot, written):
+    _panel, folder = written
+    viewer = ViewerModel()
+    controller = controller_of(viewer)
+    other = ExportPanel(controller)
+    qtbot.addWidget(other)
+    assert other.folder.text() == str(folder)
+
+    other.folder.clear()
+    qtbot.keyClicks(other.folder, "/mine")
+    controller.choices.choose_image(viewer.add_image(np.zeros((9, 9)), name="made here"))
+    assert other.folder.text() == "/mine"
+    controller.dispose()
 
 
 def test_a_folder_that_cannot_be_written_gives_one_sentence(qtbot, viewer, tmp_path):

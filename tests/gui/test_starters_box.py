@@ -1,5 +1,7 @@
 """A first result without training, and a training that begins with a starter model, in a real window."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QPushButton
@@ -66,9 +68,47 @@ def test_one_click_finds_nuclei_and_says_that_the_starter_suits_them(open_nuclei
     assert image_scores(truth, instances_of(screen)).f1_50 > 0.8
     assert "suits this image" in screen.status
     assert screen.controller.bundle.id == load_starter("nuclei").id
-    assert screen.find("method").currentData() == "actis"
     assert screen.find("segment").isEnabled()
-    assert [version.origin for version in screen.controller.state.versions] == ["opened"]
+
+
+def test_a_starter_leaves_method_notes_and_versions_of_the_user_alone(open_nuclei):
+    screen, _ = open_nuclei()
+    choose(screen, "cellulus")
+
+    screen.click("starter_nuclei")
+    screen.wait_idle(PATIENCE_MS)
+
+    assert screen.find("method").currentData() == "cellulus"
+    screen.wait(lambda: screen.find("train").isEnabled())
+    assert not screen.find("notes").isVisible()
+    assert screen.controller.state.versions == ()
+    assert ("instances", "actis") in screen.kinds()
+    assert "a model of ACTIS" in screen.find("borrowed").text()
+    seeds = screen.dock.segment.options()
+    assert type(seeds) is get_method("actis").info.segment_options
+    before = instances_of(screen)
+
+    screen.dock.segment._preview(replace(seeds, min_size=1.0))
+    screen.wait(lambda: not np.array_equal(instances_of(screen), before))
+    screen.click("segment")
+    screen.wait_idle(PATIENCE_MS)
+    assert screen.controller.state.failure is None
+
+
+def test_the_chosen_method_chosen_again_takes_over_from_a_starter(open_nuclei):
+    screen, _ = open_nuclei()
+    choose(screen, "classical")
+    screen.click("starter_nuclei")
+    screen.wait_idle(PATIENCE_MS)
+
+    box = screen.find("method")
+    box.activated.emit(box.currentIndex())
+
+    assert not screen.find("borrowed").isVisible()
+    assert type(screen.dock.segment.options()) is get_method("classical").info.segment_options
+    screen.click("segment")
+    screen.wait_idle(PATIENCE_MS)
+    assert screen.controller.bundle.method_id == "classical"
 
 
 def test_what_it_was_not_made_for_is_said(open_screen):

@@ -19,6 +19,7 @@ from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
+from napari_cellseg_ssl.tasks.export import targets
 from napari_cellseg_ssl.tasks.files import read_image
 
 
@@ -218,3 +219,17 @@ def test_smaller_levels_of_labels_hold_no_invented_ids(tmp_path):
     levels = [np.asarray(array) for _, array in zarr.open(str(file)).arrays()]
     assert sorted(level.shape for level in levels) == [(500, 500), (1000, 1000)]
     assert all(set(np.unique(level)) == set(range(1, 401)) for level in levels)
+
+
+@pytest.mark.parametrize("file_format", ["tiff", "ome-zarr"])
+def test_the_files_that_are_said_to_be_written_are_those_that_are(stack, cells, tmp_path, file_format):
+    specs = {name: MapSpec(name, "foreground", 1) for name in ("first", "second")}
+    arrays = {name: np.zeros((1, 1, *cells.shape), np.float32) for name in specs}
+    maps = PredictionMaps(
+        arrays=arrays, specs=specs, source_shape=cells.shape, scale=1.0, diameter=9.0, bundle_id="", image_name="disks"
+    )
+    wanted = {"file_format": file_format, "roi": True, "coco": True, "measure": True, "maps": maps}
+
+    request = ExportRequest(folder=tmp_path, image=stack, labels=cells[None], **wanted)
+
+    assert set(targets(tmp_path, stack.name, **wanted)) == set(written(request))

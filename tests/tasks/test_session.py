@@ -217,6 +217,52 @@ def test_an_opened_run_can_be_used_at_once():
     assert "run-7" in shown.status
 
 
+STARTER = model("starter:nuclei", "actis")
+OWN = (Began("training"), TrainFinished(model("mine"), "done"), VersionAdded(version(1), model("mine")), Ended())
+BORROWED = (Began("preparing"), BundleOpened(STARTER, "starter:nuclei"), MapsReady(None), Ended())
+
+
+def test_a_starter_segments_while_the_chosen_method_stays_ready_to_learn():
+    state = after(*BORROWED)
+
+    assert (state.method_id, state.segments_with) == ("cellulus", "actis")
+    assert state.bundle is STARTER
+    assert controls(state).can_train
+    assert controls(state).can_segment
+    assert controls(after(ImageChosen("another"), state=state)).can_segment
+
+
+def test_what_the_user_has_learned_is_theirs_while_a_starter_is_used():
+    learned = after(*OWN)
+    state = after(*BORROWED, *BORROWED, state=learned)
+
+    assert state.own.name == "mine"
+    assert state.curve == learned.curve
+    assert state.versions == learned.versions
+
+
+def test_choosing_a_method_leaves_the_starter_for_the_users_model_of_it():
+    state = after(*OWN, *BORROWED, MethodChosen("cellulus"))
+
+    assert (state.segments_with, state.bundle.name, state.current) == ("cellulus", "mine", 1)
+    assert not state.has_maps
+    assert not state.borrowed
+
+
+def test_a_starter_can_be_trained_on_from_by_its_own_method():
+    state = after(*OWN, *BORROWED, MethodChosen("actis"))
+
+    assert state.bundle is STARTER
+    assert (state.segments_with, state.current) == ("actis", None)
+
+
+def test_a_training_ends_the_use_of_a_starter():
+    state = after(*BORROWED, Began("training"), TrainFinished(model("mine"), "done"), Ended())
+
+    assert not state.borrowed
+    assert (state.segments_with, state.own.name) == ("cellulus", "mine")
+
+
 def test_the_agreement_with_the_classical_result_is_a_sentence():
     status = controls(after(Began("predicting"), MapsReady(None), Agreement(0.914, 150, 143), Ended())).status
     assert "150 cells" in status

@@ -45,13 +45,14 @@ class AlikeView(QObject):
         self.button.clicked.connect(lambda *_: self._ask())
         controller.happened.connect(self._on_event)
         if self._pointed is not None:
-            controller.image_changed.connect(self._pointed.forget)
+            for changed in (controller.image_changed, controller.choices.placed):
+                changed.connect(self._pointed.forget)
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Offer it with models of methods that can, as soon as there is one."""
-        if state.method_id != self._method_id:
-            self._method_id = state.method_id
-            self.button.setVisible(bool(state.method_id) and isinstance(get_method(state.method_id), FindsAlike))
+        if state.segments_with != self._method_id:
+            self._method_id = state.segments_with
+            self.button.setVisible(bool(self._method_id) and isinstance(get_method(self._method_id), FindsAlike))
         self.button.setEnabled(controls.can_segment)
 
     def _ask(self) -> None:

@@ -16,11 +16,11 @@ from napari_cellseg_ssl.gui.layer_styles import Picture
 from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_unedited, tag_of
 from napari_cellseg_ssl.gui.layers_out import write_layer
 from napari_cellseg_ssl.gui.layout import Layout, transform_of
+from napari_cellseg_ssl.gui.placement import TAU
 from napari_cellseg_ssl.gui.turns import BETWEEN, EXAMPLE, KEPT, take_turn
 from napari_cellseg_ssl.gui.window_layers import GAP
 
 SYNTHETIC_IMAGE, SYNTHETIC_LABELS = "synthetic-image", "synthetic-labels"
-TAU = "τ"
 Transform = dict[str, Any]
 
 

@@ -33,6 +33,10 @@ class Choices(QObject):
     method_changed = Signal()
     annotation_changed = Signal(object)
     diameter_changed = Signal()
+    placed = Signal()
+    """The chosen image lies elsewhere, or is scaled otherwise, or has other units or axes."""
+    reshaped = Signal()
+    """Its objects have other proportions than they were taken to have, so that its maps have to be made anew."""
     checked = Signal(object)
     """A `Checked`: whether the method can train on what is chosen."""
 
@@ -48,6 +52,7 @@ class Choices(QObject):
         self.diameter: Diameter = "auto"
         self.estimated: float | None = None
         self.method_id = ""
+        self._reading: tuple[object, ...] = ()
         self.more = MoreImages(viewer, self)
         self.more.chosen.connect(self.check)
         self._estimates = LatestOnly(self)
@@ -97,8 +102,7 @@ class Choices(QObject):
     def choose_axes(self, axes: str) -> None:
         """Say what the dimensions of the image mean, one letter each, for example "CYX"."""
         if self.image_layer is not None and axes != stated_axes(self.image_layer):
-            state_axes(self.image_layer, axes)
-            self._begin_again()
+            state_axes(self.image_layer, axes)  # which is heard in `on_moved`
 
     def choose_channels(self, channels: tuple[int, ...] | None) -> None:
         """Use only some channels of the image; None = all."""
@@ -139,15 +143,21 @@ class Choices(QObject):
             self.diameter = diameter
             self.diameter_changed.emit()
 
-    def source(self) -> ImageSource | None:
+    def source(self, method_id: str = "") -> ImageSource | None:
         """Take what a job needs of the image; None if there is no image.
+
+        Parameters
+        ----------
+        method_id : str, optional
+            Of the model that it is for, where that is not of the chosen method.
 
         Raises
         ------
         WrongImage
             If its axes cannot be understood.
         """
-        return None if self.image_layer is None else image_source(self.image_layer, self.channels, self.ndim)
+        ndim = max(get_method(method_id).info.spatial_ndims) if method_id else self.ndim
+        return None if self.image_layer is None else image_source(self.image_layer, self.channels, ndim)
 
     def painted(self) -> Callable[[], Annotation] | None:
         """Copy what is painted, to be decoded in a worker; None if no layer is chosen.
@@ -194,6 +204,19 @@ class Choices(QObject):
         """List what `examples` are taken from, in the same order."""
         return () if self.image_layer is None else (self.image_layer, *self.more.sources())
 
+    def on_moved(self, layer: Layer) -> None:
+        """Hear that a layer has another transform, other units or axes."""
+        if layer is not self.image_layer:
+            return
+        before, self._reading = self._reading, self._read_as()
+        if before[:1] != self._reading[:1]:
+            self._begin_again()
+        elif before != self._reading:
+            self.reshaped.emit()
+            self._estimate()
+            self.check()
+        self.placed.emit()
+
     def check(self, *_: object) -> None:
         """Look soon at whether the method can train on what is chosen."""
         self._check_soon.start()
@@ -211,10 +234,19 @@ class Choices(QObject):
     def _begin_again(self) -> None:
         """Forget what was chosen and found for another image, or for another reading of this one."""
         self.channels = None
+        self._reading = self._read_as()
         self.image_changed.emit(self.image_layer)
         self._take_own_annotation()
         self._estimate()
         self.check()
+
+    def _read_as(self) -> tuple[object, ...]:
+        """How the chosen image is understood: its axes, and the proportions of a pixel; empty where it is not."""
+        try:
+            source = self.source()
+        except CellSegError:
+            return ()
+        return () if source is None else (source.layout.axes, source.aspect)
 
     def _take_own_annotation(self) -> None:
         """Leave what was painted on another image for what was painted on this one."""

@@ -17,15 +17,17 @@ from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.events import MapsReady, Note
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import find_starter
 from napari_cellseg_ssl.gui import results
 from napari_cellseg_ssl.gui.choices import Choices
+from napari_cellseg_ssl.gui.placement import Placement
 from napari_cellseg_ssl.gui.reading import watched_window
 from napari_cellseg_ssl.gui.restoring import Restorer
 from napari_cellseg_ssl.gui.session_keeper import SessionKeeper
 from napari_cellseg_ssl.gui.session_log import SessionLog
 from napari_cellseg_ssl.gui.settings import CPU_THREADS, LearnSettings, training_request
 from napari_cellseg_ssl.gui.worker import Job, JobWorker, LatestOnly, Stamped, describe
-from napari_cellseg_ssl.tasks import LabelsReady, PreviewWindow, TuneFinished, jobs
+from napari_cellseg_ssl.tasks import LabelsReady, Preview, PreviewWindow, TuneFinished, jobs
 from napari_cellseg_ssl.tasks.session import (
     Agreement,
     Began,
@@ -69,6 +71,9 @@ class Controller(QObject):
         self.choices.annotation_changed.connect(self.annotation_changed)
         self.choices.more.failed.connect(self.report)
         self.choices.checked.connect(self.apply)
+        self.choices.reshaped.connect(lambda: self.apply(ImageChosen(self.state.image)))
+        self.placement = Placement(viewer, self)
+        self.placement.moved.connect(self.choices.on_moved)
         self.session = SessionKeeper(self)
         self.log = SessionLog(self)
         self.restorer = Restorer(self)
@@ -135,9 +140,9 @@ class Controller(QObject):
             self.report(describe(problem))
             return None
 
-    def choose_method(self, method_id: str) -> None:
-        """Work with another method."""
-        if method_id != self.state.method_id:
+    def choose_method(self, method_id: str, *, again: bool = False) -> None:
+        """Work with another method; with the same one `again`, what was found with a starter is left too."""
+        if method_id != self.state.method_id or (again and self.state.borrowed):
             self.apply(MethodChosen(method_id, learns=method_id != jobs.REFERENCE))
         self.choices.choose_method(method_id)
 
@@ -172,17 +177,17 @@ class Controller(QObject):
     def segment(self, options: Any) -> None:
         """Segment the chosen image with the current model."""
         state, model, diameter = self.state, self.model, self.choices.diameter
-        source = self.taken(self.choices.source)
+        source = self.taken(lambda: self.choices.source(state.segments_with))
         if source is None:
             return
-        if not state.learns:
+        if not state.learns and not state.borrowed:
             self.run(lambda control: jobs.apply_reference(source.read, state.method_id, diameter, options, control))
-        elif model is not None and model.bundle.method_id == state.method_id:
+        elif model is not None and model.bundle.method_id == state.segments_with:
             self.run(lambda control: jobs.apply(source.read, model, options, control))
 
     def begin_with(self, starter: str) -> None:
-        """Make a starter model the current one, and segment the chosen image with it."""
-        source = self.taken(self.choices.source)
+        """Make a starter model the current one, and segment the chosen image with it; the chosen method stays."""
+        source = self.taken(lambda: self.choices.source(find_starter(starter).method_id))
         if source is not None:
             job = partial(jobs.begin_with, source.read, starter, self._ways())
             self.run(self.session.keeping(job))
@@ -190,7 +195,7 @@ class Controller(QObject):
     def adjust(self, options: Any) -> None:
         """Draw the instances again from the cached maps; the network is not run."""
         self.segment_options = options
-        maps, method_id = self.maps, self.state.method_id
+        maps, method_id = self.maps, self.state.segments_with
         if maps is not None and self._worker is None:
             self._redraws.submit(lambda: jobs.redraw(method_id, maps, options))
 
@@ -285,7 +290,8 @@ class Controller(QObject):
         viewer, image = self._viewer(), self._job_image
         if viewer is None or image is None or image not in viewer.layers:
             return
-        notice = results.show(viewer, image, event, self.state.method_id, self.state.bundle)
+        method_id = self.state.method_id if isinstance(event, Preview) else self.state.segments_with
+        notice = results.show(viewer, image, event, method_id, self.state.bundle)
         if notice:
             self.apply(notice)
         if isinstance(event, LabelsReady):

@@ -5,12 +5,13 @@ from typing import Any, cast
 
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.options import Json, options_to_json
 from napari_cellseg_ssl.gui.controller import Controller, controller_of
+from napari_cellseg_ssl.gui.fitting import Panels
 from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.drawn import DrawnPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
@@ -21,9 +22,10 @@ from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
 from napari_cellseg_ssl.gui.panels.versions import VersionsPanel
 from napari_cellseg_ssl.gui.restoring import PanelsRestored
 from napari_cellseg_ssl.gui.settings import LearnSettings
+from napari_cellseg_ssl.gui.tabs import join
 from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls
 
-WIDTH, PROGRESS_MS = 390, 1500
+PROGRESS_MS = 1500
 
 
 class _Dock(QWidget):
@@ -32,14 +34,10 @@ class _Dock(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.controller: Controller = controller_of(viewer)
-        self._attached = False
-        self.setMinimumWidth(WIDTH)
+        self._attached = self._joined = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self._area = QScrollArea()
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area = Panels()
         inside = QWidget()
         self.panels = QVBoxLayout(inside)
         self.panels.setContentsMargins(6, 6, 6, 6)
@@ -70,16 +68,20 @@ class _Dock(QWidget):
             self._draw_soon.start()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Tie the session to the window that the dock now belongs to."""
+        """Tie the session to the window that the dock now belongs to, and come in front of the plugin's other docks."""
         super().showEvent(event)
-        window = self.parentWidget()
-        while window is not None and window.parentWidget() is not None:
-            if isinstance(window, QDockWidget):  # on its tab, a single & would underline the next letter
-                window.setWindowTitle(window.windowTitle().replace("&&", "&").replace("&", "&&"))
-            window = window.parentWidget()
-        if not self._attached and window is not None:
+        if not event.spontaneous():
+            QTimer.singleShot(0, self._come_in_front)  # napari has not done with placing it
+        window = self.window()
+        if not self._attached and window is not self:
             self._attached = True
             self.controller.attach(window)
+
+    def _come_in_front(self) -> None:
+        frame = self.parentWidget() if isalive(self) else None
+        if isinstance(frame, QDockWidget):
+            join(frame, _Dock, is_new=not self._joined)
+            self._joined = True
 
 
 class TrainSegmentDock(_Dock):

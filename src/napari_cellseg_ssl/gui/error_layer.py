@@ -10,6 +10,7 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of
 from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.layout import layout_of
+from napari_cellseg_ssl.gui.placement import pixel_sizes
 from napari_cellseg_ssl.gui.scoring import BOTH, EXTRA, MISSED, ScoredObject
 
 ERRORS = "errors"
@@ -55,5 +56,5 @@ def go_to(viewer: ViewerModel, layer: Labels, one: ScoredObject) -> None:
         viewer.dims.set_point(range(viewer.dims.ndim - layer.ndim, viewer.dims.ndim - 2), place[:-2])
     camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera  # moved in napari 0.9
     camera.center = place[-viewer.dims.ndisplay :]
-    width = float(max(one.area, 1) ** (1 / len(one.centre)) * np.abs(layer.scale[-1]))
+    width = float(max(one.area, 1) ** (1 / len(one.centre)) * pixel_sizes(layer)[-1])
     camera.zoom = max(camera.zoom, NEAR / width)

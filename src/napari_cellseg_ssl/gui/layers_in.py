@@ -16,6 +16,7 @@ from napari_cellseg_ssl.core.learning.pseudo_labels import agreed
 from napari_cellseg_ssl.core.units import micrometres_in
 from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, level_zero
+from napari_cellseg_ssl.gui.placement import pixel_sizes
 
 LabelsMode = Literal["sparse", "dense"]
 
@@ -35,13 +36,8 @@ class ModeGuess:
 
 def spacing_um(layer: Any, layout: Layout) -> tuple[float, ...]:
     """Size of a pixel along each spatial axis, ([Z,] Y, X): in µm where the units are of length, else as it is."""
-    origin = np.array(layer.data_to_world(np.zeros(layer.ndim)))
-    sizes = []
-    for letter in (a for a in SPATIAL_AXES if a in layout.axes):
-        axis = layout.axes.index(letter)
-        size = float(np.linalg.norm(np.array(layer.data_to_world(np.eye(layer.ndim)[axis])) - origin))
-        sizes.append(size * (micrometres_in(str(layer.units[axis])) or 1.0))
-    return tuple(sizes)
+    sizes, axes = pixel_sizes(layer), [layout.axes.index(a) for a in SPATIAL_AXES if a in layout.axes]
+    return tuple(float(sizes[axis]) * (micrometres_in(str(layer.units[axis])) or 1.0) for axis in axes)
 
 
 def is_calibrated(layer: Any, layout: Layout) -> bool:

@@ -31,6 +31,7 @@ from napari_cellseg_ssl.gui.layer_tags import (
     tag_of,
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
+from napari_cellseg_ssl.gui.placement import align, remember_place, settle
 
 SEEDS, PARTIAL = "seeds", "partial-cells"
 """Kinds of what the steps of a segmentation find."""
@@ -110,6 +111,7 @@ def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mappin
     numbers = [other.metadata[KEY].get("number", 0) for other in layers_of(viewer, image_layer)]
     ids = {"image_id": str(image_layer.unique_id), "layer_id": str(layer.unique_id)}
     layer.metadata[KEY] = {**tag, **ids, "number": max(numbers, default=0) + 1}
+    settle(layer, image_layer)
     with _selection_kept(viewer):
         viewer.layers.insert(_position(viewer, image_layer, tag), layer)
     return layer
@@ -147,7 +149,8 @@ def write_layer(
     """
     layer = find_layer(viewer, image_layer, tag["kind"], tag["method"], tag.get("name", ""))
     if layer is not None and layer.ndim == pixels.ndim - picture.is_rgb and _is_ours(layer, pixels):
-        _align(layer, transform)
+        align(layer, transform)
+        remember_place(layer, image_layer)
         _rewrite(layer, pixels, picture, tag)
         return layer
     maker = Labels if picture.layer_type == "labels" else Image
@@ -181,15 +184,6 @@ def _placed(layout: Layout, picture: Picture) -> Array:
     if not picture.is_rgb:
         return np.ascontiguousarray(layout.place(picture.pixels))
     return np.stack([layout.place(picture.pixels[..., colour]) for colour in range(3)], axis=-1)
-
-
-def _align(layer: Layer, transform: Mapping[str, Any]) -> None:
-    """Follow the image where somebody has moved it; assigning nothing new would redraw all the same."""
-    for name, value in transform.items():
-        current = getattr(layer, name)
-        is_same = current == value if name in ("units", "axis_labels") else np.allclose(np.array(current), value)
-        if not is_same:
-            setattr(layer, name, value)
 
 
 def _widen(layer: Layer, limits: tuple[float, float]) -> None:

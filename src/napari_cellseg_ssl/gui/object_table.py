@@ -7,9 +7,10 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import QHeaderView, QTableView, QWidget
 
+from napari_cellseg_ssl.gui.fitting import show_rows
 from napari_cellseg_ssl.gui.scoring import ScoredObject
 
-ROW_HEIGHT, SHOWN_ROWS = 22, 9
+SHOWN_ROWS = 9
 VERDICTS = {"missed": "missed", "extra": "extra", "found": "found", "unknown": "not judged"}
 NO_ID = "–"
 
@@ -102,9 +103,11 @@ class ObjectTable(QTableView):
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.setMinimumHeight(SHOWN_ROWS * ROW_HEIGHT)
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setResizeContentsPrecision(0)  # by the lines in view: there may be thousands
+        header.setStretchLastSection(True)
+        show_rows(self, SHOWN_ROWS)
 
     def show_objects(self, objects: Sequence[ScoredObject]) -> None:
         """Show objects in their own order; the frame only where there are several."""

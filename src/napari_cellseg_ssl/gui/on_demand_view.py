@@ -65,10 +65,10 @@ class OnDemandView(QObject):
 
     def render(self, controls: Controls, state: SessionState) -> None:
         """Offer it with methods that have it, once there are maps."""
-        if state.method_id != self._method_id:
-            self._method_id = state.method_id
+        if state.segments_with != self._method_id:
+            self._method_id = state.segments_with
             self.button.setChecked(False)
-            self.button.setVisible(bool(state.method_id) and self._shown.offers(get_method(state.method_id)))
+            self.button.setVisible(bool(state.segments_with) and self._shown.offers(get_method(state.segments_with)))
         self.button.setEnabled(controls.can_adjust)
         if not state.has_maps:
             self.button.setChecked(False)

@@ -35,6 +35,15 @@ class ImageSource:
         """Channels of the layer, before any choice."""
         return self.layout.shape[self.layout.axes.index("C")] if CHANNEL_AXES in self.layout.axes else 1
 
+    @property
+    def aspect(self) -> tuple[float, ...]:
+        """As `ImageStack.aspect`, to six digits: a transform that is only composed anew changes nothing."""
+        return tuple(float(f"{size / self.spacing[-1]:.6g}") for size in self.spacing[:-2])
+
+    def in_um(self, length: float) -> float | None:
+        """Return a length in px of the plane in µm; None where the size of a pixel is not known."""
+        return length * self.spacing[-1] if any(size != 1.0 for size in self.spacing) else None
+
     def read(self) -> ImageStack:
         """Load the pixels.
 
@@ -57,8 +66,7 @@ class ImageSource:
         sizes = dict(zip(self.layout.axes, self.layout.shape, strict=True))
         parts = [f"{sizes['X']} × {sizes['Y']} px"]
         if "Z" in sizes:
-            distance = self.spacing[0] / self.spacing[-1]
-            parts[0] = f"volume of {sizes['X']} × {sizes['Y']} × {sizes['Z']} px, slices {distance:.3g} px apart"
+            parts[0] = f"volume of {sizes['X']} × {sizes['Y']} × {sizes['Z']} px, slices {self.aspect[0]:.3g} px apart"
         frames = int(np.prod([sizes[a] for a in self.layout.axes if a in SAMPLE_AXES]))
         parts += [f"{frames} frames"] if frames > 1 else []
         parts += [f"{self.n_channels} channels"] if self.n_channels > 1 else ["1 channel"]

@@ -10,7 +10,8 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_tags import find_layer, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
-from napari_cellseg_ssl.gui.layout import layout_of, transform_of
+from napari_cellseg_ssl.gui.layout import layout_of
+from napari_cellseg_ssl.gui.placement import pixel_sizes, put_on
 
 KIND = "object-size"
 COLOUR = "#ffd43b"
@@ -61,12 +62,28 @@ class SizeCircle(QObject):
             return
         shape = np.asarray(layer.data[-1])
         if layer.shape_type[-1] == "line":
-            diameter, centre = float(np.linalg.norm(shape[1] - shape[0])), shape.mean(axis=0)
+            diameter, centre = self._length(layer, shape), shape.mean(axis=0)
             layer.mode = "select"
             self._replace(layer, centre, max(SMALLEST, diameter))
         else:
             diameter = _diameter(shape)
         self.measured.emit(max(SMALLEST, diameter))
+
+    def _length(self, layer: Shapes, line: Array) -> float:
+        """Length of a line in px of the plane of the image, by where its ends are in the world."""
+        viewer, image = self._controller.viewer, self._controller.image_layer
+        if viewer is None or image is None:
+            return 0.0
+        point = np.array(viewer.dims.point, dtype=float)
+        ends = []
+        for end in line:
+            point[-2:] = layer.data_to_world(end)
+            ends.append(np.array(image.world_to_data(point[-image.ndim :])))
+        axes = layout_of(image).axes[: image.ndim]
+        sizes = pixel_sizes(image)
+        depth = sizes[axes.index("Z")] / sizes[axes.index("X")] if "Z" in axes else 1.0
+        counts = np.array([{"X": 1.0, "Y": 1.0, "Z": depth}.get(axis, 0.0) for axis in axes])
+        return float(np.linalg.norm((ends[1] - ends[0]) * counts))
 
     def _replace(self, layer: Shapes, centre: Array, diameter: float) -> None:
         self._drawing = True
@@ -105,17 +122,6 @@ def _visible_centre(image: Image) -> Array:
 
 def _new_layer(image: Image) -> Shapes:
     """Make a layer of two dimensions, which is seen in every frame."""
-    transform = transform_of(image, layout_of(image))
-    affine = np.asarray(transform["affine"])
-    keep = [*range(len(affine) - 3, len(affine))]
-    return Shapes(
-        ndim=2,
-        name=f"{image.name} · object size",
-        scale=transform["scale"][-2:],
-        translate=transform["translate"][-2:],
-        rotate=np.asarray(transform["rotate"])[-2:, -2:],
-        affine=affine[np.ix_(keep, keep)],
-        opacity=1.0,
-        units=transform["units"][-2:],
-        axis_labels=transform["axis_labels"][-2:],
-    )
+    layer = Shapes(ndim=2, name=f"{image.name} · object size", opacity=1.0)
+    put_on(layer, image)
+    return layer

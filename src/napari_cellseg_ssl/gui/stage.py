@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFormLayout, QGroupBox, QPushButton, QWidget
+
+from napari_cellseg_ssl.gui.fitting import Note, Row
 
 
 class Stage(QGroupBox):
@@ -17,14 +19,10 @@ class Stage(QGroupBox):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
 
-    def tell(self, label: QLabel, text: str) -> None:
+    def tell(self, label: Note, text: str) -> None:
         """Show a text in a row of its own, or hide the row where there is none."""
         self.form.setRowVisible(label, bool(text))
         label.setText(text)
-        # A form forgets how high the text of a row is that was hidden for a while, and cuts it off. The height asked
-        # for is never less than the least one, so that has to go first.
-        label.setMinimumHeight(0)
-        label.setMinimumHeight(max(0, label.heightForWidth(label.width())))
 
 
 def button(text: str, name: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
@@ -37,22 +35,16 @@ def button(text: str, name: str, tip: str, clicked: Callable[[], object]) -> QPu
     return made
 
 
-def note(text: str = "") -> QLabel:
-    """Make a small explaining line that wraps."""
-    label = QLabel(text)
-    label.setWordWrap(True)
+def note(text: str = "", n_lines: int = 0) -> Note:
+    """Make a small explaining line that wraps, with room for some lines at least."""
+    label = Note(text, n_lines)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
 
 
 def row(*widgets: QWidget) -> QWidget:
-    """Put widgets side by side."""
-    box = QWidget()
-    layout = QHBoxLayout(box)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return box
+    """Put widgets side by side, or below one another where there is no room."""
+    return Row(widgets)
 
 
 def discard(widget: QWidget) -> None:

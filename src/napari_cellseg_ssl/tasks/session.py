@@ -7,7 +7,6 @@ user reads. The docks only send events in and draw controls.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.events import MapsReady, Note, Remark, Started, Step, TileDone, TrainFinished, Validated
 from napari_cellseg_ssl.tasks.curve import Curve
 from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone, TuneFinished
@@ -30,6 +29,7 @@ from napari_cellseg_ssl.tasks.session_events import (
     VersionRestored,
     VersionsFound,
 )
+from napari_cellseg_ssl.tasks.session_models import give_back, numbered, took, with_bundle
 from napari_cellseg_ssl.tasks.session_state import SessionState, version_before
 
 __all__ = [
@@ -113,20 +113,22 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
         case ImageChosen(name):
             return replace(state, image=name, has_maps=False, agreement="", remark="")
         case MethodChosen(method_id, learns):
+            state = give_back(state, method_id) if state.borrowed else state
             return replace(state, method_id=method_id, learns=learns, has_maps=False, failure=None)
         case Checked(reasons, n_cells):
             return replace(state, reasons=reasons, n_cells=n_cells)
         case VersionsFound(versions):
             return replace(state, versions=versions)
         case VersionAdded(version, bundle):
-            return replace(state, versions=(*state.versions, version), current=version.number, bundle=bundle)
+            state = replace(state, versions=(*state.versions, version), current=version.number, bundle=bundle)
+            return state if state.borrowed else replace(numbered(state, version.number), own=bundle)
         case VersionRestored(version, bundle):
-            state = _with_bundle(state, bundle, f"Went back to version {version.number},")
-            return replace(state, current=version.number)
+            state = took(state, bundle, f"Went back to version {version.number},")
+            return replace(state, current=version.number) if state.borrowed else numbered(state, version.number)
         case OptionsKept(bundle):
             return replace(state, bundle=bundle, message=f"Model '{bundle.name}' keeps these values.")
         case BundleOpened(bundle, folder):
-            return _with_bundle(state, bundle, f"Opened {folder}:")
+            return took(state, bundle, f"Opened {folder}:")
         case SavingChanged(trouble):
             return replace(state, unsaved=trouble)
         case Failed():
@@ -174,7 +176,7 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return _moved(state, done / max(1, total), seconds)
         case TrainFinished(bundle, reason):
             words = {"stopped": "Stopped; the best so far is", "plateau": "It stopped getting better:"}
-            return _with_bundle(state, bundle, words.get(reason, "Learned"))
+            return with_bundle(state, bundle, words.get(reason, "Learned"))
         case MapsReady():
             return replace(state, has_maps=True)
         case Agreement(f1, n_cells, n_reference):
@@ -200,21 +202,6 @@ def _moved(state: SessionState, fraction: float, seconds: float) -> SessionState
     return replace(state, fraction=fraction, seconds=seconds, start=start)
 
 
-def _with_bundle(state: SessionState, bundle: ModelBundle, words: str) -> SessionState:
-    is_same = bundle.method_id == state.method_id
-    return replace(
-        state,
-        method_id=bundle.method_id,
-        learns=state.learns if is_same else bool(bundle.weights),
-        bundle=bundle,
-        current=None,
-        has_maps=False,
-        agreement="",
-        remark="",
-        message=f"{words} model '{bundle.name}'.",
-    )
-
-
 def controls(state: SessionState) -> Controls:
     """Say what the screen shows in a state."""
     idle = state.activity == "idle"
@@ -226,7 +213,7 @@ def controls(state: SessionState) -> Controls:
         can_stop=not idle and not state.stopping,
         can_pause=state.can_pause and not state.stopping,
         pause_text="Resume" if state.paused else "Pause",
-        can_segment=ready and (fits or not state.learns),
+        can_segment=ready and (fits or state.borrowed or not state.learns),
         can_adjust=state.has_maps and (idle or state.activity == "segmenting"),
         can_tune=ready and state.has_maps,
         can_save=idle and state.bundle is not None,

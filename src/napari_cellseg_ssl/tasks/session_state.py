@@ -37,6 +37,10 @@ class SessionState:
         Number of the version that `bundle` is of.
     unsaved : str
         Why what is painted is not saved, and what of it is; "" while it is.
+    borrowed : bool
+        Whether `bundle` is a starter in use: it segments, whatever method is chosen to learn with.
+    own, own_version : optional
+        The last model of the user's, learned or opened, and its number; what was noted and drawn of it stays.
     """
 
     activity: Activity = "idle"
@@ -51,6 +55,9 @@ class SessionState:
     bundle: ModelBundle | None = None
     versions: tuple[Version, ...] = ()
     current: int | None = None
+    borrowed: bool = False
+    own: ModelBundle | None = None
+    own_version: int | None = None
     has_maps: bool = False
     fraction: float | None = None
     seconds: float = 0.0
@@ -66,6 +73,11 @@ class SessionState:
     remark: str = ""
     failure: Failed | None = None
     unsaved: str = ""
+
+    @property
+    def segments_with(self) -> str:
+        """Method of the model that segments: that of a starter in use, else the chosen one."""
+        return self.bundle.method_id if self.borrowed and self.bundle is not None else self.method_id
 
 
 def version_before(state: SessionState) -> Version | None:

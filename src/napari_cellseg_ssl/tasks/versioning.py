@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
 from napari_cellseg_ssl.core.events import Note, TrainFinished
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.registry import get_method
+from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.tasks import jobs
 from napari_cellseg_ssl.tasks.control import Control
 from napari_cellseg_ssl.tasks.events import LabelsReady
@@ -60,7 +61,7 @@ class Keeping:
             case TrainFinished(bundle, _) if bundle.weights:
                 folder = self.folder if self.folder is not None and self.folder.parent == self.room else None
                 return self._add(bundle, "learned", folder)
-            case BundleOpened(bundle, _) if bundle.weights:
+            case BundleOpened(bundle, _) if bundle.weights and not (self.folder is None and is_starter(bundle)):
                 beside = labels_beside(self.folder) if self.folder is not None else ()
                 return replace(self, labels=beside or self.labels)._add(bundle, "opened")
             case OptionsKept(bundle) if bundle.weights:

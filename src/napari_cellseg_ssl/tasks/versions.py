@@ -27,6 +27,7 @@ from napari_cellseg_ssl.core.complete_files import write_text
 from napari_cellseg_ssl.core.errors import WrongRun, reason
 from napari_cellseg_ssl.core.matching import compact_ids
 from napari_cellseg_ssl.core.records import DAMAGES, read_table, require_kinds
+from napari_cellseg_ssl.core.starters import is_starter
 from napari_cellseg_ssl.tasks.kept_layers import ANNOTATION, KeptLayer, load_layers, save_layer
 
 VERSION_FILE, LABELS_FOLDER = "version.json", "labels"
@@ -60,7 +61,8 @@ class Version:
     origin : str
         What made it; "kept" is what was painted when another version was brought back.
     score : float, optional
-        F1 on painted cells that were held out from learning; None where the method gives none, or too few are painted.
+        F1 on painted cells that were held out from learning; None where the method gives none, or too few are painted,
+        and of a starter, whose cells are somebody else's.
     weights : str
         SHA-256 of the weight file.
     labels : {key: SHA-256}
@@ -116,7 +118,7 @@ def add_version(
         name=bundle.name,
         method_id=bundle.method_id,
         n_cells=sum(count_cells(layer) for layer in labels),
-        score=bundle.provenance.scores.get("f1"),
+        score=None if is_starter(bundle) else bundle.provenance.scores.get("f1"),
         weights=_hash_of(folder / WEIGHTS_FILE),
         labels={layer.key: layer.hash for layer in labels},
     )

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_cellseg_ssl.gui.acts import Act
+from napari_cellseg_ssl.gui.fitting import Row, follow_font
 from napari_cellseg_ssl.gui.stage import button
 
+WIDEST_CAP = "⇧M"
 
-class ActGrid(QWidget):
-    """Keys and buttons in two columns.
+
+class ActGrid(Row):
+    """Keys and buttons in two columns, or in one where there is no room.
 
     Parameters
     ----------
@@ -22,14 +25,8 @@ class ActGrid(QWidget):
     N_COLUMNS = 2
 
     def __init__(self, acts: Sequence[Act], clicked: Mapping[str, Callable[[], None]]) -> None:
-        super().__init__()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        for number, act in enumerate(acts):
-            row, column = divmod(number, self.N_COLUMNS)
-            grid.addWidget(_cap(act), row, 2 * column)
-            grid.addWidget(self._button(act, clicked[act.name]), row, 2 * column + 1)
-            grid.setColumnStretch(2 * column + 1, 1)
+        cells = [_beside(_cap(act), self._button(act, clicked[act.name])) for act in acts]
+        super().__init__(cells, most=self.N_COLUMNS, is_even=True)
 
     @staticmethod
     def _button(act: Act, clicked: Callable[[], None]) -> QPushButton:
@@ -40,5 +37,14 @@ class ActGrid(QWidget):
 def _cap(act: Act) -> QLabel:
     cap = QLabel(f"<b>{act.cap}</b>")
     cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    cap.setMinimumWidth(22)
+    follow_font(cap, lambda: cap.setMinimumWidth(cap.fontMetrics().horizontalAdvance(WIDEST_CAP)))
     return cap
+
+
+def _beside(cap: QLabel, made: QPushButton) -> QWidget:
+    cell = QWidget()
+    layout = QHBoxLayout(cell)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(cap)
+    layout.addWidget(made, 1)
+    return cell

@@ -5,11 +5,13 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui.choices import Choices
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import is_image
 from napari_cellseg_ssl.gui.layout import axes_choices
 from napari_cellseg_ssl.gui.panels.more import MoreImagesBox
+from napari_cellseg_ssl.gui.reading import ImageSource
 from napari_cellseg_ssl.gui.size_circle import SizeCircle
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls
@@ -32,6 +34,7 @@ class DataPanel(Stage):
         choices.image_changed.connect(self._on_image)
         choices.method_changed.connect(lambda: self._show_axes(controller.image_layer))
         choices.diameter_changed.connect(self._show_diameter)
+        choices.placed.connect(self._on_placed)
         self.image.chosen.connect(choices.choose_image)
         if controller.image_layer is not None:
             self.image.choose(controller.image_layer)
@@ -87,20 +90,33 @@ class DataPanel(Stage):
         line = button("Measure", "cellseg_diameter_line", "Draw a line across a typical cell.", self._circle.draw_line)
         self._diameter_box = row(self.diameter, self.auto, line)
         self.form.addRow("Object size", self._diameter_box)
+        self._in_um = note()
+        self._in_um.setObjectName("cellseg_diameter_um")
+        self._in_um.setToolTip("By the scale and the units of the image's layer.")
+        self.form.addRow("", self._in_um)
 
     def _on_image(self, layer: Image | None) -> None:
         self.image.choose(layer)
         self._show_axes(layer)
-        try:
-            source = self._controller.choices.source()
-        except CellSegError as problem:
-            self._described.setText(str(problem))
-            return
-        self._described.setText("" if source is None else source.describe())
-        self.form.setRowVisible(self._described, source is not None)
+        source = self._describe()
         self.form.setRowVisible(self.channels, source is not None and source.n_channels > 1)
         with QSignalBlocker(self.channels):
             self.channels.clear()
+
+    def _on_placed(self) -> None:
+        """Say anew what depends on the scale and the units of the image."""
+        self._describe()
+        self._show_diameter()
+
+    def _describe(self) -> ImageSource | None:
+        """Say how the image is understood, or why it is not; return it as it is understood."""
+        try:
+            source = self._controller.choices.source()
+        except CellSegError as problem:
+            self.tell(self._described, str(problem))
+            return None
+        self.tell(self._described, "" if source is None else source.describe())
+        return source
 
     def _show_axes(self, layer: Image | None) -> None:
         choices = () if layer is None else axes_choices(layer, self._controller.choices.ndim)
@@ -132,5 +148,16 @@ class DataPanel(Stage):
         with QSignalBlocker(self.auto), QSignalBlocker(self.diameter):
             self.auto.setChecked(choices.diameter == "auto")
             self.diameter.setValue(choices.shown_diameter or self.diameter.minimum())
+        self.tell(self._in_um, _in_um(choices))
         if choices.shown_diameter is not None:
             self._circle.show(choices.shown_diameter)
+
+
+def _in_um(choices: Choices) -> str:
+    """Say how large the objects are in the world; empty where that is not known."""
+    try:
+        source = choices.source()
+    except CellSegError:
+        return ""
+    length = None if source is None or choices.shown_diameter is None else source.in_um(choices.shown_diameter)
+    return "" if length is None else f"{length:.3g} µm"

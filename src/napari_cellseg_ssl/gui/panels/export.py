@@ -1,6 +1,6 @@
 """The panel that writes results to files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui import consent
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.folders import folder_of, last_folder, remember_folder
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import KEY, is_instances, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
@@ -20,9 +22,10 @@ from napari_cellseg_ssl.gui.reading import ImageSource, image_source
 from napari_cellseg_ssl.gui.score_features import scores_in
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
-from napari_cellseg_ssl.tasks.export import measured
+from napari_cellseg_ssl.tasks.export import measured, target_files
 from napari_cellseg_ssl.tasks.session import Began, Ended, Failed
 
+REPLACE, OTHER_FOLDER = "Replace", "Choose another folder …"
 FORBIDDEN_IN_NAMES = '<>:"/\\|?*'
 
 
@@ -43,7 +46,9 @@ class ExportPanel(Stage):
         self._written: list[Path] | None = None
         self._build()
         self._suggest()
+        self._suggest_folder()
         controller.labels_changed.connect(self._suggest)
+        controller.image_changed.connect(self._suggest_folder)
         controller.happened.connect(self._on_event)
 
     def _build(self) -> None:
@@ -51,10 +56,13 @@ class ExportPanel(Stage):
         self.labels.setObjectName("cellseg_export_labels")
         self.labels.setToolTip("What is written and measured.")
         self.form.addRow("Labels", self.labels)
-        self.folder = QLineEdit(str(Path.home()))
+        self.folder = QLineEdit()
         self.folder.setObjectName("cellseg_export_folder")
+        self.folder.setToolTip("Where the files are written: beside the image, unless you choose another folder.")
+        self.folder.textEdited.connect(self._on_folder)
+        self._is_folder_chosen = False
         browse = button("…", "", "Choose the folder.", self._browse)
-        browse.setMaximumWidth(32)
+        browse.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.form.addRow("Folder", row(self.folder, browse))
         self.format = QComboBox()
         self.format.setObjectName("cellseg_export_format")
@@ -100,17 +108,18 @@ class ExportPanel(Stage):
         except CellSegError as problem:
             self.message.setText(str(problem))
             return
+        folder = self._agreed_folder(source.name)
+        if folder is None:
+            return
+        remember_folder(folder)
         request = partial(
             ExportRequest,
-            folder=Path(self.folder.text()).expanduser(),
+            folder=folder,
             labels=frames,
             scores=scores_in(labels) if len(frames) == 1 else (),
-            maps=self._controller.maps if self.maps.isChecked() else None,
-            file_format=self.format.currentData(),
-            roi=self.roi.isChecked(),
-            coco=self.coco.isChecked(),
-            measure=self.table.isChecked(),
             metadata=_origin(labels),
+            overwrite=True,  # what would be replaced has been asked about
+            **self._wanted(),
         )
         if self._controller.run(lambda control: write_results(source, request, control)):
             self._measured_layer, self._written = labels, []
@@ -118,10 +127,50 @@ class ExportPanel(Stage):
         else:
             self.message.setText("Another job is running: wait for it, or stop it.")
 
-    def _browse(self) -> None:
+    def _wanted(self) -> dict[str, Any]:
+        """Say what is to be written beside the labels, and how."""
+        return {
+            "maps": self._controller.maps if self.maps.isChecked() else None,
+            "file_format": self.format.currentData(),
+            "roi": self.roi.isChecked(),
+            "coco": self.coco.isChecked(),
+            "measure": self.table.isChecked(),
+        }
+
+    def _agreed_folder(self, image_name: str) -> Path | None:
+        """Return the folder to write into, with the user's consent where files would be replaced; None without it."""
+        while True:
+            folder = Path(self.folder.text()).expanduser()
+            wanted = self._wanted()
+            maps = wanted.pop("maps")
+            specs = () if maps is None else maps.specs.values()
+            files = [file for file in target_files(folder, file_stem(image_name), specs, **wanted) if file.exists()]
+            if not files:
+                return folder
+            answer = consent.ask("Export", _replaced(files, folder), (OTHER_FOLDER, REPLACE))
+            if answer == REPLACE:
+                return folder
+            if answer is None or not self._browse():
+                self.message.setText("Nothing was written.")
+                return None
+
+    def _browse(self) -> bool:
+        """Let the user choose a folder; False if they do not."""
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results", self.folder.text())
         if folder:
             self.folder.setText(folder)
+            self._on_folder()
+        return bool(folder)
+
+    def _on_folder(self, *_: object) -> None:
+        self._is_folder_chosen = True
+
+    def _suggest_folder(self, *_: object) -> None:
+        """Suggest the folder of the image's file, else the last one, unless the user has chosen one."""
+        if not self._is_folder_chosen:
+            image = self._controller.image_layer
+            own = None if image is None else folder_of(image)
+            self.folder.setText(str(own or last_folder() or Path.home()))
 
     def _suggest(self, *_: Any) -> None:
         viewer = self._controller.viewer
@@ -165,7 +214,7 @@ def write_results(
     """
     yield Began("exporting")
     image = source.read()
-    image = replace(image, name="".join("_" if c in FORBIDDEN_IN_NAMES else c for c in image.name))
+    image = replace(image, name=file_stem(image.name))
     request = complete_request(image=image)
     try:
         request.folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +225,16 @@ def write_results(
     yield from export(request, control)
     if request.measure and request.labels is not None and not control.should_stop():
         yield Measured(measured(request))
+
+
+def file_stem(name: str) -> str:
+    """Return the name of an image as its files may be called."""
+    return "".join("_" if c in FORBIDDEN_IN_NAMES else c for c in name)
+
+
+def _replaced(files: Sequence[Path], folder: Path) -> str:
+    names = ", ".join(file.name for file in files)
+    return f"{names} {'is' if len(files) == 1 else 'are'} in {folder} already, and would be replaced."
 
 
 def _frames(labels: Labels, source: ImageSource) -> Array:

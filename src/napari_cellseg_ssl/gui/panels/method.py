@@ -52,6 +52,7 @@ class MethodPanel(Stage):
         self.starters = StartersBox(controller)
         self.form.addRow(self.starters)
         self.method.currentIndexChanged.connect(self._on_method)
+        self.method.activated.connect(lambda *_: controller.choose_method(self.info.id, again=True))
         self.preset.currentTextChanged.connect(self._on_preset)
         self.device.currentTextChanged.connect(self._on_device)
         controller.choices.image_changed.connect(self._on_image)

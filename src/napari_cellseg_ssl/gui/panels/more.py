@@ -5,7 +5,6 @@ from pathlib import Path
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QFileDialog,
-    QGridLayout,
     QHeaderView,
     QToolButton,
     QTreeWidget,
@@ -14,6 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cellseg_ssl.gui.fitting import Row, follow_font
 from napari_cellseg_ssl.gui.more_images import MoreImages, MoreRow
 from napari_cellseg_ssl.gui.stage import button, note
 from napari_cellseg_ssl.gui.wording import counted
@@ -63,6 +63,7 @@ class MoreImagesBox(QWidget):
         self.list.header().setStretchLastSection(False)
         self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        follow_font(self.list, self._fit_list)
         self.list.itemChanged.connect(self._on_item)
         self.list.itemSelectionChanged.connect(self._draw_buttons)
         self._files = button("Add files…", "cellseg_add_files", "Learn from image files too.", self._add_files)
@@ -78,27 +79,28 @@ class MoreImagesBox(QWidget):
         self._remove = button(
             "Remove files", "cellseg_remove_files", "Take the selected files off the list.", self._remove_files
         )
-        layout = QGridLayout(self.body)
+        layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setVerticalSpacing(4)
-        layout.addWidget(self._empty, 0, 0, 1, 2)
-        layout.addWidget(self.list, 1, 0, 1, 2)
-        for place, widget in enumerate((self._files, self._folder, self._labels, self._remove)):
-            layout.addWidget(widget, 2 + place // 2, place % 2)
+        buttons = Row((self._files, self._folder, self._labels, self._remove), most=2, is_even=True)
+        for widget in (self._empty, self.list, buttons):
+            layout.addWidget(widget)
 
     def _draw(self) -> None:
         rows = self._more.rows()
         with QSignalBlocker(self.list):
             self.list.clear()
             self.list.addTopLevelItems([_item(row) for row in rows])
-        row_height = max(self.list.sizeHintForRow(0), self.fontMetrics().height())
-        shown = min(MOST_ROWS, max(FEWEST_ROWS, len(rows)))
-        self.list.setFixedHeight(shown * row_height + 2 * self.list.frameWidth() + 2)
+        self._fit_list()
         self.list.setVisible(bool(rows))
         self._empty.setText("Reading …" if self._more.is_reading else "No other image is open.")
         self._empty.setVisible(self._more.is_reading or not rows)
         self._draw_buttons()
         self._draw_title()
+
+    def _fit_list(self) -> None:
+        row_height = max(self.list.sizeHintForRow(0), self.fontMetrics().height())
+        shown = min(MOST_ROWS, max(FEWEST_ROWS, self.list.topLevelItemCount()))
+        self.list.setFixedHeight(shown * row_height + 2 * self.list.frameWidth() + 2)
 
     def _draw_title(self, *_: object) -> None:
         n = self._more.n_chosen

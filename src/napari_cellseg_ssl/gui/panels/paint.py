@@ -70,6 +70,7 @@ class PaintPanel(QWidget):
         self._build()
         controller.image_changed.connect(self._on_image)
         controller.annotation_changed.connect(self._on_annotation)
+        controller.placement.moved.connect(self._on_moved)
         if controller.viewer is not None:
             self._follow(controller.viewer)
         self._on_image()
@@ -93,9 +94,8 @@ class PaintPanel(QWidget):
         tip = "Put back what was painted on this image the last time."
         self.recover_button = button("", "cellseg_recover_painting", tip, self._recover)
         box.addWidget(self.recover_button)
-        self.message = note("")
+        self.message = note(n_lines=2)  # buttons below stay in place
         self.message.setObjectName("cellseg_paint_message")
-        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing())  # buttons below stay in place
         box.addWidget(self.message)
         clicked = {act.name: partial(self._click, act) for act in ACTS.values()}
         self.paint = self._paint_box(clicked)
@@ -227,6 +227,11 @@ class PaintPanel(QWidget):
             self._bind(source)
         self.proposals.render(None if self._painter is None else self._painter.layer)
         self._on_layers()
+
+    def _on_moved(self, layer: Layer) -> None:
+        """Say anew whether proposals lie over the annotation."""
+        if layer is self.proposals.source.layer or (self._painter is not None and layer is self._painter.layer):
+            self.proposals.render(None if self._painter is None else self._painter.layer)
 
     def _on_each_stroke(self, is_on: bool) -> None:
         if self._painter is not None:

@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.fitting import follow_font
 from napari_cellseg_ssl.gui.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.stage import button, note, row
 from napari_cellseg_ssl.gui.worker import Job
@@ -84,7 +85,7 @@ class PretrainingBox(QWidget):
         self.table.header().setStretchLastSection(False)
         self.table.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.setFixedHeight((ROWS + 2) * self.table.fontMetrics().height())
+        follow_font(self.table, lambda: self.table.setFixedHeight((ROWS + 2) * self.table.fontMetrics().height()))
         self.table.itemSelectionChanged.connect(self._draw_use)
         self._worth = note()
         self._worth.setObjectName("cellseg_pretraining_worth")

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, Q
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
+from napari_cellseg_ssl.gui.fitting import narrow, show_rows
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of, is_instances, is_labels, kind_of
 from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
@@ -22,7 +23,7 @@ from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks.session import Failed
 
-ROW_HEIGHT, SHOWN_ROWS = 23, 9
+SHOWN_ROWS = 9
 MODES = {"auto": "guess", "dense": "complete: 0 is background", "sparse": "painted: 0 is unknown"}
 NEXT_KEY, PREVIOUS_KEY = ".", ","
 
@@ -54,6 +55,7 @@ class ScorePanel(Stage):
         self.prediction = self._choice("cellseg_score_prediction", "What is to be judged.")
         self.mode = QComboBox()
         self.mode.setObjectName("cellseg_score_mode")
+        narrow(self.mode)
         for value, text in MODES.items():
             self.mode.addItem(text, value)
         self.mode.setToolTip("Whether unpainted pixels of the truth are background or unknown.")
@@ -102,10 +104,9 @@ class ScorePanel(Stage):
         self.table.setObjectName("cellseg_score_table")
         self.table.setHorizontalHeaderLabels(["Measure", "Value"])
         self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setMinimumHeight(SHOWN_ROWS * ROW_HEIGHT)
+        show_rows(self.table, SHOWN_ROWS)
         return self.table
 
     def _say(self, sentence: str) -> None:

@@ -29,6 +29,8 @@ class SegmentPanel(Stage):
         self.segment = button(
             "Segment", "cellseg_segment", "Find the cells of the chosen image with the current model.", self._segment
         )
+        self._borrowed = note()
+        self._borrowed.setObjectName("cellseg_borrowed")
         self._holder = QWidget()
         holder = QVBoxLayout(self._holder)
         holder.setContentsMargins(0, 0, 0, 0)
@@ -51,6 +53,7 @@ class SegmentPanel(Stage):
             "Previous model", "cellseg_roll_back", "Go back to the model before this one.", controller.session.roll_back
         )
         self.form.addRow(self.segment)
+        self.form.addRow(self._borrowed)
         self.form.addRow(self._holder)
         self.form.addRow(row(self.reset, self.steps.button, self.boxes.button))
         self.form.addRow(self.steps_note)
@@ -72,11 +75,12 @@ class SegmentPanel(Stage):
         self.save.setEnabled(controls.can_save)
         self.open.setEnabled(controls.can_open)
         self.roll_back.setEnabled(controls.can_roll_back)
-        if state.method_id and state.method_id != self._method_id:
-            self._rebuild(state.method_id)
+        if state.segments_with and state.segments_with != self._method_id:
+            self._rebuild(state.segments_with)
         if state.bundle is not self._bundle:
             self._bundle = state.bundle
             self._show(self._defaults())
+        self.tell(self._borrowed, _borrowed(state))
         self.tune.render(controls, state)
         self.steps.render(controls, state)
         self.boxes.render(controls, state)
@@ -126,3 +130,11 @@ class SegmentPanel(Stage):
         folder = QFileDialog.getExistingDirectory(self, "Open a run folder", str(start if start.exists() else ""))
         if folder:
             self._controller.open_run(Path(folder))
+
+
+def _borrowed(state: SessionState) -> str:
+    """Say that a model of another method segments than the chosen one; empty where that is not so."""
+    if state.bundle is None or state.segments_with == state.method_id:
+        return ""
+    used, chosen = (get_method(method_id).info.title for method_id in (state.segments_with, state.method_id))
+    return f"With '{state.bundle.name}', a model of {used}. Choose {chosen} again, or train it, to leave it."

@@ -18,7 +18,7 @@ class StartersBox(QWidget):
         self._buttons = [_button(starter, controller) for starter in starters() if starter.offered]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(note("Or begin without training:"))
+        layout.addWidget(note("Or find cells without training:"))
         for made in self._buttons:
             layout.addWidget(made)
         self.setVisible(bool(self._buttons))
@@ -31,7 +31,7 @@ class StartersBox(QWidget):
 
 def _button(starter: Starter, controller: Controller) -> QWidget:
     return button(
-        f"Find cells with the starter: {starter.title}",
+        f"Starter: {starter.title}",
         f"cellseg_starter_{starter.name}",
         f"{starter.use} Afterwards you can correct, paint, and train on from it.",
         partial(controller.begin_with, starter.name),

@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.method import LearnsInStages, TrainingStage
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.starters import default_start
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.fitting import narrow
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
@@ -72,7 +73,7 @@ class TrainPanel(Stage):
         self.form.addRow(self.plot)
         self._notes = note()
         self._notes.setObjectName("cellseg_notes")
-        self._notes.setToolTip("What was noted while the current model was trained.")
+        self._notes.setToolTip("What was noted while your last model was trained.")
         self.form.addRow(self._notes)
         self.annotation.chosen.connect(self._on_annotation)
         self._mode.currentIndexChanged.connect(self._on_annotation)
@@ -116,7 +117,7 @@ class TrainPanel(Stage):
             self.form.setRowVisible(widget, state.learns)
         self.train.setVisible(state.learns)
         self.plot.show_curve(state.curve, PHASES.get(state.phase, ""))
-        model = None if controls.is_busy else state.bundle
+        model = None if controls.is_busy else state.own
         is_own = model is not None and model.method_id == state.method_id
         self.tell(self._notes, "\n".join(model.provenance.notes) if model is not None and is_own else "")
 
@@ -158,8 +159,7 @@ class TrainPanel(Stage):
         self.annotation.setObjectName("cellseg_annotation")
         self.annotation.setToolTip("The labels layer in which some cells and some background are painted.")
         self._mode = QComboBox()
-        self._mode.setMinimumContentsLength(10)
-        self._mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        narrow(self._mode)
         self._mode.setObjectName("cellseg_labels_mode")
         self._mode.setToolTip("What 0 means in these labels.")
         for mode, text in MODES.items():
@@ -242,9 +242,8 @@ class JobStrip(QWidget):
         self.progress.setRange(0, RANGE)
         self.progress.setTextVisible(True)
         self.progress.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.status = note()
+        self.status = note(n_lines=2)
         self.status.setObjectName("cellseg_status")
-        self.status.setMinimumHeight(34)
         self.pause = button("Pause", "cellseg_pause", "Wait, and go on later.", controller.pause)
         self.stop = button("Stop", "cellseg_stop", "End the job; the best so far is kept.", controller.stop)
         self.copy_report = button(

@@ -7,13 +7,13 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.options import option_specs
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.fitting import follow_font
 from napari_cellseg_ssl.gui.stage import button, note, row
 from napari_cellseg_ssl.tasks import Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.events import best_trials
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
 SHOWN = 5
-ROW_HEIGHT = 20
 AS_IT_WAS = "as it was"
 
 
@@ -42,7 +42,7 @@ class TuneBox(QWidget):
             "The best values: F1 on the painted cells, mean overlap with them, and what differs from the values before "
             "the search. Click one to see its cells."
         )
-        self.best.setFixedHeight((SHOWN + 1) * ROW_HEIGHT)
+        follow_font(self.best, lambda: self.best.setFixedHeight((SHOWN + 2) * self.best.fontMetrics().height()))
         self.best.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.best.currentRowChanged.connect(self._choose)
         layout = QVBoxLayout(self)

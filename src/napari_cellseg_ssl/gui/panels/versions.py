@@ -7,13 +7,14 @@ from qtpy.QtWidgets import QHeaderView, QSlider, QTreeWidget, QTreeWidgetItem, Q
 
 from napari_cellseg_ssl.gui.comparison import Comparison
 from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.gui.fitting import follow_font
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 from napari_cellseg_ssl.tasks.versioning import Compared
 from napari_cellseg_ssl.tasks.versions import Version
 
-COLUMNS = ("", "time", "model", "painted", "held-out F1")
+COLUMNS = ("", "time", "model", "painted", "F1")
 VERSION = Qt.ItemDataRole.UserRole
 ROWS = 5
 STEPS, REDRAW_MS = 100, 60
@@ -41,13 +42,14 @@ class VersionsPanel(Stage):
             "learning; there is none where too few are painted, or the method learns from none."
         )
         self.list.setHeaderLabels(list(COLUMNS))
+        self.list.headerItem().setToolTip(COLUMNS.index("F1"), "On painted cells that were held out from learning.")
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setSelectionMode(QTreeWidget.SelectionMode.ExtendedSelection)
         self.list.header().setStretchLastSection(False)
         self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.list.header().setSectionResizeMode(COLUMNS.index("model"), QHeaderView.ResizeMode.Stretch)
-        self.list.setFixedHeight((ROWS + 2) * self.list.fontMetrics().height())
+        follow_font(self.list, lambda: self.list.setFixedHeight((ROWS + 2) * self.list.fontMetrics().height()))
         self.list.itemSelectionChanged.connect(lambda: self._draw_buttons(can=True))
         self.restore = button(
             "Restore", "cellseg_restore_version", "Go back to this model and to what was painted then.", self._restore

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 from napari_cellseg_ssl.core.where_next import Field
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fields import go_to, mark_complete
+from napari_cellseg_ssl.gui.fitting import follow_font
 from napari_cellseg_ssl.gui.keeping import open_file
 from napari_cellseg_ssl.gui.stage import Stage, button, note
 from napari_cellseg_ssl.tasks.session import SessionState, controls
@@ -36,7 +37,7 @@ class WhereNextPanel(Stage):
         self.list = QListWidget()
         self.list.setObjectName("cellseg_fields")
         self.list.setToolTip("Fields, the most doubtful first. A click goes there.")
-        self.list.setFixedHeight((ROWS + 1) * self.list.fontMetrics().height())
+        follow_font(self.list, lambda: self.list.setFixedHeight((ROWS + 1) * self.list.fontMetrics().height()))
         tip = "Every cell in this field is painted: the rest of it is background."
         self.complete = button("This field is painted completely", "cellseg_field_complete", tip, self._complete)
         for widget in (note(INTRODUCTION), self.find, self.list, self.complete):
