@@ -8,6 +8,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import QHeaderView, QTableView, QWidget
 
 from napari_cellseg_ssl.gui.scoring import ScoredObject
+from napari_cellseg_ssl.gui.stage import leave_keys
 
 ROW_HEIGHT, SHOWN_ROWS = 22, 9
 VERDICTS = {"missed": "missed", "extra": "extra", "found": "found", "unknown": "not judged"}
@@ -101,6 +102,7 @@ class ObjectTable(QTableView):
         self.setObjectName("cellseg_score_objects")
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        leave_keys(self)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)

@@ -9,6 +9,7 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui.acts import bind_key
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
@@ -208,13 +209,13 @@ def bind_steps(viewer: Any, panel: ScorePanel) -> None:
     """Let two keys of the viewer lead from error to error as long as the panel is there."""
     panel_of = ref(panel)
 
-    def step(direction: int, _viewer: Any) -> None:
+    def step(direction: int) -> None:
         found = panel_of()
         if found is not None and isalive(found):
             found.step(direction)
 
-    viewer.bind_key(NEXT_KEY, partial(step, 1), overwrite=True)
-    viewer.bind_key(PREVIOUS_KEY, partial(step, -1), overwrite=True)
+    bind_key(viewer, NEXT_KEY, partial(step, 1), "next_error")
+    bind_key(viewer, PREVIOUS_KEY, partial(step, -1), "previous_error")
 
 
 def _on_known_pixels(result: Scored) -> str:

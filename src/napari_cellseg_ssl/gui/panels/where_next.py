@@ -10,7 +10,7 @@ from napari_cellseg_ssl.core.where_next import Field
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fields import go_to, mark_complete
 from napari_cellseg_ssl.gui.keeping import open_file
-from napari_cellseg_ssl.gui.stage import Stage, button, note
+from napari_cellseg_ssl.gui.stage import Stage, button, leave_keys, note
 from napari_cellseg_ssl.tasks.session import SessionState, controls
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 from napari_cellseg_ssl.tasks.where_next import FieldsRanked, where_next
@@ -36,6 +36,7 @@ class WhereNextPanel(Stage):
         self.list = QListWidget()
         self.list.setObjectName("cellseg_fields")
         self.list.setToolTip("Fields, the most doubtful first. A click goes there.")
+        leave_keys(self.list)
         self.list.setFixedHeight((ROWS + 1) * self.list.fontMetrics().height())
         tip = "Every cell in this field is painted: the rest of it is background."
         self.complete = button("This field is painted completely", "cellseg_field_complete", tip, self._complete)
