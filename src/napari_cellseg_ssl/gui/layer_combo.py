@@ -58,9 +58,11 @@ class LayerCombo(QComboBox):
         return self._current
 
     def choose(self, layer: Layer | None) -> None:
-        """Choose a layer if it is offered."""
+        """Choose a layer if it is offered; None chooses none."""
         if layer in self._layers:
             self.setCurrentIndex(self._layers.index(layer))
+        elif layer is None:
+            self.setCurrentIndex(-1)
 
     def _on_layer_event(self, event: Any) -> None:
         if event.type == "name":

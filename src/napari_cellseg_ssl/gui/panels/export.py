@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from napari.layers import Labels
@@ -13,10 +12,10 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY, is_instances, is_labels
+from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.gui.result_combo import ResultCombo
 from napari_cellseg_ssl.gui.score_features import scores_in
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
@@ -42,14 +41,12 @@ class ExportPanel(Stage):
         self._measured_layer: Labels | None = None
         self._written: list[Path] | None = None
         self._build()
-        self._suggest()
-        controller.labels_changed.connect(self._suggest)
         controller.happened.connect(self._on_event)
 
     def _build(self) -> None:
-        self.labels = LayerCombo(self._controller.viewer, is_labels)
+        self.labels = ResultCombo(self._controller, is_labels)
         self.labels.setObjectName("cellseg_export_labels")
-        self.labels.setToolTip("What is written and measured.")
+        self.labels.setToolTip("What is written and measured; the newest result is chosen.")
         self.form.addRow("Labels", self.labels)
         self.folder = QLineEdit(str(Path.home()))
         self.folder.setObjectName("cellseg_export_folder")
@@ -122,13 +119,6 @@ class ExportPanel(Stage):
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results", self.folder.text())
         if folder:
             self.folder.setText(folder)
-
-    def _suggest(self, *_: Any) -> None:
-        viewer = self._controller.viewer
-        if viewer is None or (self.labels.layer is not None and is_instances(self.labels.layer)):
-            return
-        made = [layer for layer in viewer.layers if is_instances(layer)]
-        self.labels.choose((made or [None])[-1])
 
     def _on_event(self, event: object) -> None:
         """Follow the export, and no other job."""

@@ -20,10 +20,10 @@ class ProposalsBox(Stage):
 
     def __init__(self, viewer: ViewerModel | None, clicked: Mapping[str, Callable[[], None]]) -> None:
         super().__init__("Proposals")
-        self.source = LayerCombo(viewer, can_propose, none="what is shown", follows=False)
+        self.source = LayerCombo(viewer, can_propose, none="the current result", follows=False)
         self.source.setObjectName("cellseg_proposals_from")
         self.source.setToolTip(
-            "Propose the instances that are shown, or those of any Labels layer: of another plugin, or from a file."
+            "Propose the current result, or the cells of any Labels layer: of another plugin, or from a file."
         )
         self.source.chosen.connect(lambda *_: self.chosen.emit())
         self.form.addRow("Proposals from", self.source)

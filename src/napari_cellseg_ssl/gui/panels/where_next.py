@@ -89,7 +89,7 @@ class WhereNextPanel(Stage):
     def _go(self) -> None:
         image = self._image()
         if image is not None and self._controller.viewer is not None:
-            self._controller.choices.choose_image(image)
+            self._controller.following.go_to(image, alone=True)
             go_to(self._controller.viewer, image, self._field())
         self.complete.setEnabled(image is not None)
 
