@@ -3,11 +3,12 @@
 import time
 
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QWidget
 
 from drawings import disks, picture
 from napari_cellseg_ssl.core import registry
-from napari_cellseg_ssl.gui import autosave, restoring
+from napari_cellseg_ssl.gui import autosave, folders, restoring
 
 PATIENCE_MS = 20_000
 
@@ -16,7 +17,7 @@ PATIENCE_MS = 20_000
 def sessions(monkeypatch, tmp_path):
     """Keep the sessions of a test out of the user's folder."""
     folder = tmp_path / "sessions"
-    for module in (autosave, restoring):
+    for module in (autosave, folders, restoring):
         monkeypatch.setattr(module, "sessions_folder", lambda: folder)
     return folder
 
@@ -73,6 +74,28 @@ class Screen:
             time.sleep(0.002)
 
 
+def wait_for_rest(screens):
+    """Stop what runs, and wait until nothing does."""
+    for screen in screens:
+        screen.controller.stop()
+        screen.wait(lambda screen=screen: screen.controller.state.activity == "idle")
+        screen.wait(lambda screen=screen: not screen.controller.choices.is_busy)
+
+
+@pytest.fixture
+def no_window(qtbot, two_methods):
+    """A viewer and the dock without a window, for where no pixel of the screen matters."""
+    from napari_cellseg_ssl.gui.docks import TrainSegmentDock
+
+    viewer = ViewerModel()
+    viewer.add_image(picture(disks()), name="disks")
+    screen = Screen(viewer, TrainSegmentDock(viewer), qtbot)
+    qtbot.addWidget(screen.dock)
+    yield screen
+    wait_for_rest([screen])
+    screen.controller.dispose()
+
+
 @pytest.fixture
 def open_screen(make_napari_viewer, qtbot, two_methods):
     """Open windows with the dock, with or without an image."""
@@ -92,10 +115,7 @@ def open_screen(make_napari_viewer, qtbot, two_methods):
         return screens[-1]
 
     yield make
-    for screen in screens:
-        screen.controller.stop()
-        screen.wait(lambda screen=screen: screen.controller.state.activity == "idle")
-        screen.wait(lambda screen=screen: not screen.controller.choices.is_busy)
+    wait_for_rest(screens)
 
 
 @pytest.fixture

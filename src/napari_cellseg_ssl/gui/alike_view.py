@@ -18,6 +18,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer, tag_of
 from napari_cellseg_ssl.gui.layers_out import ALIKE, add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
 from napari_cellseg_ssl.gui.pointed import Pointed
+from napari_cellseg_ssl.gui.turns import wake
 from napari_cellseg_ssl.tasks.alike import AlikeFound, show_alike
 from napari_cellseg_ssl.tasks.session import Controls, SessionState
 
@@ -64,8 +65,8 @@ class AlikeView(QObject):
         controller.run(partial(show_alike, source.read, model, self._pointed.place(viewer, image)))
 
     def _on_event(self, event: object) -> None:
-        viewer, image = self._controller.viewer, self._controller.image_layer
-        if isinstance(event, AlikeFound) and viewer is not None and image is not None and image in viewer.layers:
+        viewer, image = self._controller.viewer, self._controller.job_image
+        if isinstance(event, AlikeFound) and viewer is not None and image is not None:
             show_alike_boxes(viewer, image, event.alike, event.frame, self._method_id)
 
 
@@ -95,7 +96,7 @@ def show_alike_boxes(viewer: ViewerModel, image: Image, found: Alike, frame: int
         "translation": [0.0] * len(layout.kept),
         "color": {"array": edge_colours(found.similarity), "default": ASKED_COLOUR},
     }
-    layer.visible = True
+    wake(layer)
     layer.editable = False  # napari makes it editable with new data
     return layer
 

@@ -17,7 +17,7 @@ from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_unedited, tag_
 from napari_cellseg_ssl.gui.layers_out import write_layer
 from napari_cellseg_ssl.gui.layout import Layout, transform_of
 from napari_cellseg_ssl.gui.placement import TAU
-from napari_cellseg_ssl.gui.turns import BETWEEN, EXAMPLE, KEPT, take_turn
+from napari_cellseg_ssl.gui.turns import BETWEEN, EXAMPLE, KEPT, take_turn, wake
 from napari_cellseg_ssl.gui.window_layers import GAP
 
 SYNTHETIC_IMAGE, SYNTHETIC_LABELS = "synthetic-image", "synthetic-labels"
@@ -93,7 +93,7 @@ def _written(
     layer: Layer = write_layer(viewer, image_layer, pixels, picture, tag, transform)
     if layer is not before:
         layer.name = f"{image_layer.name} · {tag['kind']} ({tag['name']})"
-    layer.visible = True
+    wake(layer)
     take_turn(viewer, image_layer, layer)
     return layer
 

@@ -19,6 +19,7 @@ from napari_cellseg_ssl.gui.layer_tags import find_layer, new_name, tag_of
 from napari_cellseg_ssl.gui.layers_out import BOXES, add_layer
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 from napari_cellseg_ssl.gui.on_demand_view import OnDemandView
+from napari_cellseg_ssl.gui.turns import wake
 
 FOLLOWED = 300
 """More boxes do not follow a slider: napari takes 0.7 ms for each, during which the window does not answer."""
@@ -104,7 +105,7 @@ def show_boxes(viewer: ViewerModel, image: Image, boxes: Boxes, method_id: str) 
         shown.features = features
         shown.edge_width = [boxes.width] * len(boxes.ids)
         shown.refresh_colors()
-        shown.visible = True
+        wake(shown)
         return shown
     layer = Shapes(
         list(boxes.corners),

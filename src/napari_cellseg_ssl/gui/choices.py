@@ -11,11 +11,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_cellseg_ssl.core.annotations import Annotation
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.layer_tags import belongs_to, find_layer, kind_of
+from napari_cellseg_ssl.gui.kept_choices import Kept, KeptChoices
+from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.layers_in import painting_source, results_source
 from napari_cellseg_ssl.gui.layout import state_axes, stated_axes
 from napari_cellseg_ssl.gui.more_images import MoreImages
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.gui.result_watch import ResultWatch
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks import jobs
 from napari_cellseg_ssl.tasks.requests import Diameter
@@ -53,6 +55,8 @@ class Choices(QObject):
         self.estimated: float | None = None
         self.method_id = ""
         self._reading: tuple[object, ...] = ()
+        self.result = ResultWatch(viewer, self)
+        self._kept = KeptChoices()
         self.more = MoreImages(viewer, self)
         self.more.chosen.connect(self.check)
         self._estimates = LatestOnly(self)
@@ -89,15 +93,25 @@ class Choices(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether something is still being estimated or checked."""
-        return self._estimates.is_busy or self._checks.is_busy or self.more.is_busy
+        return self._estimates.is_busy or self._checks.is_busy or self.more.is_busy or self.result.is_busy
 
     def choose_image(self, layer: Image | None) -> None:
         """Work on another image; None if there is none."""
         if layer is self.image_layer:
             return
+        viewer, before = self._viewer(), self.image_layer
         self.image_layer = layer
         self.more.stand_beside(layer)
-        self._begin_again()
+        self.result.follow(layer)
+        if viewer is None or layer is None:
+            self._begin_again()
+            return
+        if before is not None:
+            self._kept.keep(viewer, before, Kept(self.channels, self.annotation_layer, self.estimated))
+        kept = self._kept.take(viewer, layer)
+        self._begin_again(kept)
+        if before is not None or self.annotation_layer is None or kind_of(self.annotation_layer):
+            self.choose_annotation(kept.annotation, self.labels_mode)
 
     def choose_axes(self, axes: str) -> None:
         """Say what the dimensions of the image mean, one letter each, for example "CYX"."""
@@ -227,17 +241,18 @@ class Choices(QObject):
         self._checks.cancel()
         self._check_soon.stop()
         self.more.forget()
+        self.result.forget()
         self._unfollow()
         self.image_layer = self.annotation_layer = None
         self.results = (None, None)
 
-    def _begin_again(self) -> None:
+    def _begin_again(self, kept: Kept | None = None) -> None:
         """Forget what was chosen and found for another image, or for another reading of this one."""
-        self.channels = None
+        kept = kept or Kept()
+        self.channels = kept.channels
         self._reading = self._read_as()
         self.image_changed.emit(self.image_layer)
-        self._take_own_annotation()
-        self._estimate()
+        self._estimate(kept.estimated)
         self.check()
 
     def _read_as(self) -> tuple[object, ...]:
@@ -248,23 +263,15 @@ class Choices(QObject):
             return ()
         return () if source is None else (source.layout.axes, source.aspect)
 
-    def _take_own_annotation(self) -> None:
-        """Leave what was painted on another image for what was painted on this one."""
-        viewer, image, labels = self._viewer(), self.image_layer, self.annotation_layer
-        if viewer is None or image is None or labels is None or belongs_to(labels, image):
-            return
-        if kind_of(labels) == "annotation":
-            own = find_layer(viewer, image, "annotation")
-            self.choose_annotation(own if isinstance(own, Labels) else None, self.labels_mode)
-
-    def _estimate(self) -> None:
-        self.estimated = None
+    def _estimate(self, known: float | None = None) -> None:
+        """Estimate the diameter, unless it is known from before."""
+        self.estimated = known
         self._estimates.cancel()
         try:
             source = self.source()
         except CellSegError:
             source = None  # the check says why
-        if source is not None:
+        if source is not None and known is None:
             self._estimates.submit(lambda: jobs.estimate(source.read))
         self.diameter_changed.emit()
 

@@ -8,12 +8,13 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui.current_result import COMPARISON
 from napari_cellseg_ssl.gui.layer_tags import kind_of, layers_of, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import layout_of, transform_of
+from napari_cellseg_ssl.gui.turns import is_resting, rest
 from napari_cellseg_ssl.tasks.versioning import Compared
 
-KIND = "comparison"
 FIRST, SECOND, DIFFERENCES = "#00d7ff", "#ff9f1c", "#ff2e88"
 THICKNESS = 2
 
@@ -25,10 +26,11 @@ class Comparison:
         self._viewer = viewer
         self._layout = layout_of(image, ndim=found.differences.ndim - 1)
         self._placed = [np.ascontiguousarray(self._layout.place(labels)) for labels in found.labels]
-        for layer in [layer for layer in layers_of(viewer, image) if kind_of(layer) == KIND]:
+        for layer in [layer for layer in layers_of(viewer, image) if kind_of(layer) == COMPARISON]:
             viewer.layers.remove(layer)
         for layer in layers_of(viewer, image):
-            layer.visible = bool(layer.visible and kind_of(layer) not in ("instances", "preview"))
+            if kind_of(layer) in ("instances", "preview"):
+                rest(layer)
         first, second = (f"version {version.number}" for version in found.versions)
         differences = np.ascontiguousarray(self._layout.place(found.differences))
         self._add(image, differences, "where they differ", DIFFERENCES, contour=0, opacity=0.35)
@@ -39,8 +41,8 @@ class Comparison:
 
     @property
     def is_there(self) -> bool:
-        """Whether both versions are still shown."""
-        return all(layer in self._viewer.layers for layer in self._halves)
+        """Whether both versions are still shown, and no newer result instead of them."""
+        return all(layer in self._viewer.layers and not is_resting(layer) for layer in self._halves)
 
     def divide(self, share: float) -> None:
         """Move the dividing line: 0 shows only the second version, 1 only the first."""
@@ -60,5 +62,5 @@ class Comparison:
             pixels, name=f"{image.name} · {name}", opacity=opacity, **look, **transform_of(image, self._layout)
         )
         layer.contour = contour
-        add_layer(self._viewer, image, layer, tag_of(image, KIND, name=name))
+        add_layer(self._viewer, image, layer, tag_of(image, COMPARISON, name=name))
         return layer

@@ -20,6 +20,8 @@ from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.starters import find_starter
 from napari_cellseg_ssl.gui import results
 from napari_cellseg_ssl.gui.choices import Choices
+from napari_cellseg_ssl.gui.following import Following
+from napari_cellseg_ssl.gui.kept_maps import KeptMaps
 from napari_cellseg_ssl.gui.placement import Placement
 from napari_cellseg_ssl.gui.reading import watched_window
 from napari_cellseg_ssl.gui.restoring import Restorer
@@ -34,6 +36,7 @@ from napari_cellseg_ssl.tasks.session import (
     Ended,
     Failed,
     ImageChosen,
+    MapsTaken,
     MethodChosen,
     PauseAsked,
     SessionState,
@@ -74,6 +77,7 @@ class Controller(QObject):
         self.choices.reshaped.connect(lambda: self.apply(ImageChosen(self.state.image)))
         self.placement = Placement(viewer, self)
         self.placement.moved.connect(self.choices.on_moved)
+        self.choices.result.counted.connect(self.apply)
         self.session = SessionKeeper(self)
         self.log = SessionLog(self)
         self.restorer = Restorer(self)
@@ -82,10 +86,13 @@ class Controller(QObject):
         self._redraws.failed.connect(self.report)
         self._worker: JobWorker | None = None
         self._job_image: Image | None = None
+        self._last_image: Image | None = None
+        self._kept_maps = KeptMaps()
         self._window: PreviewWindow | None = None
         self._watch = QTimer(self)
         self._watch.setInterval(WATCH_MS)
         self._watch.timeout.connect(self._look)
+        self.following = Following(viewer, self.choices, self)
 
     @property
     def viewer(self) -> ViewerModel | None:
@@ -96,6 +103,12 @@ class Controller(QObject):
     def image_layer(self) -> Image | None:
         """The chosen image."""
         return self.choices.image_layer
+
+    @property
+    def job_image(self) -> Image | None:
+        """The image that the last job was about, if it is still open; the user may look at another one meanwhile."""
+        viewer, image = self.viewer, self._job_image
+        return image if viewer is not None and image in viewer.layers else None
 
     @property
     def annotation_layer(self) -> Labels | None:
@@ -252,13 +265,15 @@ class Controller(QObject):
         """Stop what runs, which keeps the best so far, and let go of everything."""
         self._watch.stop()
         self._redraws.cancel()
+        self.following.forget()
         self.choices.forget()
         if self._worker is not None:
             self._worker.control.stop()
             self._worker.wait(LONGEST_STOP_S)
         self.session.autosave.end(in_order=self._worker is None)
         self.log.close()
-        self._job_image = self.maps = None
+        self._job_image = self._last_image = self.maps = None
+        self._kept_maps.clear()
 
     # What comes back
 
@@ -268,14 +283,18 @@ class Controller(QObject):
             self._worker.deleteLater()
             self._worker = None
             self._watch.stop()
-        if isinstance(event, MapsReady | LabelsReady | Agreement) and self._job_image is not self.image_layer:
+        if isinstance(event, MapsReady | LabelsReady | Agreement) and self.job_image is None:
             self.apply(Note("The image was closed while the job ran; the model is kept."))
             return
-        self.apply(event, stamped.seconds)
+        is_in_sight = self.job_image is None or self.job_image is self.image_layer
+        told = event if is_in_sight else results.told_elsewhere(event, self._job_image, self.state.message)
+        self.apply(told, stamped.seconds)
         self.session.receive(event)
-        if isinstance(event, MapsReady):
-            self.maps = event.maps
-            self.maps_changed.emit(event.maps)
+        if isinstance(event, MapsReady) and self.job_image is not None:
+            self._kept_maps.keep(self.job_image, event.maps, self.state.method_id)
+        if isinstance(told, MapsReady):
+            self.maps = told.maps
+            self.maps_changed.emit(told.maps)
         self._show(event)
         if isinstance(event, TuneFinished):
             self.tuned.emit(event.options)
@@ -287,8 +306,8 @@ class Controller(QObject):
 
     def _show(self, event: object) -> None:
         """Show a result over its image, if both the image and the viewer are still there."""
-        viewer, image = self._viewer(), self._job_image
-        if viewer is None or image is None or image not in viewer.layers:
+        viewer, image = self._viewer(), self.job_image
+        if viewer is None or image is None:
             return
         method_id = self.state.method_id if isinstance(event, Preview) else self.state.segments_with
         notice = results.show(viewer, image, event, method_id, self.state.bundle)
@@ -298,7 +317,16 @@ class Controller(QObject):
             self.labels_changed.emit(event)
 
     def _on_image(self, layer: Image | None) -> None:
+        """Work on another image, with its maps if they are still there; or on this one, understood anew."""
+        if layer is not None and layer is self._last_image:
+            self._kept_maps.forget(layer)
+        self._last_image = layer
         self.apply(ImageChosen("" if layer is None else layer.name))
+        maps = None if layer is None else self._kept_maps.take(layer, self.state)
+        if maps is not None:
+            self.maps = maps
+            self.apply(MapsTaken())
+            self.maps_changed.emit(maps)
         self.image_changed.emit(layer)
 
     def _look(self) -> None:

@@ -62,6 +62,14 @@ def keeps_edits(layer: Layer, shape: tuple[int, ...]) -> bool:
     return known is not None and known.pixels is layer.data and known.labels.shape == shape
 
 
+def is_edited(layer: Labels) -> bool:
+    """Whether anything in a layer is the user's."""
+    known = _WRITTEN.get(layer)
+    if known is None:
+        return bool(layer.metadata[KEY].get(EDITS)) or not is_unedited(layer)
+    return bool(known.edits) or known.pixels is not layer.data or not np.array_equal(known.labels, known.pixels)
+
+
 def edits_of(layer: Labels, frame: int) -> Edits:
     """Return what the user changed on a frame, and note it in the layer's record."""
     if not keeps_edits(layer, layer.data.shape):

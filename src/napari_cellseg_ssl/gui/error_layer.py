@@ -12,6 +12,7 @@ from napari_cellseg_ssl.gui.layers_out import show_labels
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.placement import pixel_sizes
 from napari_cellseg_ssl.gui.scoring import BOTH, EXTRA, MISSED, ScoredObject
+from napari_cellseg_ssl.gui.turns import wake
 
 ERRORS = "errors"
 COLOURS: Mapping[int | None, tuple[float, ...]] = {
@@ -44,7 +45,7 @@ def show_errors(viewer: ViewerModel, image: Image, errors: Array, names: Sequenc
 
         layer.colormap = DirectLabelColormap(color_dict=dict(COLOURS))
         layer.opacity = 0.6
-    layer.visible = True
+    wake(layer)
     return layer
 
 

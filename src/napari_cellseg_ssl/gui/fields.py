@@ -1,4 +1,4 @@
-"""Going to a field of an image: the image in sight, its frame on the sliders, the field filling the canvas."""
+"""Going to a field of an image: its frame on the sliders, the field filling the canvas."""
 
 from collections.abc import Sequence
 
@@ -8,26 +8,22 @@ from napari.layers import Image, Shapes
 
 from napari_cellseg_ssl.core.images import SAMPLE_AXES, SPATIAL_AXES, Array
 from napari_cellseg_ssl.core.where_next import Field
-from napari_cellseg_ssl.gui.comparison import KIND as COMPARISON
-from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, is_image, kind_of, layers_of, tag_of
+from napari_cellseg_ssl.gui.current_result import COMPARISON
+from napari_cellseg_ssl.gui.layer_tags import find_layer, kind_of, layers_of, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 from napari_cellseg_ssl.gui.painting import complete_regions
 
 KIND, COLOUR = "field", "#ff2e88"
-WAITING = "waiting"
-"""In the record of a layer that is hidden only while another image is looked at."""
 MARGIN = 1.25
 """How much of the surroundings of a field is shown with it."""
 
 
 def go_to(viewer: ViewerModel, image: Image, field: Field) -> None:
-    """Show a field of an image, outlined; other images are hidden, and what was made for them, until their turn."""
+    """Show a field of an image that is in sight, outlined."""
     layout = layout_of(image, ndim=len(field.box))
     corners = corners_of(layout, field.frame, field.box)
     world = np.array([image.data_to_world(corner) for corner in _of_image(image, layout, corners)])
-    for other in [layer for layer in viewer.layers if is_image(layer)]:
-        (_show if other is image else _hide)(viewer, other)
     for comparison in [layer for layer in layers_of(viewer, image) if kind_of(layer) == COMPARISON]:
         comparison.visible = False
     for axis in range(image.ndim - 2):
@@ -56,23 +52,6 @@ def mark_complete(viewer: ViewerModel, image: Image, field: Field) -> None:
     if active is not None and active is not regions:
         viewer.layers.selection.active = active
         active.mode = mode
-
-
-def _hide(viewer: ViewerModel, image: Image) -> None:
-    """Hide an image and its layers, and note which of them were seen."""
-    for layer in layers_of(viewer, image):
-        if layer.visible:
-            layer.visible = False
-            layer.metadata[KEY][WAITING] = True
-    image.visible = False
-
-
-def _show(viewer: ViewerModel, image: Image) -> None:
-    """Show an image, and its layers as they were."""
-    image.visible = True
-    for layer in layers_of(viewer, image):
-        if layer.metadata[KEY].pop(WAITING, False):
-            layer.visible = True
 
 
 def corners_of(layout: Layout, number: int, box: Sequence[tuple[float, float]]) -> Array:

@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.gui.acts import bind_key
 
 CANCEL_KEY = "Escape"
 HALF_PX = 0.5
@@ -29,7 +30,7 @@ class Gesture:
         self._viewer.layers.selection.active = layer
         self._before = (layer.mode, layer.mouse_pan, layer.cursor)
         layer.mode, layer.mouse_pan, layer.cursor = "pan_zoom", False, "cross"
-        layer.bind_key(CANCEL_KEY, lambda _layer: self.leave(), overwrite=True)
+        bind_key(layer, CANCEL_KEY, self.leave, "leave")
         layer.events.mode.connect(self._forget_mode)
         self._viewer.layers.selection.events.active.connect(self.leave)
         self._viewer.mouse_drag_callbacks.append(self._drag)

@@ -11,15 +11,16 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.edited_layers import follow
 from napari_cellseg_ssl.gui.layer_styles import painting_colours
-from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer, image_of, is_image
+from napari_cellseg_ssl.gui.layer_tags import KEY, TURN, find_layer, image_of, is_image
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import level_zero
+from napari_cellseg_ssl.gui.turns import RESTS
 from napari_cellseg_ssl.tasks.kept_layers import KeptLayer
 from napari_cellseg_ssl.tasks.session_room import OpenImage
 
 HASHED_ROWS = 64
 PLACE = ("scale", "translate", "rotate", "shear")
-OF_THIS_LAYER = ("image_id", "layer_id", "number", "checksum")
+OF_THIS_LAYER = ("image_id", "layer_id", "number", "checksum", TURN, RESTS)
 """What a layer's record says about this one layer of this one window."""
 
 

@@ -9,6 +9,8 @@ from napari.layers import Layer
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from napari_cellseg_ssl.gui.stage import leave_keys
+
 
 class LayerCombo(QComboBox):
     """Choose a layer; the newest is chosen when there was none, and `chosen` says which it is.
@@ -41,6 +43,7 @@ class LayerCombo(QComboBox):
         self._layers: list[Layer | None] = []
         self._current: Layer | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        leave_keys(self)
         self.setMinimumContentsLength(12)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
@@ -55,9 +58,11 @@ class LayerCombo(QComboBox):
         return self._current
 
     def choose(self, layer: Layer | None) -> None:
-        """Choose a layer if it is offered."""
+        """Choose a layer if it is offered; None chooses none."""
         if layer in self._layers:
             self.setCurrentIndex(self._layers.index(layer))
+        elif layer is None:
+            self.setCurrentIndex(-1)
 
     def _on_layer_event(self, event: Any) -> None:
         if event.type == "name":

@@ -17,6 +17,12 @@ from napari_cellseg_ssl import __version__
 KEY = "cellseg_ssl"
 REFERENCE = "reference"
 """Name, in its record, of a result that is there to be compared with."""
+TURN = "turn"
+"""Name, in the record of a result, of a number that is the higher the later it was the current one."""
+NDIM = "ndim"
+"""Name, in the record of a result, of the dimensions of its objects: 2 or 3."""
+OBJECT_SIZE = "object-size"
+"""Kind of the circle that shows how large objects are."""
 
 
 def find_layer(
@@ -78,6 +84,12 @@ def is_labels(layer: Layer) -> bool:
 def is_instances(layer: Layer) -> bool:
     """Whether the plugin made a layer to show instances."""
     return isinstance(layer, Labels) and kind_of(layer) == "instances"
+
+
+def is_reference(layer: Layer) -> bool:
+    """Whether the plugin made a layer to compare results with."""
+    tag = layer.metadata.get(KEY)
+    return isinstance(tag, dict) and tag.get("name") == REFERENCE
 
 
 def is_image(layer: Layer) -> bool:

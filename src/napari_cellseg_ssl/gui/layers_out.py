@@ -16,22 +16,24 @@ from napari.layers import Image, Labels, Layer
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.gui.current_result import make_current
 from napari_cellseg_ssl.gui.edited_layers import keeps_edits, remember, with_edits
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
 from napari_cellseg_ssl.gui.layer_tags import (
     KEY,
+    NDIM,
     REFERENCE,
     belongs_to,
     checksum_of,
     find_layer,
     is_unedited,
-    kind_of,
     layers_of,
     new_name,
     tag_of,
 )
 from napari_cellseg_ssl.gui.layout import Layout, layout_of, transform_of
 from napari_cellseg_ssl.gui.placement import align, remember_place, settle
+from napari_cellseg_ssl.gui.turns import is_waiting, wait
 
 SEEDS, PARTIAL = "seeds", "partial-cells"
 """Kinds of what the steps of a segmentation find."""
@@ -92,17 +94,15 @@ def show_labels(
 ) -> Labels:
     """Show labels, (N, *S), in the layer of this image, kind and method; in a new one if that was edited.
 
-    A reference is drawn as outlines, so that it can be compared with what lies below. A new layer of instances
-    hides those of other methods: filled cells of two methods at once cannot be read.
+    A reference is drawn as outlines, so that it can be compared with what lies below. Other instances become the
+    current result of the image: filled cells of two methods at once cannot be read.
     """
     layout = layout_of(image_layer, ndim=labels.ndim - 1)
     picture = Picture(labels.astype(np.int32, copy=False), "labels", contour=int(is_reference))
     tag = tag_of(image_layer, kind, method, bundle, settings, REFERENCE if is_reference else "")
-    before = [layer for layer in layers_of(viewer, image_layer) if kind_of(layer) == kind]
-    shown: Labels = write(viewer, image_layer, layout, picture, tag)
-    if kind == "instances" and not is_reference and shown not in before:
-        for layer in before:
-            layer.visible = bool(layer.visible and layer.metadata[KEY].get("name") == REFERENCE)
+    shown: Labels = write(viewer, image_layer, layout, picture, {**tag, NDIM: labels.ndim - 1})
+    if kind == "instances" and not is_reference:
+        make_current(viewer, image_layer, shown)
     return shown
 
 
@@ -112,9 +112,22 @@ def add_layer(viewer: ViewerModel, image_layer: Layer, layer: Layer, tag: Mappin
     ids = {"image_id": str(image_layer.unique_id), "layer_id": str(layer.unique_id)}
     layer.metadata[KEY] = {**tag, **ids, "number": max(numbers, default=0) + 1}
     settle(layer, image_layer)
+    if is_waiting(image_layer):  # made by a job, while another image is looked at
+        wait(layer)
     with _selection_kept(viewer):
-        viewer.layers.insert(_position(viewer, image_layer, tag), layer)
+        viewer.layers.insert(position_of(viewer, image_layer, tag), layer)
     return layer
+
+
+def position_of(viewer: ViewerModel, image_layer: Layer, tag: Mapping[str, Any]) -> int:
+    """Index above the image and above its layers of lower rank, below those of higher rank."""
+    if image_layer not in viewer.layers:  # deleted while the job ran: its result is still wanted
+        return len(viewer.layers)
+    index = viewer.layers.index(image_layer) + 1
+    for place, other in enumerate(viewer.layers):
+        if belongs_to(other, image_layer) and _rank(other.metadata[KEY]) <= _rank(tag):
+            index = max(index, place + 1)
+    return index
 
 
 def write(
@@ -190,17 +203,6 @@ def _widen(layer: Layer, limits: tuple[float, float]) -> None:
     """Let the contrast slider reach the new values; what the user chose on it stays."""
     low, high = layer.contrast_limits_range
     layer.contrast_limits_range = (min(low, limits[0]), max(high, limits[1]))
-
-
-def _position(viewer: ViewerModel, image_layer: Layer, tag: Mapping[str, Any]) -> int:
-    """Index above the image and above its layers of lower rank, below those of higher rank."""
-    if image_layer not in viewer.layers:  # deleted while the job ran: its result is still wanted
-        return len(viewer.layers)
-    index = viewer.layers.index(image_layer) + 1
-    for place, other in enumerate(viewer.layers):
-        if belongs_to(other, image_layer) and _rank(other.metadata[KEY]) <= _rank(tag):
-            index = max(index, place + 1)
-    return index
 
 
 def _rank(tag: Mapping[str, Any]) -> int:

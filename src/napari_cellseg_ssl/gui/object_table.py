@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHeaderView, QTableView, QWidget
 
 from napari_cellseg_ssl.gui.fitting import show_rows
 from napari_cellseg_ssl.gui.scoring import ScoredObject
+from napari_cellseg_ssl.gui.stage import leave_keys
 
 SHOWN_ROWS = 9
 VERDICTS = {"missed": "missed", "extra": "extra", "found": "found", "unknown": "not judged"}
@@ -102,6 +103,7 @@ class ObjectTable(QTableView):
         self.setObjectName("cellseg_score_objects")
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        leave_keys(self)
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)

@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.maps import PredictionMaps
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.layer_tags import kind_of, layers_of
+from napari_cellseg_ssl.gui.turns import rest
 from napari_cellseg_ssl.gui.worker import LatestOnly
 from napari_cellseg_ssl.tasks.session import Controls, Failed, SessionState
 
@@ -101,7 +102,7 @@ class OnDemandView(QObject):
         self.said.emit("")
         image = self._image()
         for layer in [] if image is None else self._layers(image):
-            layer.visible = False  # not removed: that holds up the window
+            rest(layer)  # not removed: that holds up the window
 
     def _show(self, result: Any) -> None:
         viewer, image = self._controller.viewer, self._image()

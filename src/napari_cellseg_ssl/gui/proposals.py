@@ -5,7 +5,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
 from napari_cellseg_ssl.gui.cell_layer import CellLayer
-from napari_cellseg_ssl.gui.layer_tags import KEY, REFERENCE, is_instances, kind_of, layers_of
+from napari_cellseg_ssl.gui.current_result import current_result
+from napari_cellseg_ssl.gui.layer_tags import kind_of
 from napari_cellseg_ssl.gui.layout import level_zero
 
 NONE_YET = "There are no proposed instances yet: segment the image first, or choose a layer in 'Proposals from'."
@@ -21,7 +22,7 @@ class Proposals:
     viewer : ViewerModel
     image_layer : Image
     chosen : Labels, optional
-        What the user chose; None takes what is shown.
+        What the user chose; None takes the current result.
     """
 
     def __init__(self, viewer: ViewerModel, image_layer: Image, chosen: Labels | None = None) -> None:
@@ -29,13 +30,8 @@ class Proposals:
         self.chosen = chosen
 
     def layer(self) -> Labels | None:
-        """Return the chosen layer, else the instances on top; a result goes before a reference, shown before hidden."""
-        if self.chosen is not None:
-            return self.chosen
-        made = [layer for layer in layers_of(self._viewer, self._image_layer) if is_instances(layer)]
-        visible = [layer for layer in self._viewer.layers if layer in made and layer.visible]
-        results = [layer for layer in visible if layer.metadata[KEY].get("name") != REFERENCE]
-        return (results or visible or made or [None])[-1]
+        """Return the chosen layer, else the current result of the image."""
+        return self.chosen or current_result(self._viewer, self._image_layer)
 
     def cells_for(self, annotation: Labels) -> CellLayer | str:
         """Return the proposals if they lie exactly over an annotation, else a sentence that says why not."""

@@ -9,19 +9,22 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.events import MapsReady, Note
+from napari_cellseg_ssl.core.events import MapsReady, Note, Remark
 from napari_cellseg_ssl.core.maps import RECONSTRUCTION, PredictionMaps
 from napari_cellseg_ssl.core.options import options_to_json
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.gui.layer_styles import Picture, draw_maps
-from napari_cellseg_ssl.gui.layer_tags import KEY, find_layer
+from napari_cellseg_ssl.gui.layer_tags import find_layer
 from napari_cellseg_ssl.gui.layers_out import show_labels, show_maps
 from napari_cellseg_ssl.gui.score_features import note_scores
+from napari_cellseg_ssl.gui.turns import is_resting, rest, wake
 from napari_cellseg_ssl.gui.window_layers import show_in_window, show_preview
+from napari_cellseg_ssl.gui.wording import counted
 from napari_cellseg_ssl.gui.worker import Job
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.guard import closed_after
 from napari_cellseg_ssl.tasks.jobs import REFERENCE, ReferenceReady
+from napari_cellseg_ssl.tasks.session_events import Agreement
 from napari_cellseg_ssl.tasks.warm_up import uncollected
 
 
@@ -71,10 +74,30 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
             layer = show_preview(
                 viewer, image, maps, labels, frame=window.frame, region=window.region, method=method_id
             )
-            if layer is not None and layer.metadata[KEY].pop("resting", False):
-                layer.visible = True
+            if layer is not None and is_resting(layer):
+                wake(layer)
             _show_drawings(viewer, image, event, method_id)
     return None
+
+
+def told_elsewhere(event: object, image: Image | None, message: str) -> object:
+    """Say what an event means for the screen while another image is looked at, whose own result stays what counts.
+
+    Parameters
+    ----------
+    image : Image
+        That the job is about.
+    message : str
+        What the user reads at the moment.
+    """
+    match event:
+        case MapsReady():
+            return None
+        case Agreement(n_cells=n) if image is not None:
+            return Note(f"'{image.name}' has a new result of {counted(n, 'cell')}: select it to see them.")
+        case Remark(text):
+            return Note(f"{message} {text}".strip())
+    return event
 
 
 def _show_drawings(viewer: ViewerModel, image: Image, preview: Preview, method_id: str) -> None:
@@ -88,7 +111,7 @@ def _show_drawings(viewer: ViewerModel, image: Image, preview: Preview, method_i
     if preview.drawn is not None:
         put(preview.drawn.mask[np.newaxis], "synthetic-mask", beside=True)
         put(preview.drawn.image[np.newaxis], "synthetic-image", beside=True, below=True)
-    if is_first:
+    if is_first and image.visible:
         viewer.reset_view()
 
 
@@ -98,6 +121,5 @@ def _rest_preview(viewer: ViewerModel, image: Image) -> None:
     It is not removed: napari collects garbage at every removal, during which the window does not answer.
     """
     preview = find_layer(viewer, image, "preview")
-    if preview is not None and preview.visible:
-        preview.visible = False
-        preview.metadata[KEY]["resting"] = True
+    if preview is not None:
+        rest(preview)

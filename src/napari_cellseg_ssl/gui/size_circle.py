@@ -8,12 +8,11 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layer_tags import find_layer, tag_of
+from napari_cellseg_ssl.gui.layer_tags import OBJECT_SIZE, find_layer, tag_of
 from napari_cellseg_ssl.gui.layers_out import add_layer
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.placement import pixel_sizes, put_on
 
-KIND = "object-size"
 COLOUR = "#ffd43b"
 SMALLEST = 1.0
 
@@ -38,7 +37,7 @@ class SizeCircle(QObject):
             return
         if layer is None:
             layer = _new_layer(image)
-            add_layer(viewer, image, layer, tag_of(image, KIND))
+            add_layer(viewer, image, layer, tag_of(image, OBJECT_SIZE))
             layer.events.data.connect(self._on_data)
         centre = layer.data[-1].mean(axis=0) if len(layer.data) else _visible_centre(image)
         self._replace(layer, centre, diameter)
@@ -53,7 +52,7 @@ class SizeCircle(QObject):
 
     def _layer(self) -> Shapes | None:
         viewer, image = self._controller.viewer, self._controller.image_layer
-        layer = None if viewer is None or image is None else find_layer(viewer, image, KIND)
+        layer = None if viewer is None or image is None else find_layer(viewer, image, OBJECT_SIZE)
         return layer if isinstance(layer, Shapes) else None
 
     def _on_data(self, event: Any) -> None:

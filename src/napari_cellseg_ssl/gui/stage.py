@@ -51,3 +51,8 @@ def discard(widget: QWidget) -> None:
     """Take a widget out of its layout at once, not only when Qt gets round to deleting it."""
     widget.setParent(None)
     widget.deleteLater()
+
+
+def leave_keys(widget: QWidget) -> None:
+    """Let keys go to the canvas after a click on a list or a combo box, which would look for an entry of that name."""
+    widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -16,6 +16,7 @@ from napari_cellseg_ssl.gui.layer_tags import tag_of
 from napari_cellseg_ssl.gui.layers_out import PARTIAL, SEEDS, write
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.on_demand_view import OnDemandView
+from napari_cellseg_ssl.gui.turns import wake
 
 
 class StepsShown:
@@ -44,7 +45,7 @@ class StepsShown:
             for title, labels in found.items():
                 layer, is_new = _write(viewer, image, kind, method_id, title, labels)
                 if not is_new and kind == SEEDS and is_first:
-                    layer.visible = True
+                    wake(layer)
         return result.remark
 
 

@@ -174,14 +174,14 @@ def begin_with(read: ReadImage, name: str, model: Callable[[ModelBundle], Model]
     yield from load_torch()
     bundle = load_starter(name)
     yield BundleOpened(bundle, f"{PREFIX}{name}")
-    maps, agreed = None, None
+    maps, f1 = None, None
     for event in apply(lambda: image, model(bundle), bundle.segment_options, control):
         yield event
         maps = event.maps if isinstance(event, MapsReady) else maps
-        agreed = event if isinstance(event, Agreement) else agreed
-    if maps is None or agreed is None:
+        f1 = event.f1 if isinstance(event, Agreement) else f1
+    if maps is None or f1 is None:
         return
-    found = suits(bundle, maps, agreed.f1)
+    found = suits(bundle, maps, f1)
     yield Remark("The starter suits this image." if found.fits else f"The starter may not suit this image. {found.why}")
 
 
@@ -292,8 +292,10 @@ def reopen(folder: Path, _control: Control) -> Iterator[object]:
     yield BundleOpened(ModelBundle.load(folder), folder.name)
 
 
-def agreement(labels: Array, reference: Array) -> Agreement:
-    """Compare two sets of instances of the same frames, (N, *S), at IoU 0.5."""
+def agreement(labels: Array, reference: Array | None) -> Agreement:
+    """Count instances, (N, *S), and compare them at IoU 0.5 with others of the same frames, if there are any."""
+    if reference is None or reference.shape != labels.shape:
+        return Agreement(None, sum(int(np.count_nonzero(np.unique(frame))) for frame in labels))
     pairs = zip(reference, labels, strict=True)
     matches = [match_pairs(overlap(one, other), 0.5) for one, other in pairs]
     return Agreement(pooled_f1(matches), sum(m.n_prediction for m in matches), sum(m.n_truth for m in matches))
@@ -325,12 +327,8 @@ def _recognise(request: PredictRequest, options: Any, reference: Array | None, c
         for event in segment_image(request, options, control):
             yield event
             labels = event.labels if isinstance(event, LabelsReady) else labels
-    if labels is None:
-        return
-    if reference is not None:
+    if labels is not None:
         yield agreement(labels, reference)
-    else:
-        yield Note(f"{_count(labels)} cells.")
 
 
 def _predict_and_segment(request: PredictRequest, options: Any, control: Control) -> Iterator[object]:
@@ -341,7 +339,3 @@ def _predict_and_segment(request: PredictRequest, options: Any, control: Control
     if maps is not None:
         yield Began("segmenting")
         yield from segment(SegmentRequest(method_id=request.bundle.method_id, maps=maps, options=options), control)
-
-
-def _count(labels: Array) -> int:
-    return sum(int(np.count_nonzero(np.unique(frame))) for frame in labels)

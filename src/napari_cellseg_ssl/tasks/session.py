@@ -17,9 +17,11 @@ from napari_cellseg_ssl.tasks.session_events import (
     Began,
     BundleOpened,
     Checked,
+    Counted,
     Ended,
     Failed,
     ImageChosen,
+    MapsTaken,
     MethodChosen,
     OptionsKept,
     PauseAsked,
@@ -39,9 +41,11 @@ __all__ = [
     "BundleOpened",
     "Checked",
     "Controls",
+    "Counted",
     "Ended",
     "Failed",
     "ImageChosen",
+    "MapsTaken",
     "MethodChosen",
     "OptionsKept",
     "PauseAsked",
@@ -112,11 +116,16 @@ def advance(state: SessionState, event: object, seconds: float = 0.0) -> Session
     match event:
         case ImageChosen(name):
             return replace(state, image=name, has_maps=False, agreement="", remark="")
+        case MapsTaken():
+            return replace(state, has_maps=True)
         case MethodChosen(method_id, learns):
             state = give_back(state, method_id) if state.borrowed else state
             return replace(state, method_id=method_id, learns=learns, has_maps=False, failure=None)
         case Checked(reasons, n_cells):
             return replace(state, reasons=reasons, n_cells=n_cells)
+        case Counted(found):
+            text = "" if found is None else _in_words(found)
+            return state if text == state.agreement else replace(state, agreement=text)
         case VersionsFound(versions):
             return replace(state, versions=versions)
         case VersionAdded(version, bundle):
@@ -179,14 +188,21 @@ def _advance_progress(state: SessionState, event: object, seconds: float) -> Ses
             return with_bundle(state, bundle, words.get(reason, "Learned"))
         case MapsReady():
             return replace(state, has_maps=True)
-        case Agreement(f1, n_cells, n_reference):
-            text = f"{n_cells} cells; the classical result has {n_reference}, and they agree with F1 {f1:.2f}."
-            return replace(state, agreement=text, message="")
+        case Agreement():
+            return replace(state, agreement=_in_words(event), message="")
         case TuneFinished(_, score, default_score):
             return replace(state, message=f"Best score {score:.2f} on the painted cells; it was {default_score:.2f}.")
         case FileWritten(path):
             return replace(state, message=f"Wrote {path.name}.")
     return state
+
+
+def _in_words(found: Agreement) -> str:
+    if found.f1 is None:
+        return f"{found.n_cells} cells."
+    return (
+        f"{found.n_cells} cells; the classical result has {found.n_reference}, and they agree with F1 {found.f1:.2f}."
+    )
 
 
 def _in_phase(state: SessionState, phase: str) -> SessionState:

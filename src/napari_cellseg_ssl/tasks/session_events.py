@@ -32,6 +32,11 @@ class ImageChosen:
 
 
 @dataclass(frozen=True)
+class MapsTaken:
+    """The chosen image has maps from before that fit the current model."""
+
+
+@dataclass(frozen=True)
 class MethodChosen:
     """Another method; `learns` is False where there is nothing to train."""
 
@@ -128,8 +133,15 @@ class SavingChanged:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the new instances and the classical ones agree."""
+    """How many new instances there are, and how far they and the classical ones agree; None = nothing to compare."""
 
-    f1: float
+    f1: float | None
     n_cells: int
-    n_reference: int
+    n_reference: int | None = None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the current result of the chosen image holds, whenever that has changed; None = there is no result."""
+
+    found: Agreement | None

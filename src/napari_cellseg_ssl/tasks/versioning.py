@@ -192,6 +192,6 @@ def compare(
             return
     first, second = found
     differences = np.stack([disagreements(a, b) for a, b in zip(first, second, strict=True)])
-    f1 = agreement(second, first).f1
+    f1 = agreement(second, first).f1 or 0.0
     yield Compared(versions, (first, second), differences, f1)
     yield Note(f"Versions {versions[0].number} and {versions[1].number} agree with F1 {f1:.2f}.")

@@ -2,7 +2,7 @@
 
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui.choices import Choices
@@ -16,6 +16,8 @@ from napari_cellseg_ssl.gui.size_circle import SizeCircle
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks.session import Controls
 
+NAMED = 4
+"""Most hidden images that are told by name."""
 AXIS_NAMES = {"T": "time", "S": "samples", "N": "slices", "C": "channels"}
 
 
@@ -39,7 +41,9 @@ class DataPanel(Stage):
         if controller.image_layer is not None:
             self.image.choose(controller.image_layer)
         choices.choose_image(self.image.layer)
+        controller.following.looked.connect(self._show_waiting)
         self._on_image(controller.image_layer)
+        self._show_waiting()
         self._show_diameter()
 
     def render(self, controls: Controls) -> None:
@@ -50,8 +54,18 @@ class DataPanel(Stage):
     def _build_image(self) -> None:
         self.image = LayerCombo(self._controller.viewer, is_image)
         self.image.setObjectName("cellseg_image")
-        self.image.setToolTip("The image in which cells are to be found.")
+        self.image.setToolTip("The image in which cells are to be found; it follows the layer that is selected.")
         self.image.setPlaceholderText("no image open")
+        self.pin = QPushButton("Pin")
+        self.pin.setObjectName("cellseg_pin")
+        self.pin.setToolTip("Stay with this image; otherwise the image of the selected layer is chosen.")
+        self.pin.setCheckable(True)
+        self.pin.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.pin.setChecked(self._controller.following.is_pinned)
+        self.pin.toggled.connect(self._controller.following.pin)
+        self._controller.following.pinned.connect(self.pin.setChecked)
+        self._waiting = note()
+        self._waiting.setObjectName("cellseg_waiting")
         self._described = note()
         self.axes = QComboBox()
         self.axes.setObjectName("cellseg_axes")
@@ -65,8 +79,9 @@ class DataPanel(Stage):
         self.channels.setPlaceholderText("all")
         self.channels.setToolTip("Channels to use, counted from 0 and separated by commas; empty = all.")
         self.channels.editingFinished.connect(self._on_channels)
-        self.form.addRow("Image", self.image)
+        self.form.addRow("Image", row(self.image, self.pin))
         self.form.addRow("", self._described)
+        self.form.addRow(self._waiting)
         self.form.addRow("Dimensions", self.axes)
         self.form.addRow("Channels", self.channels)
 
@@ -101,7 +116,7 @@ class DataPanel(Stage):
         source = self._describe()
         self.form.setRowVisible(self.channels, source is not None and source.n_channels > 1)
         with QSignalBlocker(self.channels):
-            self.channels.clear()
+            self.channels.setText(", ".join(map(str, self._controller.choices.channels or ())))
 
     def _on_placed(self) -> None:
         """Say anew what depends on the scale and the units of the image."""
@@ -125,6 +140,14 @@ class DataPanel(Stage):
         for axes in choices:
             names = ", ".join(AXIS_NAMES.get(letter, letter.lower()) for letter in axes)
             self.axes.addItem(f"3D: {names}" if "Z" in axes else names, axes)
+
+    def _show_waiting(self) -> None:
+        """Say which images are hidden, and how to see them."""
+        names = [layer.name for layer in self._controller.following.waiting()]
+        said = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        self.tell(
+            self._waiting, f"Hidden while you look at this one: {said}. Select an image to see it." if said else ""
+        )
 
     def _on_channels(self) -> None:
         words = self.channels.text().replace(",", " ").split()

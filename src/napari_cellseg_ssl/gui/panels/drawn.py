@@ -124,7 +124,7 @@ class DrawnPanel(Stage):
                 self._learn_from(files, folder)
 
     def _show(self, show: Callable[..., Any]) -> Any:
-        """Show something beside the image for which it was drawn; in view, where it is new."""
+        """Show something beside the image for which it was drawn; in view, where it is new and that image is too."""
         viewer = self._controller.viewer
         if viewer is None or self._beside is None:
             return None
@@ -135,7 +135,7 @@ class DrawnPanel(Stage):
             return None
         before = set(viewer.layers)
         shown = show(viewer, image, layout, bundle=bundle)
-        if not before.issuperset(viewer.layers):
+        if image.visible and not before.issuperset(viewer.layers):
             viewer.reset_view()
         return shown
 

@@ -15,10 +15,10 @@ from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.gui import consent
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.folders import folder_of, last_folder, remember_folder
-from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import KEY, is_instances, is_labels
+from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
 from napari_cellseg_ssl.gui.layout import level_zero
 from napari_cellseg_ssl.gui.reading import ImageSource, image_source
+from napari_cellseg_ssl.gui.result_combo import ResultCombo
 from napari_cellseg_ssl.gui.score_features import scores_in
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
@@ -45,16 +45,14 @@ class ExportPanel(Stage):
         self._measured_layer: Labels | None = None
         self._written: list[Path] | None = None
         self._build()
-        self._suggest()
         self._suggest_folder()
-        controller.labels_changed.connect(self._suggest)
         controller.image_changed.connect(self._suggest_folder)
         controller.happened.connect(self._on_event)
 
     def _build(self) -> None:
-        self.labels = LayerCombo(self._controller.viewer, is_labels)
+        self.labels = ResultCombo(self._controller, is_labels)
         self.labels.setObjectName("cellseg_export_labels")
-        self.labels.setToolTip("What is written and measured.")
+        self.labels.setToolTip("What is written and measured; the newest result is chosen.")
         self.form.addRow("Labels", self.labels)
         self.folder = QLineEdit()
         self.folder.setObjectName("cellseg_export_folder")
@@ -171,13 +169,6 @@ class ExportPanel(Stage):
             image = self._controller.image_layer
             own = None if image is None else folder_of(image)
             self.folder.setText(str(own or last_folder() or Path.home()))
-
-    def _suggest(self, *_: Any) -> None:
-        viewer = self._controller.viewer
-        if viewer is None or (self.labels.layer is not None and is_instances(self.labels.layer)):
-            return
-        made = [layer for layer in viewer.layers if is_instances(layer)]
-        self.labels.choose((made or [None])[-1])
 
     def _on_event(self, event: object) -> None:
         """Follow the export, and no other job."""

@@ -71,6 +71,7 @@ class PaintPanel(QWidget):
         controller.image_changed.connect(self._on_image)
         controller.annotation_changed.connect(self._on_annotation)
         controller.placement.moved.connect(self._on_moved)
+        controller.choices.result.changed.connect(self._on_layers)
         if controller.viewer is not None:
             self._follow(controller.viewer)
         self._on_image()
@@ -210,7 +211,7 @@ class PaintPanel(QWidget):
             self._on_layers()
 
     def _on_layers(self, _event: Any = None) -> None:
-        """Follow the corrections of the instances that are selected, else of those that are shown."""
+        """Follow the corrections of the instances that are selected, else of the current result."""
         viewer = self._controller.viewer
         if viewer is None or not isalive(self):
             return

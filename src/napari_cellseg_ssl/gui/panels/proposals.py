@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
 from napari_cellseg_ssl.gui.painting import PROPOSAL_ACTS
@@ -20,12 +20,11 @@ class ProposalsBox(Stage):
 
     def __init__(self, viewer: ViewerModel | None, clicked: Mapping[str, Callable[[], None]]) -> None:
         super().__init__("Proposals")
-        self.source = LayerCombo(viewer, can_propose, none="what is shown", follows=False)
+        self.source = LayerCombo(viewer, can_propose, none="the current result", follows=False)
         self.source.setObjectName("cellseg_proposals_from")
         self.source.setToolTip(
-            "Propose the instances that are shown, or those of any Labels layer: of another plugin, or from a file."
+            "Propose the current result, or the cells of any Labels layer: of another plugin, or from a file."
         )
-        self.source.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # else it would take the next key for the name of a layer
         self.source.chosen.connect(lambda *_: self.chosen.emit())
         self.form.addRow("Proposals from", self.source)
         self._problem = note()

@@ -4,19 +4,22 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui.acts import bind_key
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
 from napari_cellseg_ssl.gui.fitting import narrow, show_rows
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of, is_instances, is_labels, kind_of
+from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of, is_image, is_instances, is_labels, kind_of
 from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
 from napari_cellseg_ssl.gui.layout import layout_of
 from napari_cellseg_ssl.gui.object_table import ObjectTable
+from napari_cellseg_ssl.gui.result_combo import ResultCombo
 from napari_cellseg_ssl.gui.scoring import Scored, as_text, scored
 from napari_cellseg_ssl.gui.stage import Stage, button, note, row
 from napari_cellseg_ssl.gui.wording import counted
@@ -49,10 +52,15 @@ class ScorePanel(Stage):
         self._build_results()
         self._suggest()
         controller.labels_changed.connect(self._suggest)
+        controller.image_changed.connect(self._suggest)
 
     def _build_choice(self) -> None:
-        self.truth = self._choice("cellseg_score_truth", "What is right: a complete label image, or painted cells.")
-        self.prediction = self._choice("cellseg_score_prediction", "What is to be judged.")
+        self.truth = LayerCombo(self._controller.viewer, is_comparable)
+        self.truth.setObjectName("cellseg_score_truth")
+        self.truth.setToolTip("What is right: a complete label image, or painted cells.")
+        self.prediction = ResultCombo(self._controller, is_comparable)
+        self.prediction.setObjectName("cellseg_score_prediction")
+        self.prediction.setToolTip("What is to be judged; the newest result is chosen.")
         self.mode = QComboBox()
         self.mode.setObjectName("cellseg_score_mode")
         narrow(self.mode)
@@ -92,12 +100,6 @@ class ScorePanel(Stage):
         for widget in self._results:
             self.form.addRow(widget)
             self.form.setRowVisible(widget, False)
-
-    def _choice(self, name: str, tip: str) -> LayerCombo:
-        combo = LayerCombo(self._controller.viewer, is_comparable)
-        combo.setObjectName(name)
-        combo.setToolTip(tip)
-        return combo
 
     def _new_table(self) -> QTableWidget:
         self.table = QTableWidget(0, 2)
@@ -146,18 +148,15 @@ class ScorePanel(Stage):
         return None if image is None else find_layer(viewer, image, "complete-regions")
 
     def _suggest(self, *_: Any) -> None:
-        """Offer the newest instances as the prediction, and the annotation or another layer as the truth."""
-        viewer = self._controller.viewer
+        """Offer what is painted, or a layer that somebody else made, as the truth; nothing of another image."""
+        viewer, image = self._controller.viewer, self._controller.image_layer
         if viewer is None:
             return
-        labels = [layer for layer in viewer.layers if isinstance(layer, Labels)]
-        made = [layer for layer in labels if is_instances(layer)]
+        labels = [layer for layer in viewer.layers if is_labels(layer) and _may_be_of(viewer, layer, image)]
         others = [layer for layer in labels if not kind_of(layer)]
         painted = [layer for layer in labels if kind_of(layer) == "annotation"]
-        if self.truth.layer is None or self.truth.layer in made:
+        if self.truth.layer not in labels or is_instances(self.truth.layer):
             self.truth.choose((others or painted or [None])[0])
-        if self.prediction.layer not in made:
-            self.prediction.choose((made or [None])[-1])
 
     def _show(self, result: Scored) -> None:
         self._result = result
@@ -193,8 +192,12 @@ class ScorePanel(Stage):
 
     def _look(self) -> None:
         viewer, one = self._controller.viewer, self.objects.current()
-        if viewer is not None and one is not None:
-            go_to(viewer, self._compared[1], one)
+        if viewer is None or one is None:
+            return
+        image = image_below(self._compared, viewer, self._controller.image_layer)
+        if image is not None and image is not self._controller.image_layer:
+            self._controller.following.go_to(image)
+        go_to(viewer, self._compared[1], one)
 
     def _fail(self, failure: Failed) -> None:
         self.table.setRowCount(0)
@@ -209,13 +212,13 @@ def bind_steps(viewer: Any, panel: ScorePanel) -> None:
     """Let two keys of the viewer lead from error to error as long as the panel is there."""
     panel_of = ref(panel)
 
-    def step(direction: int, _viewer: Any) -> None:
+    def step(direction: int) -> None:
         found = panel_of()
         if found is not None and isalive(found):
             found.step(direction)
 
-    viewer.bind_key(NEXT_KEY, partial(step, 1), overwrite=True)
-    viewer.bind_key(PREVIOUS_KEY, partial(step, -1), overwrite=True)
+    bind_key(viewer, NEXT_KEY, partial(step, 1), "next_error")
+    bind_key(viewer, PREVIOUS_KEY, partial(step, -1), "previous_error")
 
 
 def _on_known_pixels(result: Scored) -> str:
@@ -227,3 +230,12 @@ def _on_known_pixels(result: Scored) -> str:
         f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels; {counted(unknown, 'instance')} "
         "where nothing is painted cannot be judged."
     )
+
+
+def _may_be_of(viewer: ViewerModel, layer: Layer, image: Image | None) -> bool:
+    """Whether labels do not belong to another image, by their record or, where they have none, by their name."""
+    owner = image_of(viewer, layer)
+    if owner is None:
+        named = [one for one in viewer.layers if is_image(one) and layer.name.startswith(one.name)]
+        owner = max(named, key=lambda one: len(one.name), default=None)
+    return owner in (None, image)

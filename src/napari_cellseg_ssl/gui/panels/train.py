@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.starters import default_start
 from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fitting import narrow
 from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import kind_of
+from napari_cellseg_ssl.gui.layer_tags import image_of, kind_of
 from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
 from napari_cellseg_ssl.gui.layers_out import PARTIAL, SEEDS
 from napari_cellseg_ssl.gui.loss_plot import LossPlot
@@ -182,6 +182,7 @@ class TrainPanel(Stage):
         self._learns_from_results = False
         for combo in (self.results, self.agreeing):
             combo.chosen.connect(self._on_results)
+        self._controller.image_changed.connect(self._leave_results)
 
     def _build_budget(self) -> None:
         self._limited = QCheckBox("stop after")
@@ -225,6 +226,13 @@ class TrainPanel(Stage):
     def _on_results(self, *_: object) -> None:
         self._show_results()
         self._controller.choices.choose_results(self.results.layer, self.agreeing.layer)
+
+    def _leave_results(self, image: Image | None) -> None:
+        """Learn no longer from results of another image."""
+        viewer = self._controller.viewer
+        for combo in (self.results, self.agreeing):
+            if viewer is not None and combo.layer is not None and image_of(viewer, combo.layer) not in (None, image):
+                combo.choose(None)
 
     def _show_results(self) -> None:
         self.form.setRowVisible(self.results, self._learns_from_results)

@@ -114,7 +114,7 @@ class VersionsPanel(Stage):
         self._controller.session.compare(first, second)
 
     def _on_event(self, event: object) -> None:
-        viewer, image = self._controller.viewer, self._controller.image_layer
+        viewer, image = self._controller.viewer, self._controller.job_image
         if not isinstance(event, Compared) or viewer is None or image is None:
             return
         self._comparison = Comparison(viewer, image, event)

@@ -11,7 +11,7 @@ from napari_cellseg_ssl.gui.controller import Controller
 from napari_cellseg_ssl.gui.fields import go_to, mark_complete
 from napari_cellseg_ssl.gui.fitting import follow_font
 from napari_cellseg_ssl.gui.keeping import open_file
-from napari_cellseg_ssl.gui.stage import Stage, button, note
+from napari_cellseg_ssl.gui.stage import Stage, button, leave_keys, note
 from napari_cellseg_ssl.tasks.session import SessionState, controls
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 from napari_cellseg_ssl.tasks.where_next import FieldsRanked, where_next
@@ -37,6 +37,7 @@ class WhereNextPanel(Stage):
         self.list = QListWidget()
         self.list.setObjectName("cellseg_fields")
         self.list.setToolTip("Fields, the most doubtful first. A click goes there.")
+        leave_keys(self.list)
         follow_font(self.list, lambda: self.list.setFixedHeight((ROWS + 1) * self.list.fontMetrics().height()))
         tip = "Every cell in this field is painted: the rest of it is background."
         self.complete = button("This field is painted completely", "cellseg_field_complete", tip, self._complete)
@@ -89,7 +90,7 @@ class WhereNextPanel(Stage):
     def _go(self) -> None:
         image = self._image()
         if image is not None and self._controller.viewer is not None:
-            self._controller.choices.choose_image(image)
+            self._controller.following.go_to(image, alone=True)
             go_to(self._controller.viewer, image, self._field())
         self.complete.setEnabled(image is not None)
 
