@@ -104,10 +104,11 @@ class Run:
     keeps_start: bool = False
     resume: Checkpoint | None = None
 
-    def fraction(self, step: int, steps: int) -> float:
-        """Share of the work that is done after `step` steps, 0 to 1."""
-        done = self.elapsed() / self.time_budget if self.time_budget else step / max(1, steps)
-        return min(1.0, done)
+    def fraction(self, step: int, steps: int, seconds: float | None = None) -> float:
+        """Share of the work that is done after `step` steps and some seconds, by default those so far, 0 to 1."""
+        if not self.time_budget:
+            return min(1.0, step / max(1, steps))
+        return min(1.0, (self.elapsed() if seconds is None else seconds) / self.time_budget)
 
 
 class Predictor(Protocol):
