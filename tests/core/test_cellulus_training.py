@@ -19,7 +19,7 @@ from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions, Ce
 from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, random_brightness
-from napari_cellseg_ssl.core.training.base import Moment, Training
+from napari_cellseg_ssl.core.training.base import Progress, Training
 from napari_cellseg_ssl.core.training.rates import learning_rate
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
@@ -329,7 +329,7 @@ def test_the_rate_warms_up_and_falls_and_the_papers_falls_in_two_steps():
     assert cosine[0] == pytest.approx(0.05, abs=0.01)
     assert max(cosine) > 0.95
     assert cosine[-1] == pytest.approx(0.02, abs=1e-3)
-    rates = [training.CellulusTraining.rate(paper, Moment(0, done)) for done in (0.1, 0.5, 0.9)]
+    rates = [training.CellulusTraining.rate(paper, Progress(0, done)) for done in (0.1, 0.5, 0.9)]
     assert rates == pytest.approx([1, 0.1, 0.01])
 
 

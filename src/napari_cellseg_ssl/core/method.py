@@ -8,6 +8,7 @@ from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.options import Json, options_from_json
 
@@ -103,6 +104,11 @@ class Run:
     start_from: "ModelBundle | None" = None
     keeps_start: bool = False
     resume: Checkpoint | None = None
+
+    @property
+    def intensity(self) -> Intensity:
+        """How images are normalised: as for the model that it starts from."""
+        return self.start_from.intensity if self.start_from else Intensity()
 
     def fraction(self, step: int, steps: int, seconds: float | None = None) -> float:
         """Share of the work that is done after `step` steps and some seconds, by default those so far, 0 to 1."""

@@ -14,7 +14,6 @@ import numpy as np
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.training.averaging import Decay
 from napari_cellseg_ssl.core.training.rates import learning_rate
@@ -33,8 +32,8 @@ LATEST = 50
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Where a training is before a step: steps that were made, and the share, 0 to 1, of the learning that is done."""
+class Progress:
+    """How far a training is before a step: steps made, and the share, 0 to 1, of the learning that is done."""
 
     step: int
     done: float
@@ -42,7 +41,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Best:
-    """The moment that was judged best so far: after which step, its scores, and its weights where they are kept."""
+    """The best validation so far: after which step, its scores, and the weights where they are kept."""
 
     step: int
     scores: Mapping[str, float]
@@ -63,6 +62,8 @@ class Training(ABC):
         What learns.
     average : Decay, optional
         How the average follows that predicts instead of the network itself; None where there is none.
+    keeps_best : bool
+        Whether `finish` finds the weights of the best validation in `result`, else those of the last step.
     """
 
     training_share = 1.0
@@ -72,11 +73,9 @@ class Training(ABC):
     validations = 0
     """So often `validate` is called, evenly over the work."""
     validates_end = False
-    """Whether the last moment is validated too; then each moment is taken after its step, else before."""
-    judged_by = "f1"
-    """The score by which moments are compared."""
-    keeps_best = False
-    """Whether `finish` finds the weights of the best moment in `result`, else those of the last one."""
+    """Whether the end is validated too; then the share of the work is taken after a step, else before it."""
+    main_score = "f1"
+    """Of what `validate` returns, the score by which the best is found."""
     seconds_between_snapshots = 3.0
     seconds_between_checkpoints = 15.0
     net_prefix, average_prefix = "net.", "average."
@@ -86,26 +85,27 @@ class Training(ABC):
     draw: Callable[[Sequence[int]], SyntheticPair] | None = None
     """See `Snapshot`."""
 
-    def __init__(self, options: Any, run: Run, net: nn.Module, *, average: Decay | None) -> None:
+    def __init__(self, options: Any, run: Run, net: nn.Module, *, average: Decay | None, keeps_best: bool) -> None:
         from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
 
         self.options, self.run = options, run
         self.net = net.to(run.device).train()
         self.average = make_teacher(self.net) if average else None
+        self.keeps_best = keeps_best
         self.rng = np.random.default_rng(run.seed)
         self.optimisers: dict[str, Optimizer] = {}
         """By the prefix of their state in a checkpoint; the loop sets their rates, times the "share" of a group."""
-        self.intensity = run.start_from.intensity if run.start_from else Intensity()
+        self.intensity = run.intensity
         self.step = 0
         self.steps_before, self.begun = 0, 0.0
         """What another training did before, whose work this one goes on with: steps, and the share of all work."""
         self.notes: tuple[str, ...] = ()
-        self.best: Best | None = None
+        self.best = Best(0, {}, {})
         self._decay = average
         self._latest: dict[str, deque[float]] = {}
 
     @abstractmethod
-    def learn(self, moment: Moment, rate: float) -> dict[str, float]:
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
         """Make one step, and return its losses."""
 
     @abstractmethod
@@ -122,16 +122,16 @@ class Training(ABC):
             After "stopped" somebody waits.
         """
 
-    def rate(self, moment: Moment) -> float:
+    def rate(self, progress: Progress) -> float:
         """Learning rate of a step."""
-        return learning_rate(self.options.rate, moment.step, moment.done)
+        return learning_rate(self.options.rate, progress.step, progress.done)
 
     def begin(self) -> Generator[TrainEvent, None, bool]:
         """Say what is learned from, and do what comes before the first step; return False after a stop."""
         yield from ()
         return True
 
-    def before(self, moment: Moment) -> Iterator[TrainEvent]:
+    def before(self, progress: Progress) -> Iterator[TrainEvent]:
         """Change or say what is due before a step."""
         return iter(())
 
@@ -160,11 +160,11 @@ class Training(ABC):
         """Steps so far, those made before this training included."""
         return self.steps_before + self.step
 
-    def follow(self, moment: Moment) -> None:
+    def follow(self, progress: Progress) -> None:
         """Let the average follow after a step."""
         from napari_cellseg_ssl.core.torch_tools.teacher import follow
 
-        decay = self._decay(moment.step + 1, moment.done) if self._decay else None
+        decay = self._decay(progress.step + 1, progress.done) if self._decay else None
         if decay is not None:
             follow(self.average, self.net, decay)
 

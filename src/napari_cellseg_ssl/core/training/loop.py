@@ -23,8 +23,9 @@ from napari_cellseg_ssl.core.events import (
     TrainFinished,
     Validated,
 )
-from napari_cellseg_ssl.core.training.base import Best, Moment, Training
+from napari_cellseg_ssl.core.training.base import Best, Progress, Training
 from napari_cellseg_ssl.core.training.randomness import TorchRandom
+from napari_cellseg_ssl.core.training.rates import WARM_UP_STEPS
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.bundle import ModelBundle
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 STEPS_PER_ROW = 10
 BEST = "best"
-"""In a checkpoint: what is known of the best moment, and the prefix of its weights."""
+"""In a checkpoint: what is known of the best validation, and the prefix of its weights."""
 
 
 def train(
@@ -70,7 +71,6 @@ class Loop:
         """Every tenth step, and those after which was validated."""
         self._row: dict[str, float] = {}
         self._random = random or TorchRandom(self.run.seed, self.run.device)
-        self._best = Best(0, {}, {})
         self._judged = -1  # not known yet
         self._last_validated = -1
         if self.run.resume:
@@ -96,15 +96,21 @@ class Loop:
             yield from self._between(self._learned if training.validates_end else before)
         yield from self._validate_end()
         yield self._checkpoint()
-        return "plateau" if self.run.time_budget and training.step >= training.enough_steps else "completed"
+        if self.run.time_budget and training.step >= training.enough_steps:
+            return "plateau"
+        if self.run.time_budget and training.total_steps < WARM_UP_STEPS:
+            yield training.note(
+                f"The time budget of {self.run.time_budget:g} s allowed only {training.total_steps} steps, too few to "
+                "learn anything: give more time."
+            )
+        return "completed"
 
     def take_best(self) -> None:
-        """Put the weights of the best moment, where they are kept, into what predicts."""
+        """Put the weights of the best validation, where they are kept, into what predicts."""
         from napari_cellseg_ssl.core.torch_tools.weights import load_weights
 
-        self.training.best = self._best
-        if self._best.weights:
-            load_weights(self.training.result, self._best.weights)
+        if self.training.best.weights:
+            load_weights(self.training.result, self.training.best.weights)
 
     def signed(self, bundle: ModelBundle, reason: Reason) -> ModelBundle:
         """Return a model with its history, and with where it comes from."""
@@ -129,16 +135,16 @@ class Loop:
 
     def _step(self) -> Iterator[TrainEvent]:
         training = self.training
-        moment = Moment(training.step, self._learned)
-        yield from training.before(moment)
-        rate = training.rate(moment)
+        progress = Progress(training.step, self._learned)
+        yield from training.before(progress)
+        rate = training.rate(progress)
         for optimiser in training.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate * group.get("share", 1.0)
         with self._random:
-            losses = training.learn(moment, rate)
+            losses = training.learn(progress, rate)
         training.step += 1
-        training.follow(moment)
+        training.follow(progress)
         training.remember(losses)
         self._row = {"step": training.total_steps, **losses, "rate": rate}
         if training.total_steps % STEPS_PER_ROW == 1:
@@ -166,10 +172,10 @@ class Loop:
 
         training = self.training
         scores = training.validate()
-        is_best = scores[training.judged_by] >= self._best.scores.get(training.judged_by, -inf)
+        is_best = scores[training.main_score] >= self.training.best.scores.get(training.main_score, -inf)
         if is_best:
             weights = weights_of(training.result) if training.keeps_best else {}
-            self._best = Best(training.total_steps, scores, weights)
+            self.training.best = Best(training.total_steps, scores, weights)
         self._last_validated = training.total_steps
         self._row.update(scores)
         if self._row not in self.history[-1:]:
@@ -183,7 +189,7 @@ class Loop:
 
     def _checkpoint(self) -> Checkpoint:
         arrays, state = self.training.state()
-        best = self._best
+        best = self.training.best
         arrays |= self._random.arrays() | {f"{BEST}.{name}": array for name, array in best.weights.items()}
         state[BEST] = {
             "step": best.step,
@@ -203,5 +209,5 @@ class Loop:
         prefix = f"{BEST}."
         named = checkpoint.arrays.items()
         weights = {name.removeprefix(prefix): np.array(a) for name, a in named if name.startswith(prefix)}
-        self._best = Best(int(known["step"]), dict(known["scores"]), weights)
+        self.training.best = Best(int(known["step"]), dict(known["scores"]), weights)
         self._judged, self._last_validated = int(known["judged"]), int(known["last_step"])

@@ -21,7 +21,7 @@ from napari_cellseg_ssl.core.methods.cellulus.loss import disc_shifts, lightness
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
 from napari_cellseg_ssl.core.torch_tools.crops import CropSampler, crop_frames, random_brightness
 from napari_cellseg_ssl.core.torch_tools.weights import start_from, weights_of
-from napari_cellseg_ssl.core.training.base import Moment, Training
+from napari_cellseg_ssl.core.training.base import Progress, Training
 from napari_cellseg_ssl.core.training.rates import dropped_rate, learning_rate
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CellulusTraining(Training):
         net = build(self.architecture)
         if run.start_from:
             start_from(net, run.start_from, self.architecture)
-        super().__init__(options, run, net, average=_decay)
+        super().__init__(options, run, net, average=_decay, keeps_best=False)
         self.optimisers["optimiser."] = torch.optim.Adam(self.net.parameters(), lr=options.rate)
         self.sampler = CropSampler(
             crop_frames(data, self.intensity, options.working_diameter),
@@ -80,18 +80,18 @@ class CellulusTraining(Training):
             yield self.note(text)
         return True
 
-    def rate(self, moment: Moment) -> float:
+    def rate(self, progress: Progress) -> float:
         """Learning rate of a step."""
         if self.options.schedule == "steps":
-            return dropped_rate(self.options.rate, moment.done, PAPER_DROPS)
-        return learning_rate(self.options.rate, moment.step, moment.done)
+            return dropped_rate(self.options.rate, progress.done, PAPER_DROPS)
+        return learning_rate(self.options.rate, progress.step, progress.done)
 
-    def before(self, moment: Moment) -> Iterator[TrainEvent]:
+    def before(self, progress: Progress) -> Iterator[TrainEvent]:
         """Say early if nothing is learned."""
-        if moment.step == STEPS_TO_JUDGE and (self.recent("pairs") or 0.0) > NOT_LEARNING * self._trivial:
+        if progress.step == STEPS_TO_JUDGE and (self.recent("pairs") or 0.0) > NOT_LEARNING * self._trivial:
             yield Note("The loss has hardly moved yet: is the object diameter right, and do the images show cells?")
 
-    def learn(self, moment: Moment, rate: float) -> dict[str, float]:
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
         """Make one step."""
         import torch
 

@@ -27,7 +27,7 @@ from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Pro
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.torch_tools.weights import start_from
 from napari_cellseg_ssl.core.training.averaging import share_of_the_work
-from napari_cellseg_ssl.core.training.base import Moment, Training
+from napari_cellseg_ssl.core.training.base import Progress, Training
 from napari_cellseg_ssl.core.training.rates import CONTINUED_SHARE, dropped_rate, learning_rate
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SupportedTraining(Training):
         self.goes_on = parent is not None and parent.architecture.get("tag") == networks.TAG
         if parent and self.goes_on:
             start_from(net, parent, self.architecture)
-        super().__init__(options, run, net, average=share_of_the_work(options.average_half_life))
+        super().__init__(options, run, net, average=share_of_the_work(options.average_half_life), keeps_best=False)
         self.optimisers["optimiser."] = torch.optim.AdamW(
             self.net.parameters(), lr=options.rate, weight_decay=options.weight_decay
         )
@@ -156,16 +156,16 @@ class SupportedTraining(Training):
         text = f"Pseudo-labels ({options.pseudo_labels}) for {len(found)} of {len(self.learning)} images."
         yield self.note(text)
 
-    def rate(self, moment: Moment) -> float:
+    def rate(self, progress: Progress) -> float:
         """Learning rate of a step."""
         if self.options.schedule == "steps":
-            return dropped_rate(self.options.rate, moment.done, PAPER_DROPS)
+            return dropped_rate(self.options.rate, progress.done, PAPER_DROPS)
         peak = self.options.rate * (CONTINUED_SHARE if self.goes_on else 1.0)
-        return learning_rate(peak, moment.step, moment.done)
+        return learning_rate(peak, progress.step, progress.done)
 
-    def learn(self, moment: Moment, rate: float) -> dict[str, float]:
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
         """Make one step; returns the losses of the parts that were seen, not weighted."""
-        alpha, optimiser = self._alpha(moment.done), self.optimisers["optimiser."]
+        alpha, optimiser = self._alpha(progress.done), self.optimisers["optimiser."]
         weights = {SPARSE: 1 - alpha, PSEUDO: alpha} if len(self._parts) > 1 else dict.fromkeys(self._parts, 1.0)
         losses = losses_of(self.net, self._parts, weights, self.options, device=self.run.device, rng=self.rng)
         optimiser.zero_grad(set_to_none=True)

@@ -32,7 +32,7 @@ from napari_cellseg_ssl.core.nets.detector_encoder import is_detector
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.torch_tools.weights import start_from
 from napari_cellseg_ssl.core.training.averaging import share_of_the_work
-from napari_cellseg_ssl.core.training.base import Moment, Training
+from napari_cellseg_ssl.core.training.base import Progress, Training
 from napari_cellseg_ssl.core.training.rates import CONTINUED_SHARE, learning_rate
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class MaunetTraining(Training):
             options, sized = as_large(options, run.start_from, networks.sizes(run.start_from.architecture))
         self.architecture: Mapping[str, Any] = networks.architecture(options, data.n_channels)
         nets, reports = _networks(self.architecture, options, run)
-        super().__init__(options, run, nets, average=share_of_the_work(options.average))
+        super().__init__(options, run, nets, average=share_of_the_work(options.average), keeps_best=False)
         self.beginnings = (*([sized] if sized else []), *(str(report) for report in reports))
         self.is_pretrained = _is_pretrained(options, run)
         if self.is_pretrained and options.batch < FEWEST_CROPS:
@@ -116,14 +116,14 @@ class MaunetTraining(Training):
             yield self.note(text)
         return True
 
-    def rate(self, moment: Moment) -> float:
+    def rate(self, progress: Progress) -> float:
         """Learning rate of a step."""
         peak = self.options.rate * (CONTINUED_SHARE if self.goes_on else 1.0)
         if self.options.schedule == STAIRS:
-            return float(peak * STAIR ** int(moment.done * N_STAIRS))
-        return learning_rate(peak, moment.step, moment.done)
+            return float(peak * STAIR ** int(progress.done * N_STAIRS))
+        return learning_rate(peak, progress.step, progress.done)
 
-    def learn(self, moment: Moment, rate: float) -> dict[str, float]:
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
         """Make one step; returns the losses, means over the networks."""
         losses, optimiser = self.losses(self.net, self.rng), self.optimisers["optimiser."]
         optimiser.zero_grad(set_to_none=True)
