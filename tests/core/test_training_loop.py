@@ -204,6 +204,15 @@ def test_a_stop_at_any_step_leaves_a_checkpoint_that_goes_on_to_the_same_model(s
     ]
 
 
+def test_a_resumed_training_with_a_longer_budget_validates_over_all_of_it():
+    stopped = trained(time_budget=20.0, should_stop=stopped_after(19))
+
+    resumed = trained(clock=Clock(work=19.0), time_budget=100.0, resume=last_of(stopped, Checkpoint))
+
+    assert len(all_of(stopped, Validated)) == 4
+    assert len(all_of(resumed, Validated)) == 4
+
+
 def test_a_stop_while_the_model_is_made_is_one_and_can_be_resumed():
     class Slow(Drawing):
         def finish(self, reason):

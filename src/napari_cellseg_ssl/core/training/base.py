@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ class Training(ABC):
     """A method while it learns: its data, what changes, and one step.
 
     A subclass takes (data, options, run), hands its network to `__init__`, and says in attributes what it wants of the
-    loop. Everything random comes from `rng`, or from torch within `learn`.
+    loop. Everything random comes from `rng`, or from torch, whose random numbers are those of this training meanwhile.
 
     Parameters
     ----------
@@ -131,9 +131,9 @@ class Training(ABC):
         yield from ()
         return True
 
-    def before(self, progress: Progress) -> Iterator[TrainEvent]:
+    def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
         """Change or say what is due before a step."""
-        return iter(())
+        yield from ()
 
     def validate(self) -> dict[str, float]:
         """Score `result` as it is now."""

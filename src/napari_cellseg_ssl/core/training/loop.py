@@ -7,9 +7,10 @@ step, and nothing that it makes due changes what is learned.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
+ResultT = TypeVar("ResultT")
 STEPS_PER_ROW = 10
 BEST = "best"
 """In a checkpoint: what is known of the best validation, and the prefix of its weights."""
@@ -56,7 +58,7 @@ def train(
     loop = Loop(training, random)
     reason = yield from loop.learn()
     loop.take_best()
-    bundle = yield from training.finish(reason)
+    bundle = yield from loop.own(training.finish(reason))
     if reason != "stopped" and run.should_stop():
         reason = "stopped"
     yield TrainFinished(loop.signed(bundle, reason), reason)
@@ -65,26 +67,26 @@ def train(
 class Loop:
     """The steps of one training, and all that happens around them."""
 
-    def __init__(self, training: Training, random: TorchRandom | None = None) -> None:
+    def __init__(self, training: Training, random: TorchRandom) -> None:
         self.training, self.run = training, training.run
         self.history: list[dict[str, float]] = []
         """Every tenth step, and those after which was validated."""
         self._row: dict[str, float] = {}
-        self._random = random or TorchRandom(self.run.seed, self.run.device)
-        self._judged = -1  # not known yet
-        self._last_validated = -1
+        self._random = random
+        self._validated, self._last_validated = -1, -1
+        """How many times, -1 before that is known, and after which step."""
         if self.run.resume:
             self._resume(self.run.resume)
 
     def learn(self) -> Generator[TrainEvent, None, Reason]:
         """Make steps until the work is done or somebody stops it; returns the reason for the end."""
         training = self.training
-        if not (yield from training.begin()):
+        if not (yield from self.own(training.begin())):
             return "stopped"
         self._look()
         self._shown_at = self._saved_at = self._seconds
-        if self._judged < 0:
-            self._judged = int(self._learned * training.validations)
+        reached = int(self._learned * training.validations)
+        self._validated = reached if self._validated < 0 else min(self._validated, reached)  # a budget may have grown
         while self._learned < 1.0:
             if self.run.should_stop():
                 yield self._checkpoint()
@@ -104,6 +106,17 @@ class Loop:
                 "learn anything: give more time."
             )
         return "completed"
+
+    def own(self, events: Generator[TrainEvent, None, ResultT]) -> Generator[TrainEvent, None, ResultT]:
+        """Pass on what a part of the training says; while it works, torch's random numbers are its own."""
+        with closing(events):
+            while True:
+                with self._random:
+                    try:
+                        event = next(events)
+                    except StopIteration as end:
+                        return cast(ResultT, end.value)
+                yield event
 
     def take_best(self) -> None:
         """Put the weights of the best validation, where they are kept, into what predicts."""
@@ -136,7 +149,7 @@ class Loop:
     def _step(self) -> Iterator[TrainEvent]:
         training = self.training
         progress = Progress(training.step, self._learned)
-        yield from training.before(progress)
+        yield from self.own(training.before(progress))
         rate = training.rate(progress)
         for optimiser in training.optimisers.values():
             for group in optimiser.param_groups:
@@ -153,9 +166,9 @@ class Loop:
 
     def _between(self, share: float) -> Iterator[TrainEvent]:
         """Validate, show and save what is due after a step; then look at the clock again, since that takes time."""
-        training, now, judged = self.training, self._seconds, int(share * self.training.validations)
-        if judged > self._judged:
-            self._judged = judged
+        training, now, reached = self.training, self._seconds, int(share * self.training.validations)
+        if reached > self._validated:
+            self._validated = reached
             yield self._validate()
             self._look()
         if now - self._shown_at >= training.seconds_between_snapshots:
@@ -171,11 +184,12 @@ class Loop:
         from napari_cellseg_ssl.core.torch_tools.weights import weights_of
 
         training = self.training
-        scores = training.validate()
-        is_best = scores[training.main_score] >= self.training.best.scores.get(training.main_score, -inf)
+        with self._random:
+            scores = training.validate()
+        is_best = scores[training.main_score] >= training.best.scores.get(training.main_score, -inf)
         if is_best:
             weights = weights_of(training.result) if training.keeps_best else {}
-            self.training.best = Best(training.total_steps, scores, weights)
+            training.best = Best(training.total_steps, scores, weights)
         self._last_validated = training.total_steps
         self._row.update(scores)
         if self._row not in self.history[-1:]:
@@ -194,7 +208,7 @@ class Loop:
         state[BEST] = {
             "step": best.step,
             "scores": dict(best.scores),
-            "judged": self._judged,
+            "judged": self._validated,
             "last_step": self._last_validated,
         }
         return Checkpoint(self.training.total_steps, arrays, state)
@@ -210,4 +224,4 @@ class Loop:
         named = checkpoint.arrays.items()
         weights = {name.removeprefix(prefix): np.array(a) for name, a in named if name.startswith(prefix)}
         self.training.best = Best(int(known["step"]), dict(known["scores"]), weights)
-        self._judged, self._last_validated = int(known["judged"]), int(known["last_step"])
+        self._validated, self._last_validated = int(known["judged"]), int(known["last_step"])

@@ -16,7 +16,7 @@ for Instance Segmentation", 2023. What differs from the paper, besides what `los
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -125,7 +125,7 @@ class ActisTraining(Training):
             yield self.note(self.beginning)
         return True
 
-    def before(self, progress: Progress) -> Iterator[TrainEvent]:
+    def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
         """Begin the refinement when it is time: keep the baseline, and let teacher and student go on from it."""
         if progress.done < self._refine_from or self.is_refining:
             return

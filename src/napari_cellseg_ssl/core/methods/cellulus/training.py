@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +86,7 @@ class CellulusTraining(Training):
             return dropped_rate(self.options.rate, progress.done, PAPER_DROPS)
         return learning_rate(self.options.rate, progress.step, progress.done)
 
-    def before(self, progress: Progress) -> Iterator[TrainEvent]:
+    def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
         """Say early if nothing is learned."""
         if progress.step == STEPS_TO_JUDGE and (self.recent("pairs") or 0.0) > NOT_LEARNING * self._trivial:
             yield Note("The loss has hardly moved yet: is the object diameter right, and do the images show cells?")

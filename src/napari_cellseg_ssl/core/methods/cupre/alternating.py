@@ -11,7 +11,7 @@ Without a source this is what the paper calls pre-training on cells alone; witho
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -147,7 +147,7 @@ class Pretraining(Training):
             self.objects.freeze_backbone(phase.part != ALL and self.options.backbone == FROZEN)
         return True
 
-    def before(self, progress: Progress) -> Iterator[TrainEvent]:
+    def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
         """Enter the phase that is due."""
         if self.phase == CONTRAST and self.contrast.step == STEPS_TO_JUDGE:
             for text in advice.on_contrast(lambda name: self.recent(name) or 0.0):
