@@ -29,12 +29,13 @@ from napari_cellseg_ssl.core.events import MapsReady, Snapshot, TrainFinished, V
 from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.method import Predictor, Run
-from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD
 from napari_cellseg_ssl.core.methods.adgan.options import segment_options
 from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 SHOWN = ("f1_50", "dice", "seg")
@@ -169,7 +170,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    training.SECONDS_BETWEEN_SNAPSHOTS = 0.0
+    Training.seconds_between_snapshots = 0.0
     for name, sets in groups(find_sets(arguments.data, names=tuple(arguments.sets))).items():
         for seed in arguments.seeds:
             for row in measure(name, sets, seed, arguments):

@@ -83,8 +83,8 @@ def maps(method, bundle):
 @pytest.mark.parametrize("method_id", METHODS)
 def test_describing_it_loads_no_torch(method_id):
     code = (
-        f"import sys; from napari_cellseg_ssl.core.registry import get_method; get_method('{method_id}').info; "
-        "sys.exit(bool({'torch', 'sklearn', 'monai'} & set(sys.modules)))"
+        f"import sys; from napari_cellseg_ssl.core.registry import METHODS, get_method; METHODS.update({METHODS}); "
+        f"get_method('{method_id}').info; sys.exit(bool({{'torch', 'sklearn', 'monai'}} & set(sys.modules)))"
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -128,6 +128,17 @@ def test_the_same_seed_gives_the_same_weights(method, bundle):
     assert again.id == bundle.id
     for name, array in bundle.weights.items():
         assert np.array_equal(again.weights[name], array, equal_nan=True), name
+
+
+@pytest.mark.parametrize("method", LEARNING, indirect=True)
+def test_the_random_numbers_of_whoever_trains_it_stay_as_they_are(method):
+    import torch
+
+    before = torch.get_rng_state()
+
+    trained(method, data_for())
+
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_another_seed_gives_other_weights(method, bundle):

@@ -20,12 +20,13 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.actis import INFO, METHOD, setup, training
-from napari_cellseg_ssl.core.methods.actis.learner import Learner
+from napari_cellseg_ssl.core.methods.actis import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.actis.losses import Losses
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.metrics import match_instances
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
 from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 TINY = ActisOptions(steps=6, width=4, depth=2, crop=32, batch=2, refine_batch=1, unlabelled_batch=1, refine_share=0.5)
@@ -187,7 +188,7 @@ def test_a_time_budget_ends_the_training():
 
 
 def test_few_cells_are_not_repeated_until_the_time_is_up(monkeypatch):
-    monkeypatch.setattr(setup, "FEWEST_STEPS", 4)
+    monkeypatch.setattr(training, "FEWEST_STEPS", 4)
     options = replace(TINY, steps=10**6, steps_per_cell=0.01)
 
     events = train(item(0, 5), options=options, time_budget=1e6, elapsed=lambda: 0.0)
@@ -200,8 +201,8 @@ def test_few_cells_are_not_repeated_until_the_time_is_up(monkeypatch):
 
 @pytest.mark.parametrize("at", [2, 5])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     whole = train(item(0, 5), item(1))
     saved = next(event for event in whole if isinstance(event, Checkpoint) and event.step == at)
 
@@ -249,7 +250,7 @@ def test_wrong_pseudo_labels_cannot_spoil_what_is_returned(monkeypatch):
         return torch.full_like(batch.classes, 2)
 
     options = replace(TINY, steps=160, width=8, crop=64, batch=4, refine_share=0.5, pseudo_weight=10.0)
-    monkeypatch.setattr(Learner, "pseudo_labels", everything_is_boundary)
+    monkeypatch.setattr(Losses, "pseudo_labels", everything_is_boundary)
     events = train(item(0, 12), item(1, 12), options=options)
 
     bundle = bundle_of(events)
@@ -259,7 +260,7 @@ def test_wrong_pseudo_labels_cannot_spoil_what_is_returned(monkeypatch):
 
 
 def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     events = METHOD.train(TrainingSet((item(0, 5),)), TINY, Run())
     for event in events:
         if isinstance(event, Snapshot):
@@ -267,7 +268,7 @@ def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):
             assert maps["probability"].shape == (1, 3, 16, 16)
         if isinstance(event, TrainFinished):
             watched = event.bundle
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 1e9)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 1e9)
 
     assert same_weights(watched, bundle_of(train(item(0, 5))))
 
@@ -387,7 +388,7 @@ def test_with_many_crops_a_step_the_statistics_of_a_given_encoder_follow(tmp_pat
 def test_an_interrupted_run_on_a_given_encoder_goes_on_as_if_nothing_had_happened(tmp_path, monkeypatch):
     bundle_of(train(item(0, 5), options=RESNET)).save(tmp_path / "run")
     options = replace(RESNET, encoder_weights=str(tmp_path / "run" / "weights.safetensors"))
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
     whole = train(item(0, 5), item(1), options=options)
     saved = next(event for event in whole if isinstance(event, Checkpoint) and event.step == 4)
     (tmp_path / "run" / "weights.safetensors").unlink()  # a resumed run does not need it

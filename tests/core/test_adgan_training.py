@@ -22,7 +22,7 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.adgan import INFO, METHOD
 from napari_cellseg_ssl.core.methods.adgan.choosing import Judge
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions, crop_shape, segment_options
@@ -31,6 +31,7 @@ from napari_cellseg_ssl.core.methods.adgan.synthesis import synthetic_pairs
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask, objects_to_mask
 from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 SMALL = AdganOptions(steps=6, width=8, blocks=1, crop=32, batch=2, working_diameter=10.0)
@@ -98,7 +99,7 @@ def test_training_leaves_the_random_numbers_of_the_host_alone():
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
     whole = trained()
     half = next(event for event in whole if isinstance(event, Checkpoint) and event.step == 3)
 
@@ -161,7 +162,7 @@ def test_the_average_predicts_and_not_the_last_step():
 
 
 def test_a_snapshot_translates_both_ways_while_training_goes_on(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     crops = np.random.default_rng(0).random((1, 1, 48, 40)).astype(np.float32)
 
     snapshot = next(
@@ -274,7 +275,7 @@ def test_masks_for_a_volume_are_round_in_space_and_flat_where_slices_are_far_apa
 
 
 def test_while_it_learns_it_draws_the_same_objects_again_and_again(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
 
     pairs = [
         event.draw((48, 40))

@@ -19,7 +19,8 @@ from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions, Ce
 from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 from napari_cellseg_ssl.core.tiling import predict_tiled
 from napari_cellseg_ssl.core.torch_tools.crops import CropFrame, CropSampler, random_brightness
-from napari_cellseg_ssl.core.torch_tools.steps import learning_rate
+from napari_cellseg_ssl.core.training.base import Progress, Training
+from napari_cellseg_ssl.core.training.rates import learning_rate
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 SMALL = CellulusOptions(steps=6, width=4, last_width=4, crop=36, batch=2, shifts=4, passes=2)
@@ -110,7 +111,7 @@ def test_a_time_budget_replaces_the_number_of_steps():
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
     whole = trained()
     half = next(event for event in whole if isinstance(event, Checkpoint) and event.step == 3)
 
@@ -121,7 +122,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(monkeypatch):
 
 
 def test_a_checkpoint_without_its_random_state_is_refused(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
     first = next(event for event in trained() if isinstance(event, Checkpoint))
 
     with pytest.raises(WrongRun, match="random state"):
@@ -129,7 +130,7 @@ def test_a_checkpoint_without_its_random_state_is_refused(monkeypatch):
 
 
 def test_a_snapshot_predicts_while_training_goes_on(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
 
     for event in METHOD.train(training_set(picture()), SMALL, Run()):
         if isinstance(event, Snapshot):
@@ -323,12 +324,13 @@ def test_channels_are_mixed_the_way_they_vary_most():
 
 def test_the_rate_warms_up_and_falls_and_the_papers_falls_in_two_steps():
     cosine = [learning_rate(1.0, step, step / 200) for step in range(201)]
-    paper = SimpleNamespace(schedule="steps", rate=1.0)
+    paper = SimpleNamespace(options=SimpleNamespace(schedule="steps", rate=1.0))
 
     assert cosine[0] == pytest.approx(0.05, abs=0.01)
     assert max(cosine) > 0.95
     assert cosine[-1] == pytest.approx(0.02, abs=1e-3)
-    assert [training._rate(paper, 0, done) for done in (0.1, 0.5, 0.9)] == pytest.approx([1, 0.1, 0.01])
+    rates = [training.CellulusTraining.rate(paper, Progress(0, done)) for done in (0.1, 0.5, 0.9)]
+    assert rates == pytest.approx([1, 0.1, 0.01])
 
 
 @pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])

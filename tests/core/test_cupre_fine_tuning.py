@@ -15,10 +15,10 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.learning.held_out import Judged
 from napari_cellseg_ssl.core.method import Run
+from napari_cellseg_ssl.core.methods.cupre import METHOD
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.fine_tuning import score_detections, search_score
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
-from napari_cellseg_ssl.core.methods.cupre.training import train
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 DIAMETER = 16.0
@@ -33,7 +33,7 @@ def painted(n_cells=8, shape=(64, 64), channels=1):
 
 
 def events_of(data=None, options=TINY, **run):
-    return list(train(data or painted(), options, Run(**run)))
+    return list(METHOD.train(data or painted(), options, Run(**run)))
 
 
 def bundle_of(events):
@@ -126,7 +126,9 @@ def test_a_model_of_other_channels_is_refused(parent):
 def test_a_stopped_training_goes_on_as_if_it_had_not_been_stopped(parent):
     for start in (None, parent):
         asked = iter([False, False])
-        stopped = list(train(painted(), TINY, Run(should_stop=lambda asked=asked: next(asked, True), start_from=start)))
+        stopped = list(
+            METHOD.train(painted(), TINY, Run(should_stop=lambda asked=asked: next(asked, True), start_from=start))
+        )
         resumed = events_of(resume=last_of(stopped, Checkpoint), start_from=start)
 
         assert last_of(stopped, TrainFinished).reason == "stopped"

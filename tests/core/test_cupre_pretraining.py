@@ -14,17 +14,16 @@ from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import load_frames
 from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.cupre import advice, alternating
-from napari_cellseg_ssl.core.methods.cupre.alternating import pretrain
+from napari_cellseg_ssl.core.methods.cupre import METHOD, advice, alternating
 from napari_cellseg_ssl.core.methods.cupre.contrast_learner import ContrastLearner
 from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptions
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import place_in, plan_phases, source_parts
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler
-from napari_cellseg_ssl.core.methods.cupre.training import train as cupre_train
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 from napari_cellseg_ssl.core.options import options_from_json
-from napari_cellseg_ssl.core.torch_tools.steps import learning_rate
+from napari_cellseg_ssl.core.training import loop
+from napari_cellseg_ssl.core.training.rates import learning_rate
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 
 DIAMETER = 11.0
@@ -56,8 +55,17 @@ def sampler_of(*sets, options=TINY):
     return TileSampler([load_frames(one, Intensity(), DIAMETER, 0) for one in sets], options)
 
 
+def pretrain(data, options, run):
+    return loop.train(alternating.Pretraining, data, options, run)
+
+
 def train(data=None, options=ALONE, **run):
     return list(pretrain(data or images(), options, Run(**run)))
+
+
+def events_of(work):
+    """What a training that has been prepared says."""
+    return loop.train(lambda *_: work, None, work.options, work.run)
 
 
 def bundle_of(events):
@@ -128,7 +136,7 @@ def test_a_frozen_backbone_does_not_learn_from_the_source():
         options = replace(BOTH, backbone=how, warm_up=0.0, iterations=1, steps=8, contrast_share=0.25)
         seen, before = [], None
         work = alternating.Pretraining(images(), options, Run())
-        for event in work.steps():
+        for event in events_of(work):
             if not isinstance(event, Step):
                 continue
             weight = work.beginning.detector.backbone.body.conv1.weight.detach().clone()
@@ -144,7 +152,7 @@ def test_a_strong_pull_leaves_the_backbone_nearer_to_where_it_was():
     drifts = []
     for strength in (0.0, 1000.0):
         work = alternating.Pretraining(images(), replace(BOTH, strength=strength, alpha=1.0), Run())
-        list(work.steps())
+        list(events_of(work))
         drifts.append(max(work.drifts))
 
     assert drifts[1] < 0.95 * drifts[0]
@@ -217,11 +225,11 @@ def test_a_stop_before_the_first_step_can_be_resumed():
 
 def test_cells_painted_meanwhile_do_not_turn_it_into_a_fine_tuning():
     options, asked = replace(ALONE, stage="auto"), iter([False, False])
-    stopped = list(cupre_train(images(), options, Run(should_stop=lambda: next(asked, True))))
+    stopped = list(METHOD.train(images(), options, Run(should_stop=lambda: next(asked, True))))
     note = Annotation.from_painting(painting(disks(), 4))
     painted = TrainingSet(tuple(item(seed, annotation=note) for seed in range(6)))
 
-    resumed = list(cupre_train(painted, options, Run(resume=last_of(stopped, Checkpoint))))
+    resumed = list(METHOD.train(painted, options, Run(resume=last_of(stopped, Checkpoint))))
 
     assert {event.phase for event in steps_of(resumed)} == {"contrast"}
     assert same_weights(bundle_of(train()), bundle_of(resumed))

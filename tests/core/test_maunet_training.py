@@ -21,11 +21,12 @@ from napari_cellseg_ssl.core.events import (
 )
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
-from napari_cellseg_ssl.core.methods.maunet import INFO, METHOD, training
+from napari_cellseg_ssl.core.methods.maunet import INFO, METHOD
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
 from napari_cellseg_ssl.core.metrics import match_instances
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
 from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.where_next import clues_of
 
@@ -179,8 +180,8 @@ def test_two_networks_can_agree_on_unpainted_pixels_and_the_first_is_returned():
 
 @pytest.mark.parametrize("at", [1, 3])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     options = replace(TINY, consistency=1.5)
     whole = train(item(), item(1, labelled=False), options=options)
     saved = next(event for event in whole if isinstance(event, Checkpoint) and event.step == at)
@@ -193,14 +194,14 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
 
 
 def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     for event in METHOD.train(TrainingSet((item(),)), TINY, Run()):
         if isinstance(event, Snapshot):
             maps = event.predictor(np.zeros((1, 1, 16, 16), np.float32), np.zeros((1, 2), int))
             assert maps["probability"].shape == (1, 3, 16, 16)
         if isinstance(event, TrainFinished):
             watched = event.bundle
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 1e9)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 1e9)
 
     assert same_weights(watched, bundle_of(train(item())))
 

@@ -23,12 +23,12 @@ from napari_cellseg_ssl.core.events import (
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.method import Run
 from napari_cellseg_ssl.core.methods.cellulus import METHOD as CELLULUS
-from napari_cellseg_ssl.core.methods.cellulus import training as cellulus_training
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
-from napari_cellseg_ssl.core.methods.cellulus_supported import METHOD, guide, setup
+from napari_cellseg_ssl.core.methods.cellulus_supported import METHOD, guide, training
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.metrics import image_scores
 from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.samples import IMAGES, LABELS, NAMES
 
@@ -74,7 +74,7 @@ def test_without_a_run_to_start_from_cellulus_learns_first():
 
 
 def test_while_cellulus_learns_its_own_maps_can_be_seen(monkeypatch):
-    monkeypatch.setattr(cellulus_training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
 
     snapshots = [event for event in train(item(n_cells=3)) if isinstance(event, Snapshot)]
 
@@ -99,7 +99,7 @@ def test_without_painted_cells_only_pseudo_labels_are_learnt(cellulus):
 
 
 def test_plenty_of_painted_cells_need_no_pseudo_labels_unless_the_papers_share_is_wanted(monkeypatch):
-    monkeypatch.setattr(setup, "PLENTY_OF_CELLS", 3)
+    monkeypatch.setattr(training, "PLENTY_OF_CELLS", 3)
 
     few, plenty = train(item(n_cells=2)), train(item(n_cells=3))
     constant = train(item(n_cells=3), options=replace(TINY, falling_alpha=False))

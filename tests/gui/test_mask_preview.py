@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from drawings import disks, picture
 from napari_cellseg_ssl.core import registry
-from napari_cellseg_ssl.core.methods.adgan import training
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.gui.layer_tags import find_layer, is_image
 
 TINY = {"steps": 6, "width": 4, "blocks": 1, "crop": 32, "batch": 1}
@@ -101,7 +101,7 @@ def test_the_mask_goes_when_it_is_not_wanted_or_another_method_is_chosen(adgan):
 
 
 def test_while_it_learns_four_pictures_show_what_it_has_understood(adgan, monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     choose(adgan, "adgan")
     adgan.wait(lambda: layer(adgan, "synthetic-mask") is not None)
     adgan.find("option_steps").setValue(TINY["steps"])

@@ -7,10 +7,10 @@ from drawn import TINY, trained
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.events import last_of
 from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.methods.adgan import training
 from napari_cellseg_ssl.core.options import with_values
 from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
+from napari_cellseg_ssl.core.training.base import Training
 from napari_cellseg_ssl.tasks import (
     Control,
     FileWritten,
@@ -58,7 +58,7 @@ def test_a_stop_ends_the_drawing_after_a_pair(bundle, tmp_path):
 
 
 def test_a_preview_while_training_shows_the_image_redrawn_and_an_image_of_drawn_objects(monkeypatch):
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_SNAPSHOTS", 0.0)
+    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     image, window = picture(disks()), PreviewWindow(0, 0, (slice(4, 52), slice(10, 64)))
     request = TrainRequest(
         method_id="adgan",

@@ -8,6 +8,7 @@ from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.events import Checkpoint, TrainEvent
 from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.options import Json, options_from_json
 
@@ -104,10 +105,16 @@ class Run:
     keeps_start: bool = False
     resume: Checkpoint | None = None
 
-    def fraction(self, step: int, steps: int) -> float:
-        """Share of the work that is done after `step` steps, 0 to 1."""
-        done = self.elapsed() / self.time_budget if self.time_budget else step / max(1, steps)
-        return min(1.0, done)
+    @property
+    def intensity(self) -> Intensity:
+        """How images are normalised: as for the model that it starts from."""
+        return self.start_from.intensity if self.start_from else Intensity()
+
+    def fraction(self, step: int, steps: int, seconds: float | None = None) -> float:
+        """Share of the work that is done after `step` steps and some seconds, by default those so far, 0 to 1."""
+        if not self.time_budget:
+            return min(1.0, step / max(1, steps))
+        return min(1.0, (self.elapsed() if seconds is None else seconds) / self.time_budget)
 
 
 class Predictor(Protocol):

@@ -48,10 +48,11 @@ class Actis:
     info = INFO
 
     def train(self, data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainEvent]:
-        """Train; see `training.train`."""
-        from napari_cellseg_ssl.core.methods.actis.training import train
+        """Train; see `training.ActisTraining`."""
+        from napari_cellseg_ssl.core.methods.actis.training import ActisTraining
+        from napari_cellseg_ssl.core.training.loop import train
 
-        return train(data, options, run)
+        return train(ActisTraining, data, options, run)
 
     def for_channels(self, bundle: ModelBundle, channels: int) -> ModelBundle:
         """Let a model that reads the mean of all channels read so many; see `networks.reading`."""

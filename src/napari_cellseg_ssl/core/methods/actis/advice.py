@@ -17,7 +17,7 @@ from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS, Judged, Scor
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.methods.actis.learner import Learner
+    from napari_cellseg_ssl.core.methods.actis.training import ActisTraining
 
 OVERCONFIDENT = 0.99
 MOST_UNEQUAL = 3.0
@@ -73,7 +73,7 @@ def after(
     scores: Mapping[str, Score],
     options: ActisSegmentOptions,
     tuned: Score | None,
-    learner: Learner,
+    work: ActisTraining,
 ) -> tuple[str, ...]:
     """Say which network is returned and why, and with which thresholds."""
     texts = []
@@ -92,7 +92,7 @@ def after(
         texts.append(f"Thresholds searched on {tuned.n_cells} annotated cells: {thresholds} (F1 {tuned.f1:.2f}).")
     else:
         texts.append(f"Thresholds are {'its own' if chosen == START else 'defaults'}: {thresholds}.")
-    if learner.is_refining and bool((learner.thresholds.values > OVERCONFIDENT).all()):
+    if work.is_refining and bool((work.losses.thresholds.values > OVERCONFIDENT).all()):
         texts.append("The teacher is sure of nearly everything, so its confidence says little.")
     return tuple(texts)
 

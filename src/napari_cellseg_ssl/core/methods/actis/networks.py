@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.learning import going_on
 from napari_cellseg_ssl.core.methods.actis.options import EFFICIENTNET, SMALL, TAGS, ActisOptions
+from napari_cellseg_ssl.core.nets.detector_encoder import is_detector
 from napari_cellseg_ssl.core.nets.names import AT_RANDOM, NO_WEIGHTS, RESNETS
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.torch_tools.weights import load_weights
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
 
 THRESHOLDS = "confidence.thresholds"
 FIRST = "net.down.0.0.0.weight"
 """The small network's first convolution, (width, C, 3, 3)."""
+SIZES = ("width", "depth")
+"""Options that a model which learns on has decided already."""
 
 
 def architecture(options: ActisOptions, in_channels: int) -> dict[str, Json]:
@@ -179,3 +183,51 @@ def predictor(bundle: ModelBundle, device: str) -> ActisPredictor:
 
 def _array(tensor: Tensor) -> Array:
     return tensor.float().cpu().numpy()
+
+
+def prepared(
+    n_channels: int, options: ActisOptions, run: Run
+) -> tuple[ActisOptions, nn.Module, Mapping[str, Any], str]:
+    """Build the network that a training begins with, or take the given one.
+
+    Returns
+    -------
+    options : ActisOptions
+        With the size of the model that learns on.
+    net : nn.Module
+    architecture : {name: Json}
+    beginning : str
+        What it begins with, in words; empty where nothing needs to be said.
+
+    Raises
+    ------
+    WrongOption
+        If encoder weights cannot be had or do not fit.
+    WrongRun
+        If `run.start_from` belongs to another network.
+    """
+    parent = None if is_detector(run.start_from) else run.start_from
+    beginning = ""
+    if parent:
+        has = {name: parent.architecture[name] for name in SIZES if name in parent.architecture}
+        options, beginning = going_on.as_large(options, parent, has)
+    described = architecture(options, n_channels)
+    if run.start_from and is_detector(run.start_from):
+        net, beginning = begin_with_detector(described, options, run.start_from)
+    elif run.start_from or run.resume:
+        net = build(described)
+    else:
+        net, beginning = begin(described, options)
+    if parent:
+        _start_from(net, parent, described)
+    return options, net, described, beginning
+
+
+def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:
+    for key in ("tag", "in_channels"):
+        if parent.architecture.get(key) != described[key]:
+            raise WrongRun(
+                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {described[key]}.",
+                "Start from a model of the same method and channels, or from none.",
+            )
+    load_weights(net, parent.weights)

@@ -1,7 +1,7 @@
 """The training of ACTIS from end to end: baseline, refinement, choice of the best, thresholds.
 
 Rumberger et al., "ACTIS: Improving data efficiency by leveraging semi-supervised Augmentation Consistency Training
-for Instance Segmentation", 2023. What differs from the paper, besides what `learner` and `confidence` list:
+for Instance Segmentation", 2023. What differs from the paper, besides what `losses` and `confidence` list:
 
 - Anything may be unknown. Unknown pixels enter no loss, no target and no score; in the second stage they are the
   unlabelled pixels, so one single painted image is enough.
@@ -16,29 +16,61 @@ for Instance Segmentation", 2023. What differs from the paper, besides what `lea
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Mapping, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any
 
-from napari_cellseg_ssl.core.events import Checkpoint, Note, Reason, Snapshot, Started, Step, TrainEvent, Validated
-from napari_cellseg_ssl.core.methods.actis import advice
-from napari_cellseg_ssl.core.methods.actis.choosing import finish
+import numpy as np
+
+from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent
+from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.learning.frames import load_frames
+from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, within_area
+from napari_cellseg_ssl.core.methods.actis import advice, judging, networks
+from napari_cellseg_ssl.core.methods.actis.choosing import BASELINE, QUICKLY_JUDGED_PIXELS, finish
 from napari_cellseg_ssl.core.methods.actis.judging import DEFAULTS
-from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
-from napari_cellseg_ssl.core.methods.actis.setup import QUICKLY_JUDGED_PIXELS, Setup, prepare
-from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
+from napari_cellseg_ssl.core.methods.actis.losses import Losses
+from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
+from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
+from napari_cellseg_ssl.core.nets.detector_encoder import is_detector
+from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.torch_tools.weights import weights_of
+from napari_cellseg_ssl.core.training.averaging import share_of_the_work
+from napari_cellseg_ssl.core.training.base import Progress, Training
+from napari_cellseg_ssl.core.training.rates import CONTINUED_SHARE, learning_rate
 
 if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
-SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 3.0, 15.0
 VALIDATIONS = 20
-CONTINUED_SHARE = 1 / 3
-"""Of the learning rate, when a trained model learns on."""
+FEWEST_STEPS = 450
+"""Never fewer than these are enough, however few cells there are."""
+PAPER_DECAY = 0.99
+PRETRAINED = "pretrained"
+"""In a checkpoint: whether the encoder began with weights from elsewhere."""
+ADAMW = "adamw"
+STAGES = ("baseline", "refinement")
 
 
-def train(data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainEvent]:
-    """Train on painted and unpainted pixels; see `Method.train`.
+class ActisTraining(Training):
+    """Train on painted and unpainted pixels; the student learns, and the average over it is the teacher.
+
+    Attributes
+    ----------
+    frames : tuple of Frame
+        With everything that is known, what is held out and pseudo-labels included.
+    judged : tuple of Judged
+        What is held out.
+    segment_options : ActisSegmentOptions
+        Where the search for thresholds starts; whether cells are cut at necks is decided.
+    baseline : {name: array}
+        Weights with which the refinement began; empty before.
 
     Raises
     ------
@@ -47,66 +79,187 @@ def train(data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainE
     WrongOption
         If encoder weights cannot be had or do not fit.
     WrongRun
-        If `run.start_from` or `run.resume` belong to another network.
+        If `run.start_from` belongs to another network.
     """
-    yield Started(None if run.time_budget else options.steps, run.device)
-    setup = prepare(data, options, run)
-    notes = advice.before(setup.frames, setup.judged, setup.segment_options, options.working_diameter)
-    if setup.beginning:
-        notes = (*notes, setup.beginning)
-    for text in notes:
-        yield Note(text)
-    reason = yield from _optimise(setup)
-    yield from finish(setup, notes, reason)
 
+    options: ActisOptions
+    training_share = 0.97
+    phase = STAGES[0]
+    net_prefix, average_prefix = "student.", "teacher."
 
-def _optimise(setup: Setup) -> Generator[TrainEvent, None, Reason]:
-    """Make steps until the work is done or somebody stops it; returns the reason for the end."""
-    learner, run = setup.learner, setup.run
-    snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
-    best = 0.0
-    validated = int(setup.done() * VALIDATIONS)
-    while (done := setup.done()) < 1.0:
-        if run.should_stop():
-            yield Checkpoint(learner.step, learner.arrays(), learner.state())
-            return "stopped"
-        if done >= setup.refine_from and not learner.is_refining:
-            learner.begin_refinement()
-            learner.calibrate(_foreground_threshold(setup))
-            yield Note("Baseline trained; now learning from unpainted pixels too.")
-        rate, refined = _rate(setup, done)
-        losses = learner.learn(setup.sampler, rate, done, refined)
-        yield Step(learner.step, done, losses, rate, "refinement" if learner.is_refining else "baseline")
-        if setup.judged and int(done * VALIDATIONS) > validated:
-            validated = int(done * VALIDATIONS)
-            found = setup.search(learner.teacher, setup.judged)[1]
-            yield Validated(learner.step, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
-            best = max(best, found.f1)
-            if learner.is_refining:
-                learner.calibrate(_foreground_threshold(setup))
-        if snapshot.is_due():
-            yield Snapshot(learner.step, setup.predictor(learner.teacher))
-        if checkpoint.is_due():
-            yield Checkpoint(learner.step, learner.arrays(), learner.state())
-    return "plateau" if setup.has_time_left else "completed"
+    def __init__(self, data: TrainingSet, options: ActisOptions, run: Run) -> None:
+        from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
 
+        if data.n_cells == 0:
+            raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+        options, net, self.architecture, self.beginning = networks.prepared(data.n_channels, options, run)
+        super().__init__(options, run, net, average=self.teacher_decay, keeps_best=False)
+        was_pretrained = bool(run.resume and run.resume.meta.get(PRETRAINED))
+        self.is_pretrained = is_detector(run.start_from) or was_pretrained or options.has_given_resnet
+        if self.is_pretrained and options.fewest_crops < FEWEST_CROPS:
+            freeze_statistics(self.net.encoder)
+        self.optimisers["optimiser."] = self._optimiser(ADAMW)
+        self.baseline: dict[str, Array] = {}
+        self.frames = load_frames(data, self.intensity, options.working_diameter, run.seed)
+        self.has_pseudo_labels = any(frame.pseudo is not None for frame in self.frames)
+        learning, judged = hold_out(self.frames, run.seed)
+        self.judged = within_area(judged, QUICKLY_JUDGED_PIXELS)
+        self.validations = VALIDATIONS if self.judged else 0
+        self.enough_steps = max(FEWEST_STEPS, options.steps_per_cell * data.n_cells) if options.steps_per_cell else inf
+        self.losses = Losses(self.net, self.result, Sampler(learning, options.crop), options, run.device)
+        painted = [frame.painted for frame in self.frames]  # what other methods found was cut by its shape already
+        neck = judging.widest_neck(painted, options.working_diameter)
+        self.segment_options = ActisSegmentOptions(widest_neck=neck)
 
-def _foreground_threshold(setup: Setup) -> float:
-    """Find from where on the teacher's foreground fits the painted cells."""
-    if not setup.options.calibrate_teacher:
-        return 0.5
-    if not setup.judged:
-        return DEFAULTS.foreground_threshold
-    return setup.search(setup.learner.teacher, setup.painted(QUICKLY_JUDGED_PIXELS))[0].foreground_threshold
+    @property
+    def is_refining(self) -> bool:
+        """Whether the second stage has begun."""
+        return bool(self.baseline)
 
+    def begin(self) -> Generator[TrainEvent, None, bool]:
+        """Say what is annotated and what would help."""
+        for text in advice.before(self.frames, self.judged, self.segment_options, self.options.working_diameter):
+            yield self.note(text)
+        if self.beginning:
+            yield self.note(self.beginning)
+        return True
 
-def _rate(setup: Setup, done: float) -> tuple[float, float]:
-    """Learning rate, and the share of the refinement that is done."""
-    options, start = setup.options, setup.refine_from
-    peak = options.rate * (CONTINUED_SHARE if setup.goes_on else 1.0)
-    refined = max(0.0, (done - start) / max(1e-9, 1.0 - start))
-    if options.refine_optimiser == "adamw":
-        return learning_rate(peak, setup.learner.step, done), refined
-    if setup.learner.is_refining:
-        return learning_rate(options.refine_rate, setup.learner.step, refined), refined
-    return learning_rate(peak, setup.learner.step, done / max(1e-9, start)), refined
+    def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
+        """Begin the refinement when it is time: keep the baseline, and let teacher and student go on from it."""
+        if progress.done < self._refine_from or self.is_refining:
+            return
+        if self.options.teacher_every:
+            self.result.load_state_dict(self.net.state_dict())
+        self.baseline, self.phase = weights_of(self.result, BASELINE), STAGES[1]
+        if self.options.refine_optimiser != ADAMW:
+            self.optimisers["optimiser."] = self._optimiser(self.options.refine_optimiser)
+        self.losses.calibrate(self._foreground_threshold())
+        yield Note("Baseline trained; now learning from unpainted pixels too.")
+
+    def rate(self, progress: Progress) -> float:
+        """Learning rate of a step."""
+        options, step, done = self.options, progress.step, progress.done
+        peak = options.rate * (CONTINUED_SHARE if self.goes_on else 1.0)
+        if options.refine_optimiser == ADAMW:
+            return learning_rate(peak, step, done)
+        if self.is_refining:
+            return learning_rate(options.refine_rate, step, self._refined(done))
+        return learning_rate(peak, step, done / max(1e-9, self._refine_from))
+
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
+        """Make one step."""
+        if self.is_refining:
+            losses = self.losses.refinement(self.rng, self._refined(progress.done))
+        else:
+            losses = self.losses.baseline(self.rng)
+        optimiser = self.optimisers["optimiser."]
+        optimiser.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        optimiser.step()
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def teacher_decay(self, step: int, done: float) -> float | None:
+        """Say how the teacher follows the student."""
+        options = self.options
+        if self.is_refining and options.frozen_teacher:
+            return None
+        if not options.teacher_every:
+            return share_of_the_work(options.teacher_half_life)(step, done)
+        if not self.is_refining:
+            return 0.0
+        return PAPER_DECAY if step % options.teacher_every == 0 else None
+
+    def validate(self) -> dict[str, float]:
+        """Score held-out cells, and let the teacher's labels fit the painted ones again."""
+        found = self.search(self.result, self.judged)[1]
+        if self.is_refining:
+            self.losses.calibrate(self._foreground_threshold())
+        return {"f1": found.f1, "iou": found.iou}
+
+    def finish(self, reason: Reason) -> Generator[TrainEvent, None, ModelBundle]:
+        """Choose what is returned, and make the model; see `choosing.finish`."""
+        return finish(self, reason)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a trained model of this method learns on."""
+        return self.run.start_from is not None and not is_detector(self.run.start_from)
+
+    @property
+    def _refine_from(self) -> float:
+        """Share of the training after which the refinement begins."""
+        return 1.0 - self.options.refine_share
+
+    def _refined(self, done: float) -> float:
+        """Share of the refinement that is done."""
+        return max(0.0, (done - self._refine_from) / max(1e-9, 1.0 - self._refine_from))
+
+    def _foreground_threshold(self) -> float:
+        """Find from where on the teacher's foreground fits the painted cells."""
+        if not self.options.calibrate_teacher:
+            return 0.5
+        if not self.judged:
+            return DEFAULTS.foreground_threshold
+        return self.search(self.result, self.painted(QUICKLY_JUDGED_PIXELS))[0].foreground_threshold
+
+    def painted(self, pixels: int) -> tuple[Judged, ...]:
+        """Everything to judge by, learned from or held out, up to so many pixels."""
+        return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
+
+    def predictor(self, net: nn.Module | None = None) -> networks.ActisPredictor:
+        """Wrap a network, by default the teacher as it is now."""
+        described = {**self.architecture, "background_odds": self.losses.background_odds}
+        net = self.result if net is None else net
+        return networks.ActisPredictor(net, self.losses.thresholds, described, self.run.device)
+
+    def probabilities(self, net: nn.Module, judged: Sequence[Judged]) -> list[Array]:
+        """Class probabilities (3, Y, X) of each piece."""
+        predict = self.predictor(net).probabilities
+        was_training = net.training
+        net.eval()
+        found = [predict(one.pixels[None])[0].cpu().numpy() for one in judged]
+        net.train(was_training)
+        return found
+
+    def search(
+        self, net: nn.Module, judged: Sequence[Judged], options: ActisSegmentOptions | None = None
+    ) -> tuple[ActisSegmentOptions, Score]:
+        """Find out quickly how good a network is, with the best of a few thresholds, its other options as given."""
+        found = self.probabilities(net, judged)
+        others = options or self.segment_options
+        return judging.search_thresholds(found, judged, self.options.working_diameter, others, quick=True)
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Json]]:
+        """Copy all that is needed to go on: baseline, thresholds, odds, and how the encoder began, too."""
+        arrays, state = super().state()
+        arrays |= {**self.baseline, networks.THRESHOLDS: self.losses.thresholds.values.numpy().copy()}
+        return arrays, {**state, "background_odds": self.losses.background_odds, PRETRAINED: self.is_pretrained}
+
+    def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        import torch
+
+        self.baseline = {name: array for name, array in arrays.items() if name.startswith(BASELINE)}
+        if self.is_refining:
+            self.phase = STAGES[1]
+            self.optimisers["optimiser."] = self._optimiser(self.options.refine_optimiser)
+        super().load_state(arrays, state)
+        self.losses.thresholds.values = torch.from_numpy(np.array(arrays[networks.THRESHOLDS]))
+        self.losses.background_odds = float(state["background_odds"])
+
+    def _optimiser(self, name: str) -> Optimizer:
+        import torch
+
+        decay, groups = self.options.weight_decay, self._groups()
+        if name == "sgd":
+            return torch.optim.SGD(groups, lr=0.01, momentum=0.9, nesterov=True, weight_decay=decay)
+        return torch.optim.AdamW(groups, lr=1e-3, weight_decay=decay)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """List the weights by what share of the learning rate they have."""
+        if not self.is_pretrained:
+            return [{"params": list(self.net.parameters()), "share": 1.0}]
+        encoder = list(self.net.encoder.parameters())
+        taken = {id(p) for p in encoder}
+        others = [p for p in self.net.parameters() if id(p) not in taken]
+        return [{"params": others, "share": 1.0}, {"params": encoder, "share": self.options.encoder_rate}]

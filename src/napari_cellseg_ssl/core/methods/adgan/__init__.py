@@ -75,9 +75,10 @@ class Adgan:
 
     def train(self, data: "TrainingSet", options: AdganOptions, run: Run) -> Iterator[TrainEvent]:
         """Train on the images alone."""
-        from napari_cellseg_ssl.core.methods.adgan.training import train
+        from napari_cellseg_ssl.core.methods.adgan.training import AdganTraining
+        from napari_cellseg_ssl.core.training.loop import train
 
-        return train(data, options, run)
+        return train(AdganTraining, data, options, run)
 
     def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
         """Load a trained network."""

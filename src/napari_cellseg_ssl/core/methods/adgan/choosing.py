@@ -7,26 +7,20 @@ what a translation hides in its greys. What is drawn is compared with the images
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_cellseg_ssl.core.diameter import diameters_of_cells
-from napari_cellseg_ssl.core.events import Checkpoint, Validated
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.options import AdganSegmentOptions
 from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor
 from napari_cellseg_ssl.core.methods.adgan.segmentation import segment_frame
-from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, objects_to_mask
 
-PREFIX = "best."
-MOMENTS = 12
-"""So often a training is judged."""
 THRESHOLDS = (-0.6, -0.4, -0.2, 0.0, 0.3, 0.6)
 NEARLY = 0.002
 FEWEST = 3
@@ -79,47 +73,6 @@ class Judge:
         redrawn = _correlation(predictor.translate(ideal, MASK, IMAGE), self.fields)
         sizes = _likely_sizes(labels, self.prior)
         return {"redrawn": redrawn, "sizes": sizes, "quality": redrawn * sizes}
-
-
-@dataclass
-class BestMoment:
-    """The weights of the moment that was judged best so far, and what was said of it.
-
-    `judged` moments there were, the last one after `last_step`.
-    """
-
-    judge: Judge
-    weights: Mapping[str, Array] = field(default_factory=dict)
-    scores: Mapping[str, float] = field(default_factory=dict)
-    step: int = 0
-    judged: int = 0
-    last_step: int = -1
-
-    def consider(self, predictor: AdganPredictor, weights: Mapping[str, Array], step: int) -> Validated:
-        """Judge a moment, and keep it if it is the best."""
-        scores = self.judge.judge(predictor)
-        is_best = scores["quality"] >= self.scores.get("quality", -np.inf)
-        if is_best:
-            self.weights, self.scores, self.step = weights, scores, step
-        self.judged, self.last_step = self.judged + 1, step
-        return Validated(step, scores, is_best)
-
-    def arrays(self) -> dict[str, Array]:
-        """Return the weights, for a checkpoint."""
-        return {PREFIX + name: array for name, array in self.weights.items()}
-
-    def state(self) -> dict[str, Json]:
-        """Return what is known of them, for a checkpoint."""
-        moments: dict[str, Json] = {"step": self.step, "judged": self.judged, "last_step": self.last_step}
-        return {"best": {**moments, "scores": {**self.scores}}}
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
-        known: Any = checkpoint.meta["best"]
-        self.scores, self.step = known["scores"], known["step"]
-        self.judged, self.last_step = known["judged"], known["last_step"]
-        named = checkpoint.arrays.items()
-        self.weights = {name.removeprefix(PREFIX): np.array(a) for name, a in named if name.startswith(PREFIX)}
 
 
 def _correlation(first: Array, second: Array) -> float:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK, domain
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions
 from napari_cellseg_ssl.core.methods.adgan.pool import ReplayPool
 from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask
-from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.torch_tools.precision import half_precision
-from napari_cellseg_ssl.core.torch_tools.teacher import decay_for, follow
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.optim import Optimizer
+    from torch import Tensor
 
-    from napari_cellseg_ssl.core.events import Checkpoint
     from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder
     from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
     from napari_cellseg_ssl.core.torch_tools.crops import CropSampler
@@ -36,55 +28,51 @@ REAL, FAKE = 1.0, 0.0
 
 @dataclass(kw_only=True)
 class Learner:
-    """Networks, their average, optimisers, pools and random numbers.
+    """Both networks, and what they learn from in a step.
 
     Parameters
     ----------
+    sampler : CropSampler
+    greys : Greys
+    prior : MaskPrior
     shape : tuple of int
         Sides of a training crop, px.
     """
 
     options: AdganOptions
     net: AutoEncoder
-    average: AutoEncoder
     discriminator: DomainDiscriminator
-    rng: np.random.Generator
     sampler: CropSampler
     greys: Greys
     prior: MaskPrior
     shape: tuple[int, ...]
     device: str
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         import torch
 
         self.pools = (ReplayPool(), ReplayPool())
-        self._optimiser = self._adam(self.net)
-        self._critic = self._adam(self.discriminator)
+        self.optimiser, self.critic = (
+            torch.optim.Adam(net.parameters(), lr=self.options.rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
+            for net in (self.net, self.discriminator)
+        )
         n = self.options.batch
         self._own = torch.cat([domain(IMAGE, n), domain(MASK, n)]).to(self.device)
         self._other = self._own.flip(1)
 
-    def learn(self, rate: float) -> dict[str, float]:
+    def learn(self, rng: np.random.Generator) -> dict[str, float]:
         """Make one step; returns the losses."""
-        for group in (*self._optimiser.param_groups, *self._critic.param_groups):
-            group["lr"] = rate
-        drawn = self._draw()
-        reconstructed, translated, losses = self._teach_generator(drawn)
-        losses["discriminator"] = self._teach_discriminator(reconstructed, translated)
-        follow(self.average, self.net, decay_for(self.options.average, self.step))
-        self.step += 1
+        reconstructed, translated, losses = self._teach_generator(self._draw(rng))
+        losses["discriminator"] = self._teach_discriminator(reconstructed, translated, rng)
         return losses
 
-    def _draw(self) -> Tensor:
+    def _draw(self, rng: np.random.Generator) -> Tensor:
         """Draw images, then as many masks, (2B, 1, *S)."""
         import torch
 
         options = self.options
-        images = within(self.greys(self.sampler.draw(self.rng, options.batch)), self.shape)
-        masks = np.stack([draw_mask(self.prior, self.shape, self.rng).image for _ in range(options.batch)])[:, None]
+        images = within(self.greys(self.sampler.draw(rng, options.batch)), self.shape)
+        masks = np.stack([draw_mask(self.prior, self.shape, rng).image for _ in range(options.batch)])[:, None]
         return torch.from_numpy(np.concatenate([images, masks])).to(self.device)
 
     def _teach_generator(self, drawn: Tensor) -> tuple[Tensor, Tensor, dict[str, float]]:
@@ -104,82 +92,29 @@ class Learner:
         content = 2 * (contents_again.float() - contents.float()).abs().mean()
         same = options.reconstruction * reconstruction
         rest = options.cycle * cycle + options.content * content + options.adversarial * (own + fooled)
-        self._optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         if options.aligned:
             route(net, same, rest)
         else:
             (same + rest).backward()
-        self._optimiser.step()
+        self.optimiser.step()
         losses = {"reconstruction": reconstruction, "cycle": cycle, "content": content, "adversarial": own + fooled}
         numbers = {name: float(loss.detach()) for name, loss in losses.items()}
         return reconstructed.detach(), translated.detach(), numbers
 
-    def _teach_discriminator(self, reconstructed: Tensor, translated: Tensor) -> float:
+    def _teach_discriminator(self, reconstructed: Tensor, translated: Tensor, rng: np.random.Generator) -> float:
         """Show it reconstructions as real, translations of now and before as not."""
         import torch
 
         halves = translated.chunk(2)
-        shown = torch.cat([pool.exchange(half, self.rng) for pool, half in zip(self.pools, halves, strict=True)])
+        shown = torch.cat([pool.exchange(half, rng) for pool, half in zip(self.pools, halves, strict=True)])
         with half_precision(self.device):
             loss = _far_from(self.discriminator(reconstructed, self._own), REAL)
             loss = loss + _far_from(self.discriminator(shown, self._other), FAKE)
-        self._critic.zero_grad(set_to_none=True)
+        self.critic.zero_grad(set_to_none=True)
         loss.backward()
-        self._critic.step()
+        self.critic.step()
         return float(loss.detach())
-
-    def _adam(self, net: nn.Module) -> Optimizer:
-        import torch
-
-        return torch.optim.Adam(net.parameters(), lr=self.options.rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
-
-    def arrays(self) -> dict[str, Array]:
-        """All that moves, for a checkpoint."""
-        import torch
-
-        pools = {
-            f"pool.{index}": torch.stack(pool.images).cpu().numpy().copy()
-            for index, pool in enumerate(self.pools)
-            if pool.images
-        }
-        return {
-            **weights_of(self.net),
-            **weights_of(self.average, "average."),
-            **weights_of(self.discriminator, "discriminator."),
-            **optimiser_arrays(self._optimiser),
-            **optimiser_arrays(self._critic, "critic."),
-            **pools,
-        }
-
-    def state(self) -> dict[str, Any]:
-        """Return the random state, for a checkpoint."""
-        return {"random": copy.deepcopy(self.rng.bit_generator.state)}
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint.
-
-        Raises
-        ------
-        WrongRun
-            If it is of another network, or lacks the random state.
-        """
-        import torch
-
-        arrays: Mapping[str, Array] = checkpoint.arrays
-        load_weights(self.net, arrays)
-        load_weights(self.average, arrays, "average.")
-        load_weights(self.discriminator, arrays, "discriminator.")
-        restore_optimiser(self._optimiser, arrays)
-        restore_optimiser(self._critic, arrays, "critic.")
-        for index, pool in enumerate(self.pools):
-            kept = np.array(arrays.get(f"pool.{index}", np.zeros((0, 1, *self.shape), np.float32)))
-            pool.images = list(torch.from_numpy(kept).to(self.device))
-        self.step = checkpoint.step
-        try:
-            state: Any = checkpoint.meta["random"]
-            self.rng.bit_generator.state = state
-        except (KeyError, TypeError, ValueError) as problem:
-            raise WrongRun("The checkpoint lacks the random state.", "Start the training again.") from problem
 
 
 def within(crops: Array, shape: tuple[int, ...]) -> Array:

@@ -75,9 +75,10 @@ class Cellulus:
 
     def train(self, data: "TrainingSet", options: CellulusOptions, run: Run) -> Iterator[TrainEvent]:
         """Train on the images alone; painted cells only choose the bandwidth."""
-        from napari_cellseg_ssl.core.methods.cellulus.training import train
+        from napari_cellseg_ssl.core.methods.cellulus.training import CellulusTraining
+        from napari_cellseg_ssl.core.training.loop import train
 
-        return train(data, options, run)
+        return train(CellulusTraining, data, options, run)
 
     def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
         """Load a trained network."""

@@ -60,10 +60,11 @@ class CellulusSupported:
     info = INFO
 
     def train(self, data: "TrainingSet", options: SupportedOptions, run: Run) -> Iterator[TrainEvent]:
-        """Train; see `training.train`."""
-        from napari_cellseg_ssl.core.methods.cellulus_supported.training import train
+        """Train; see `training.SupportedTraining`."""
+        from napari_cellseg_ssl.core.methods.cellulus_supported.training import SupportedTraining
+        from napari_cellseg_ssl.core.training.loop import train
 
-        return train(data, options, run)
+        return train(SupportedTraining, data, options, run)
 
     def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
         """Load a trained network."""

@@ -2,92 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
-from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent, TrainFinished
+from napari_cellseg_ssl.core.events import Reason, TrainEvent
 from napari_cellseg_ssl.core.learning.held_out import judge, within_area
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.judging import best_options, score
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import scores_on_painted
-from napari_cellseg_ssl.core.methods.cellulus_supported.setup import QUICKLY_JUDGED_PIXELS, Setup
 from napari_cellseg_ssl.core.torch_tools.weights import weights_of
 
-JUDGED_PIXELS = 500_000
-"""What is looked at for the thresholds; less when somebody waits."""
+if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.methods.cellulus_supported.training import SupportedTraining
+
+JUDGED_PIXELS, QUICKLY_JUDGED_PIXELS = 500_000, 250_000
+"""What is looked at for the thresholds, and while the training goes on or somebody waits."""
 
 
-def finish(setup: Setup, reason: Reason) -> Iterator[TrainEvent]:
+def finish(work: SupportedTraining, reason: Reason) -> Generator[TrainEvent, None, ModelBundle]:
     """Choose thresholds, compare with what the methods without labels find, make the model."""
     options, scores = SupportedSegmentOptions(), dict[str, float]()
-    n_before = len(setup.notes)
-    if setup.learner.step:
-        options, scores = _tuned(setup, is_quick=reason == "stopped")
-        scores |= _compared(setup, options)
+    if work.step:
+        options, scores = yield from _tuned(work, is_quick=reason == "stopped")
+        scores |= yield from _compared(work, options)
     else:
-        setup.note("Stopped before the network began to learn: resume, or train again.")
-    for text in setup.notes[n_before:]:
-        yield Note(text)
-    yield TrainFinished(_bundle(setup, options, scores, reason), reason)
+        yield work.note("Stopped before the network began to learn: resume, or train again.")
+    arrays, record = packed(work.guide) if work.guide else ({}, None)
+    return ModelBundle(
+        name="cellulus-supported",
+        method_id="cellulus_supported",
+        train_options=work.options,
+        segment_options=options,
+        architecture={**work.architecture, "cellulus": record},
+        intensity=work.intensity,
+        weights={**weights_of(work.result), **arrays},
+        provenance=Provenance(scores=scores),
+    )
 
 
-def _tuned(setup: Setup, *, is_quick: bool) -> tuple[SupportedSegmentOptions, dict[str, float]]:
+def _tuned(
+    work: SupportedTraining, *, is_quick: bool
+) -> Generator[TrainEvent, None, tuple[SupportedSegmentOptions, dict[str, float]]]:
     """Search thresholds on all that is known, what is learned from and pseudo-labels included.
 
     Held-out cells alone are few; painted cells alone know hardly any false ones, and let thresholds fall.
     """
-    frames = setup.pseudo_labelled or setup.frames
+    frames = work.pseudo_labelled or work.frames
     known = [judge(frame) for frame in frames if frame.has_labels]
     judged = within_area(known, QUICKLY_JUDGED_PIXELS if is_quick else JUDGED_PIXELS) if known else ()
     if not any(one.n_cells for one in judged):
         return SupportedSegmentOptions(), {}
     options, found = best_options(
-        setup.maps(judged),
+        work.maps(judged),
         judged,
-        setup.options.working_diameter,
-        should_stop=lambda: not is_quick and setup.run.should_stop(),
+        work.options.working_diameter,
+        should_stop=lambda: not is_quick and work.run.should_stop(),
     )
-    setup.note(
+    yield work.note(
         f"Thresholds searched on {found.n_cells} known cells: probability {options.threshold:g}, overlap "
         f"{options.overlap:g} (F1 {found.f1:.2f})."
     )
     return options, {"tuned_f1": found.f1, "tuned_iou": found.iou}
 
 
-def _compared(setup: Setup, options: SupportedSegmentOptions) -> dict[str, float]:
+def _compared(
+    work: SupportedTraining, options: SupportedSegmentOptions
+) -> Generator[TrainEvent, None, dict[str, float]]:
     """Score what is held out, and what needs no labels on everything that is painted."""
     scores: dict[str, float] = {}
-    if setup.judged:
-        held = score(setup.maps(setup.judged), setup.judged, setup.options.working_diameter, options)
+    if work.judged:
+        held = score(work.maps(work.judged), work.judged, work.options.working_diameter, options)
         scores |= {"f1": held.f1, "iou": held.iou}
-        setup.note(f"F1 {held.f1:.2f} on {held.n_cells} painted cells that were held out.")
-    others = scores_on_painted(setup.proposals)
+        yield work.note(f"F1 {held.f1:.2f} on {held.n_cells} painted cells that were held out.")
+    others = scores_on_painted(work.proposals)
     if others:
         found = ", ".join(f"{source} F1 {f1:.2f}" for source, f1 in others.items())
-        setup.note(f"Without labels, on the painted cells: {found}.")
+        yield work.note(f"Without labels, on the painted cells: {found}.")
     return scores | {f"{source}_f1": f1 for source, f1 in others.items()}
-
-
-def _bundle(setup: Setup, options: SupportedSegmentOptions, scores: dict[str, float], reason: Reason) -> ModelBundle:
-    arrays, record = packed(setup.guide) if setup.guide else ({}, None)
-    parent = setup.run.start_from
-    return ModelBundle(
-        name="cellulus-supported",
-        method_id="cellulus_supported",
-        train_options=setup.options,
-        segment_options=options,
-        architecture={**setup.architecture, "cellulus": record},
-        intensity=setup.intensity,
-        weights={**weights_of(setup.learner.average), **arrays},
-        provenance=Provenance(
-            seed=setup.run.seed,
-            device=setup.run.device,
-            steps=setup.step,
-            seconds=setup.run.elapsed(),
-            reason=reason,
-            parent=parent.id if parent else "",
-            scores=scores,
-            notes=setup.notes,
-        ),
-    )

@@ -24,6 +24,7 @@ from napari_cellseg_ssl.core.images import Array, ImageStack
 from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import Frame
 from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
+from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
@@ -83,6 +84,30 @@ def unpacked(arrays: Mapping[str, Array], record: Mapping[str, Any]) -> ModelBun
         )
     except (KeyError, TypeError) as problem:
         raise WrongRun(f"The Cellulus part of the run is damaged ({problem!r}).", "Train again.") from problem
+
+
+def given_guide(run: Run, n_channels: int) -> ModelBundle | None:
+    """Return the Cellulus model of the interrupted training, or that of the model to start from, if there is one.
+
+    Raises
+    ------
+    WrongRun
+        If it is for images of other channels.
+    """
+    if run.resume:
+        record: Any = run.resume.meta.get("guide")
+        guide = unpacked(run.resume.arrays, record) if record else None
+    elif run.start_from is None or run.start_from.architecture.get("tag") == TAG:
+        guide = run.start_from
+    else:
+        record = run.start_from.architecture.get("cellulus")
+        guide = unpacked(run.start_from.weights, record) if record else None
+    if guide is not None and guide.architecture["in_channels"] != n_channels:
+        raise WrongRun(
+            f"The Cellulus model expects {guide.architecture['in_channels']} channel(s), not {n_channels}.",
+            "Start from a run on the same kind of images.",
+        )
+    return guide
 
 
 def train_guide(

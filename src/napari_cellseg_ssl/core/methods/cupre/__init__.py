@@ -49,10 +49,11 @@ class Cupre:
     info = INFO
 
     def train(self, data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
-        """Train; see `training.train`."""
-        from napari_cellseg_ssl.core.methods.cupre.training import train
+        """Train; see `training.prepare`."""
+        from napari_cellseg_ssl.core.methods.cupre.training import prepare
+        from napari_cellseg_ssl.core.training.loop import train
 
-        return train(data, options, run)
+        return train(prepare, data, options, run)
 
     def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
         """Load a trained detector."""

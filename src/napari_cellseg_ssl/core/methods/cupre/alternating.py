@@ -11,22 +11,23 @@ Without a source this is what the paper calls pre-training on cells alone; witho
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.events import Checkpoint, Note, Reason, Started, Step, TrainEvent, TrainFinished
+from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent
 from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import load_frames
 from napari_cellseg_ssl.core.methods.cupre import advice
 from napari_cellseg_ssl.core.methods.cupre.beginning import begin, expect
 from napari_cellseg_ssl.core.methods.cupre.contrast_learner import ContrastLearner
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
-from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle
+from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle, settle
+from napari_cellseg_ssl.core.methods.cupre.networks import CuprePredictor, architecture
 from napari_cellseg_ssl.core.methods.cupre.options import FROZEN, L2SP, PRETRAIN, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import (
     ALL,
@@ -40,85 +41,51 @@ from napari_cellseg_ssl.core.methods.cupre.phases import (
 from napari_cellseg_ssl.core.methods.cupre.source import Source, load_source
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
+from napari_cellseg_ssl.core.training.base import Progress, Training
+from napari_cellseg_ssl.core.training.rates import learning_rate
 
 if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
-SECONDS_BETWEEN_CHECKPOINTS = 30.0
-STEPS_PER_ROW, ROWS_TO_JUDGE, STEPS_TO_JUDGE = 10, 50, 100
+STEPS_TO_JUDGE = 100
+SCORES = ("contrast", "chance", "accuracy", "drift", "masks")
+"""What a pre-training is described by."""
 UNPASTED = 0.0
 """Of a source: its objects lie as they are."""
 
 
-def pretrain(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
+class Pretraining(Training):
     """Learn from images without labels and from a source; what is painted on the images is not looked at.
+
+    Two learners share one detector, each with a rate and random numbers of its own.
 
     Raises
     ------
-    WrongImage
-        If there is nothing to tell apart.
-    WrongOption, WrongAnnotation
-        If weights or the source cannot be had.
+    WrongOption
+        If weights cannot be had.
     WrongRun
         If `run.start_from` or `run.resume` belong to another network.
     """
-    yield Started(None if run.time_budget else options.steps, run.device)
-    if options.source:
-        yield Note("Reading the source.")
-    work = Pretraining(data, options, run)
-    notes = advice.before_pretraining(work)
-    for text in notes:
-        yield Note(text)
-    reason = yield from work.steps()
-    after = advice.on_drift(work.drifts)
-    for text in after:
-        yield Note(text)
-    work.settle()
-    bundle = as_bundle(
-        work.objects.result,
-        options,
-        run,
-        steps=work.step,
-        reason=reason,
-        scores=work.scores(),
-        notes=(*notes, *after),
-        history=tuple(work.history[::STEPS_PER_ROW]),
-    )
-    yield TrainFinished(bundle, reason)
 
-
-class Pretraining:
-    """The data, the two learners of one detector, and where in the plan they are."""
+    options: CupreOptions
+    seconds_between_snapshots, seconds_between_checkpoints = inf, 30.0
 
     def __init__(self, data: TrainingSet, options: CupreOptions, run: Run) -> None:
-        self.options, self.run = options, run
-        intensity = run.start_from.intensity if run.start_from else Intensity()
-        self.frames = load_frames(data, intensity, options.working_diameter, run.seed)
-        self.source: Source | None = None
-        if options.source:
-            self.source = load_source(
-                options.source,
-                in_channels=data.n_channels,
-                working_diameter=options.working_diameter,
-                intensity=intensity,
-                seed=run.seed,
-            )
-        self.beginning = begin(options, data.n_channels, run)
+        self.frames = load_frames(data, run.intensity, options.working_diameter, run.seed)
         self.own = ObjectCrops(self.frames, options.crop)
+        self.source: Source | None = None
+        self.beginning = begin(options, data.n_channels, run)
         if not self.beginning.has_learned and run.resume is None:
             expect(self.beginning.detector, self.own, run.seed)
-        self.phases = plan_phases(options, has_source=self.source is not None, has_learned=self.beginning.has_learned)
+        super().__init__(options, run, self.beginning.detector, average=None, keeps_best=False)
+        self.plan = plan_phases(options, has_source=bool(options.source), has_learned=self.beginning.has_learned)
         self.objects = DetectorLearner(
-            self.beginning.detector, options, device=run.device, seed=run.seed,
-            has_learned=self.beginning.has_learned, averages=False,
-        )  # fmt: skip
-        self.history: list[dict[str, float]] = []
+            self.net, options, device=run.device, seed=run.seed, has_learned=self.beginning.has_learned
+        )
         self.drifts: list[float] = []
-        self.step, self._place = 0, -1
-        if run.resume:
-            self._restore(run.resume)
+        self._n_channels, self._place = data.n_channels, -1
 
     @cached_property
     def tiles(self) -> TileSampler:
@@ -128,12 +95,12 @@ class Pretraining:
     @cached_property
     def contrast(self) -> ContrastLearner:
         """What learns to tell it apart: the backbone of the detector."""
-        detector, body = self.beginning.detector, self.beginning.detector.backbone.body
+        body = self.net.backbone.body
         return ContrastLearner(
             body,
             body.widths[-1],
             self.options.contrast,
-            inputs=(detector.input_mean.flatten().tolist(), detector.input_std.flatten().tolist()),
+            inputs=(self.net.input_mean.flatten().tolist(), self.net.input_std.flatten().tolist()),
             n_tiles=len(self.tiles.tiles),
             device=self.run.device,
             seed=self.run.seed,
@@ -142,7 +109,7 @@ class Pretraining:
     @property
     def needs_tiles(self) -> bool:
         """Whether anything is learned from images without labels."""
-        return any(phase.kind == CONTRAST for phase in self.phases)
+        return any(phase.kind == CONTRAST for phase in self.plan)
 
     @cached_property
     def _parts(self) -> list[Array]:
@@ -154,54 +121,73 @@ class Pretraining:
         frames = self.source.frames if self.source else ()
         return tuple(n for n, frame in enumerate(frames) if frame.has_labels)
 
-    def steps(self) -> Generator[TrainEvent, None, Reason]:
-        """Make steps until the work is done or somebody stops it; returns the reason for the end."""
-        checkpoint = Every(SECONDS_BETWEEN_CHECKPOINTS)
-        while (done := self.run.fraction(self.step, self.options.steps)) < 1.0:
-            if self.run.should_stop():
-                yield self._checkpoint()
-                return "stopped"
-            if (place := place_in(self.phases, done)) != self._place:
-                self._enter(place)
-            phase = self.phases[place]
-            losses, rate = self._learn(phase, done)
-            self.step += 1
-            self.history.append({"step": self.step, **losses, "rate": rate})
-            yield Step(self.step, done, losses, rate, phase=phase.kind)
-            if phase.kind == CONTRAST and self.contrast.step == STEPS_TO_JUDGE:
-                for text in advice.on_contrast(self.recent):
-                    yield Note(text)
-            if checkpoint.is_due():
-                yield self._checkpoint()
-        self._leave()
-        return "completed"
+    def begin(self) -> Generator[TrainEvent, None, bool]:
+        """Read the source, and say what is learned from.
 
-    def recent(self, name: str) -> float:
-        """Mean of one number over the latest steps that had it."""
-        return float(np.mean([row[name] for row in self.history if name in row][-ROWS_TO_JUDGE:] or [0.0]))
+        Raises
+        ------
+        WrongImage
+            If there is nothing to tell apart.
+        WrongOption, WrongAnnotation
+            If the source cannot be had.
+        """
+        if self.options.source:
+            yield Note("Reading the source.")
+            self.source = load_source(
+                self.options.source,
+                in_channels=self._n_channels,
+                working_diameter=self.options.working_diameter,
+                intensity=self.intensity,
+                seed=self.run.seed,
+            )
+        for text in advice.before_pretraining(self):
+            yield self.note(text)
+        if self._place >= 0 and (phase := self.plan[self._place]).kind == SOURCE:  # it goes on within a phase
+            self._choose_crops(phase)
+            self.objects.freeze_backbone(phase.part != ALL and self.options.backbone == FROZEN)
+        return True
 
-    def scores(self) -> dict[str, float]:
-        """What the pre-training came to, by name."""
-        names = ("contrast", "chance", "accuracy", "drift", "masks")
-        return {name: self.recent(name) for name in names if any(name in row for row in self.history)}
+    def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
+        """Enter the phase that is due."""
+        if self.phase == CONTRAST and self.contrast.step == STEPS_TO_JUDGE:
+            for text in advice.on_contrast(lambda name: self.recent(name) or 0.0):
+                yield Note(text)
+        if (place := place_in(self.plan, progress.done)) != self._place:
+            self._enter(place)
+        self.phase = self.plan[self._place].kind
 
-    def settle(self) -> None:
-        """Measure the statistics of normalisation on the user's images."""
+    def rate(self, progress: Progress) -> float:
+        """Learning rate of a step, by the steps of the learner whose turn it is."""
+        if self.phase == CONTRAST:
+            return learning_rate(self.options.contrast_rate, self.contrast.step, progress.done)
+        return learning_rate(self.options.rate, self.objects.steps, progress.done)
+
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
+        """Make one step of the phase."""
+        if self.phase == CONTRAST:
+            return self.contrast.learn(self.tiles, rate)
+        return self.objects.learn(self._crops, rate)
+
+    def predictor(self) -> CuprePredictor:
+        """Wrap the detector as it is now."""
+        return CuprePredictor(self.net, architecture(self.net.config, self.options.working_diameter), self.run.device)
+
+    def finish(self, reason: Reason) -> Generator[TrainEvent, None, ModelBundle]:
+        """Measure the statistics of normalisation on the user's images, and make the model."""
+        if reason == "completed":
+            self._leave()
+        for text in advice.on_drift(self.drifts):
+            yield self.note(text)
         self.objects.freeze_backbone(False)
-        self.objects.settle(self.own)
-
-    def _learn(self, phase: Phase, done: float) -> tuple[dict[str, float], float]:
-        if phase.kind == CONTRAST:
-            rate = learning_rate(self.options.contrast_rate, self.contrast.step, done)
-            return self.contrast.learn(self.tiles, rate), rate
-        rate = learning_rate(self.options.rate, self.objects.steps, done)
-        return self.objects.learn(self._crops, rate, done), rate
+        settle(self.net, self.own, self.run.device)
+        found = {name: self.recent(name) for name in SCORES}
+        return as_bundle(self, scores={name: score for name, score in found.items() if score is not None})
 
     def _enter(self, place: int) -> None:
         """End one phase and begin the next one."""
         self._leave()
         self._place = place
-        phase = self.phases[place]
+        phase = self.plan[place]
         if phase.kind == CONTRAST:
             self.objects.freeze_backbone(False)
             if self.contrast.step:
@@ -229,11 +215,11 @@ class Pretraining:
             chosen = chosen[self._parts[phase.part]]
         self._crops = ObjectCrops([self.source.frames[n] for n in chosen], self.options.crop, pasted=UNPASTED)
 
-    def _checkpoint(self) -> Checkpoint:
+    def state(self) -> tuple[dict[str, Array], dict[str, Json]]:
+        """Copy all that is needed to go on, of both learners."""
         state: dict[str, Json] = {
             "stage": PRETRAIN,
-            "detector": self.beginning.detector.config.as_json(),
-            "has_learned": self.beginning.has_learned,
+            **self.beginning.state(),
             "place": self._place,
             "objects": self.objects.state(),
             "drifts": list(self.drifts),
@@ -242,16 +228,13 @@ class Pretraining:
         if self.needs_tiles:
             arrays |= {f"contrast.{name}": array for name, array in self.contrast.arrays().items()}
             state |= {"contrast": self.contrast.state(), "contrast_step": self.contrast.step}
-        return Checkpoint(self.step, arrays, state)
+        return arrays, state
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        arrays, state = checkpoint.arrays, checkpoint.meta
+    def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned; what a phase needs of the source is taken in `begin`."""
         if self.needs_tiles:
-            own = {k.removeprefix("contrast."): a for k, a in arrays.items() if k.startswith("contrast.")}
-            self.contrast.restore(int(state["contrast_step"]), own, state["contrast"])  # type: ignore[arg-type]
-        self.objects.restore(arrays, state["objects"])  # type: ignore[arg-type]
-        self.step, self._place = checkpoint.step, int(state["place"])  # type: ignore[arg-type]
-        self.drifts = [float(one) for one in state["drifts"]]  # type: ignore[union-attr, arg-type]
-        if self._place >= 0 and (phase := self.phases[self._place]).kind == SOURCE:
-            self._choose_crops(phase)
-            self.objects.freeze_backbone(phase.part != ALL and self.options.backbone == FROZEN)
+            own = {name.removeprefix("contrast."): a for name, a in arrays.items() if name.startswith("contrast.")}
+            self.contrast.restore(int(state["contrast_step"]), own, state["contrast"])
+        self.objects.restore(arrays, state["objects"])
+        self._place = int(state["place"])
+        self.drifts = [float(one) for one in state["drifts"]]

@@ -29,6 +29,10 @@ class Beginning:
     has_learned: bool
     told: str
 
+    def state(self) -> dict[str, Json]:
+        """Describe what a checkpoint needs so that a training can begin with it again."""
+        return {"detector": self.detector.config.as_json(), "has_learned": self.has_learned}
+
 
 def begin(options: CupreOptions, in_channels: int, run: Run) -> Beginning:
     """Build the detector.

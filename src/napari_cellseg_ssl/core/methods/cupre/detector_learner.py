@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.nets.detector.detector import Detector
     from napari_cellseg_ssl.core.torch_tools.anchored import Anchor
 
-NET, AVERAGE, ANCHOR = "detector.", "average.", "anchor."
-BATCHES_TO_MEASURE, CROPS_TO_MEASURE = 8, 4
-"""Over which the statistics of normalisation are measured."""
+NET, ANCHOR = "detector.", "anchor."
 LONGEST_GRADIENT = 10.0
 """A longer one is shortened: early steps of a random detector are wild."""
 
@@ -36,27 +34,15 @@ class DetectorLearner:
         Learned in place.
     has_learned : bool
         Whether its backbone has learned before: then it moves more slowly.
-    averages : bool
-        Whether the result is an average over the last steps.
     """
 
-    def __init__(
-        self, detector: Detector, options: CupreOptions, *, device: str, seed: int, has_learned: bool, averages: bool
-    ) -> None:
-        from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
-
+    def __init__(self, detector: Detector, options: CupreOptions, *, device: str, seed: int, has_learned: bool) -> None:
         self.options, self.device = options, device
         self.detector = detector.to(device).train()
-        self._average = make_teacher(self.detector) if averages else None
         self.steps = 0
         self.anchor: Anchor | None = None
         self._rng = np.random.default_rng(seed)
         self._optimiser = self._make_optimiser(options.backbone_rate if has_learned else 1.0)
-
-    @property
-    def result(self) -> Detector:
-        """The detector that is to be used."""
-        return self.detector if self._average is None else self._average
 
     def hold_backbone(self) -> None:
         """From now on pull the backbone to where it is now (L2-SP)."""
@@ -76,12 +62,11 @@ class DetectorLearner:
         body.requires_grad_(not is_frozen)
         body.train(not is_frozen)
 
-    def learn(self, crops: ObjectCrops, rate: float, done: float) -> dict[str, float]:
-        """Make one step at a learning rate, after a share `done` of the work; returns "loss", its parts, "drift"."""
+    def learn(self, crops: ObjectCrops, rate: float) -> dict[str, float]:
+        """Make one step at a learning rate; returns "loss", its parts, and "drift" where the backbone is held."""
         import torch
 
         from napari_cellseg_ssl.core.torch_tools.precision import half_precision
-        from napari_cellseg_ssl.core.torch_tools.teacher import decay_for, follow
 
         images, targets = crops.draw(self._rng, self.options.batch)
         with half_precision(self.device, self.options.mixed_precision):
@@ -100,21 +85,7 @@ class DetectorLearner:
         if self.anchor is not None:
             self.anchor.pull(rate * self._optimiser.param_groups[1]["share"])
             found["drift"] = self.anchor.drift()
-        if self._average is not None:
-            half_life = self.options.average * self.steps / max(done, 1e-6)
-            follow(self._average, self.detector, decay_for(half_life, self.steps) if self.options.average else 0.0)
         return found
-
-    def settle(self, crops: ObjectCrops) -> None:
-        """Measure the statistics of the backbone's normalisation on images as they are."""
-        from napari_cellseg_ssl.core.torch_tools.batch_statistics import recalibrate
-
-        detector = self.result
-        rng = np.random.default_rng(0)
-        batches = (
-            detector.expected(crops.unchanged(rng, CROPS_TO_MEASURE).to(self.device)) for _ in range(BATCHES_TO_MEASURE)
-        )
-        recalibrate(detector.backbone.body, batches)
 
     def _make_optimiser(self, backbone_share: float) -> Optimizer:
         import torch
@@ -134,7 +105,6 @@ class DetectorLearner:
 
         return {
             **weights_of(self.detector, NET),
-            **({} if self._average is None else weights_of(self._average, AVERAGE)),
             **({} if self.anchor is None else self.anchor.arrays(ANCHOR)),
             **optimiser_arrays(self._optimiser),
         }
@@ -154,8 +124,6 @@ class DetectorLearner:
         from napari_cellseg_ssl.core.torch_tools.optimiser_state import restore_optimiser
 
         load_weights(self.detector, arrays, NET)
-        if self._average is not None:
-            load_weights(self._average, arrays, AVERAGE)
         restore_optimiser(self._optimiser, arrays)
         if any(name.startswith(ANCHOR) for name in arrays):
             self.hold_backbone()

@@ -6,82 +6,41 @@ object nor background. Part of what is painted is held out, and the least score 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_cellseg_ssl.core.detections import Detections
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.events import (
-    Checkpoint,
-    Note,
-    Reason,
-    Snapshot,
-    Started,
-    Step,
-    TrainEvent,
-    TrainFinished,
-    Validated,
-)
+from napari_cellseg_ssl.core.events import Reason, TrainEvent
+from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.instances.detected import to_labels
-from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.learning.frames import load_frames
 from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, score_labels, within_area
 from napari_cellseg_ssl.core.methods.cupre import advice
 from napari_cellseg_ssl.core.methods.cupre.beginning import begin, expect
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
-from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle
+from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle, settle
 from napari_cellseg_ssl.core.methods.cupre.networks import CuprePredictor, architecture
 from napari_cellseg_ssl.core.methods.cupre.options import ALWAYS, AUTO, FINE_TUNE, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.torch_tools.steps import Every, learning_rate
+from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+from napari_cellseg_ssl.core.training.averaging import share_of_the_work
+from napari_cellseg_ssl.core.training.base import Progress, Training
 
 if TYPE_CHECKING:
+    from napari_cellseg_ssl.core.bundle import ModelBundle
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
-SECONDS_BETWEEN_SNAPSHOTS, SECONDS_BETWEEN_CHECKPOINTS = 10.0, 30.0
 VALIDATIONS = 8
-TRAINING_SHARE = 0.95
-"""Of a time budget; the rest is for the statistics and the least score."""
 QUICKLY_JUDGED_PIXELS, JUDGED_PIXELS, STOPPED_PIXELS = 150_000, 600_000, 80_000
 FEW_CELLS = 100
 """Below which holding the backbone near where it was helps (figure 6 of the paper: at 5 % of labels, not at 10 %)."""
 SCORES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 """Least scores that are tried, the usual one first."""
-
-
-def fine_tune(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
-    """Learn from painted cells.
-
-    Raises
-    ------
-    WrongAnnotation
-        If no cell is painted.
-    WrongOption
-        If weights cannot be had or do not fit.
-    WrongRun
-        If `run.start_from` or `run.resume` belong to another network.
-    """
-    yield Started(None if run.time_budget else options.steps, run.device)
-    work = FineTuning(data, options, run)
-    notes = advice.before_fine_tuning(work)
-    for text in notes:
-        yield Note(text)
-    reason = yield from work.steps()
-    work.learner.settle(work.crops)
-    found = work.choose_score(STOPPED_PIXELS if reason == "stopped" else JUDGED_PIXELS)
-    after = advice.after_fine_tuning(found.held_out, found.tuned, found.options)
-    for text in after:
-        yield Note(text)
-    scores = {"f1": found.held_out.f1, "iou": found.held_out.iou} if found.held_out else {}
-    bundle = as_bundle(
-        work.learner.result, options, run, steps=work.learner.steps, reason=reason, scores=scores,
-        notes=(*notes, *after), segment_options=found.options,
-    )  # fmt: skip
-    yield TrainFinished(bundle, reason)
 
 
 @dataclass(frozen=True)
@@ -93,31 +52,44 @@ class Chosen:
     tuned: Score | None = None
 
 
-class FineTuning:
-    """The data of a fine-tuning, and what learns."""
+class FineTuning(Training):
+    """Learn from painted cells.
+
+    Raises
+    ------
+    WrongAnnotation
+        If no cell is painted.
+    WrongOption
+        If weights cannot be had or do not fit.
+    WrongRun
+        If `run.start_from` or `run.resume` belong to another network.
+    """
+
+    options: CupreOptions
+    training_share = 0.95
+    seconds_between_snapshots, seconds_between_checkpoints = 10.0, 30.0
+    phase = FINE_TUNE
 
     def __init__(self, data: TrainingSet, options: CupreOptions, run: Run) -> None:
         if data.n_cells == 0:
             raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
-        self.options, self.run = options, run
-        intensity = run.start_from.intensity if run.start_from else Intensity()
-        self.frames = load_frames(data, intensity, options.working_diameter, run.seed)
-        learning, judged = hold_out(self.frames, run.seed)
-        self.judged = within_area(judged, QUICKLY_JUDGED_PIXELS)
-        self._all_judged = judged
+        self.frames = load_frames(data, run.intensity, options.working_diameter, run.seed)
+        learning, self._all_judged = hold_out(self.frames, run.seed)
+        self.judged = within_area(self._all_judged, QUICKLY_JUDGED_PIXELS)
+        self.validations = VALIDATIONS if self.judged else 0
+        self.n_cells = sum(len(frame.cell_ids) for frame in self.frames)
         self.crops = ObjectCrops(learning, options.crop)
         self.beginning = begin(options, data.n_channels, run)
         if not self.beginning.has_learned and run.resume is None:
             expect(self.beginning.detector, self.crops, run.seed)
-        self.n_cells = sum(len(frame.cell_ids) for frame in self.frames)
+        super().__init__(
+            options, run, self.beginning.detector, average=share_of_the_work(options.average), keeps_best=False
+        )
         self.learner = DetectorLearner(
-            self.beginning.detector, options, device=run.device, seed=run.seed,
-            has_learned=self.beginning.has_learned, averages=True,
-        )  # fmt: skip
+            self.net, options, device=run.device, seed=run.seed, has_learned=self.beginning.has_learned
+        )
         if self.is_held:
             self.learner.hold_backbone()
-        if run.resume:
-            self.learner.restore(run.resume.arrays, run.resume.meta["objects"])  # type: ignore[arg-type]
 
     @property
     def is_held(self) -> bool:
@@ -126,34 +98,36 @@ class FineTuning:
             return self.beginning.has_learned and self.n_cells < FEW_CELLS
         return self.options.held == ALWAYS
 
-    def done(self) -> float:
-        """Share of the learning that is done."""
-        done = self.run.fraction(self.learner.steps, self.options.steps)
-        return min(1.0, done / TRAINING_SHARE) if self.run.time_budget else done
+    def begin(self) -> Generator[TrainEvent, None, bool]:
+        """Say what is painted and what would help."""
+        for text in advice.before_fine_tuning(self):
+            yield self.note(text)
+        return True
 
-    def steps(self) -> Generator[TrainEvent, None, Reason]:
-        """Make steps until the work is done or somebody stops it; returns the reason for the end."""
-        snapshot, checkpoint = Every(SECONDS_BETWEEN_SNAPSHOTS), Every(SECONDS_BETWEEN_CHECKPOINTS)
-        best, validated = 0.0, int(self.done() * VALIDATIONS)
-        while (done := self.done()) < 1.0:
-            if self.run.should_stop():
-                yield self._checkpoint()
-                return "stopped"
-            rate = learning_rate(self.options.rate, self.learner.steps, done)
-            losses = self.learner.learn(self.crops, rate, done)
-            yield Step(self.learner.steps, done, losses, rate, phase="fine-tune")
-            if self.judged and int(done * VALIDATIONS) > validated:
-                validated = int(done * VALIDATIONS)
-                found = score_detections(self._detect(self.judged), self.judged)
-                yield Validated(self.learner.steps, {"f1": found.f1, "iou": found.iou}, found.f1 >= best)
-                best = max(best, found.f1)
-            if snapshot.is_due():
-                yield Snapshot(self.learner.steps, self._predictor())
-            if checkpoint.is_due():
-                yield self._checkpoint()
-        return "completed"
+    def learn(self, progress: Progress, rate: float) -> dict[str, float]:
+        """Make one step."""
+        return self.learner.learn(self.crops, rate)
 
-    def choose_score(self, pixels: int) -> Chosen:
+    def validate(self) -> dict[str, float]:
+        """Score held-out cells."""
+        found = score_detections(self._detect(self.judged), self.judged)
+        return {"f1": found.f1, "iou": found.iou}
+
+    def predictor(self) -> CuprePredictor:
+        """Wrap the averaged detector as it is now."""
+        described = architecture(self.result.config, self.options.working_diameter)
+        return CuprePredictor(self.result, described, self.run.device)
+
+    def finish(self, reason: Reason) -> Generator[TrainEvent, None, ModelBundle]:
+        """Measure the statistics of normalisation, choose the least score, and make the model."""
+        settle(self.result, self.crops, self.run.device)
+        found = self._choose_score(STOPPED_PIXELS if reason == "stopped" else JUDGED_PIXELS)
+        for text in advice.after_fine_tuning(found.held_out, found.tuned, found.options):
+            yield self.note(text)
+        scores = {"f1": found.held_out.f1, "iou": found.held_out.iou} if found.held_out else {}
+        return as_bundle(self, scores=scores, segment_options=found.options)
+
+    def _choose_score(self, pixels: int) -> Chosen:
         """Search the least score on all that is painted, and judge by what was held out."""
         if not self._all_judged:
             return Chosen(CupreSegmentOptions())
@@ -162,25 +136,22 @@ class FineTuning:
         least, tuned = search_score(self._detect(painted), painted)
         return Chosen(CupreSegmentOptions(score=least), score_detections(self._detect(held_out), held_out), tuned)
 
-    def _predictor(self) -> CuprePredictor:
-        detector = self.learner.result
-        return CuprePredictor(detector, architecture(detector.config, self.options.working_diameter), self.run.device)
-
     def _detect(self, judged: Sequence[Judged]) -> list[Detections]:
         from napari_cellseg_ssl.core.nets.detector.large_images import detect_image
 
         overlap = round(4 * self.options.working_diameter)
-        found = [detect_image(self.learner.result, one.pixels, overlap=overlap) for one in judged]
+        found = [detect_image(self.result, one.pixels, overlap=overlap) for one in judged]
         return [one for one in found if one is not None]
 
-    def _checkpoint(self) -> Checkpoint:
-        state: dict[str, Json] = {
-            "stage": FINE_TUNE,
-            "detector": self.beginning.detector.config.as_json(),
-            "has_learned": self.beginning.has_learned,
-            "objects": self.learner.state(),
-        }
-        return Checkpoint(self.learner.steps, self.learner.arrays(), state)
+    def state(self) -> tuple[dict[str, Array], dict[str, Json]]:
+        """Copy all that is needed to go on."""
+        arrays = self.learner.arrays() | weights_of(self.average, self.average_prefix)
+        return arrays, {"stage": FINE_TUNE, **self.beginning.state(), "objects": self.learner.state()}
+
+    def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        load_weights(self.average, arrays, self.average_prefix)
+        self.learner.restore(arrays, state["objects"])
 
 
 def score_detections(found: Sequence[Detections], judged: Sequence[Judged]) -> Score:

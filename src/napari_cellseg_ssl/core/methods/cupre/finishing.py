@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
-from napari_cellseg_ssl.core.intensity import Intensity
 from napari_cellseg_ssl.core.methods.cupre.networks import architecture
-from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions
 from napari_cellseg_ssl.core.torch_tools.weights import weights_of
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.events import Reason
-    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
     from napari_cellseg_ssl.core.nets.detector.detector import Detector
+    from napari_cellseg_ssl.core.training.base import Training
+
+BATCHES_TO_MEASURE, CROPS_TO_MEASURE = 8, 4
+"""Over which the statistics of normalisation are measured."""
+
+
+def settle(detector: Detector, crops: ObjectCrops, device: str) -> None:
+    """Measure the statistics of the backbone's normalisation on images as they are."""
+    from napari_cellseg_ssl.core.torch_tools.batch_statistics import recalibrate
+
+    rng = np.random.default_rng(0)
+    batches = (detector.expected(crops.unchanged(rng, CROPS_TO_MEASURE).to(device)) for _ in range(BATCHES_TO_MEASURE))
+    recalibrate(detector.backbone.body, batches)
 
 
 def as_bundle(
-    detector: Detector,
-    options: CupreOptions,
-    run: Run,
-    *,
-    steps: int,
-    reason: Reason,
-    scores: Mapping[str, float],
-    notes: Sequence[str],
-    segment_options: CupreSegmentOptions | None = None,
-    history: tuple[Mapping[str, float], ...] = (),
+    work: Training, *, scores: Mapping[str, float], segment_options: CupreSegmentOptions | None = None
 ) -> ModelBundle:
-    """Put a detector and all that is known of it together."""
+    """Put a detector and what is known of it together."""
     return ModelBundle(
         name="cupre",
         method_id="cupre",
-        train_options=options,
+        train_options=work.options,
         segment_options=segment_options or CupreSegmentOptions(),
-        architecture=architecture(detector.config, options.working_diameter),
-        intensity=run.start_from.intensity if run.start_from else Intensity(),
-        weights=weights_of(detector),
-        provenance=Provenance(
-            seed=run.seed,
-            device=run.device,
-            steps=steps,
-            seconds=run.elapsed(),
-            reason=reason,
-            parent=run.start_from.id if run.start_from else "",
-            scores=dict(scores),
-            notes=tuple(notes),
-        ),
-        history=history,
+        architecture=architecture(work.result.config, work.options.working_diameter),
+        intensity=work.intensity,
+        weights=weights_of(work.result),
+        provenance=Provenance(scores=dict(scores)),
     )

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.methods.cupre.alternating import pretrain
-from napari_cellseg_ssl.core.methods.cupre.fine_tuning import fine_tune
+from napari_cellseg_ssl.core.methods.cupre.alternating import Pretraining
+from napari_cellseg_ssl.core.methods.cupre.fine_tuning import FineTuning
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.stages import fine_tunes
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.events import TrainEvent
     from napari_cellseg_ssl.core.method import Run
     from napari_cellseg_ssl.core.training_set import TrainingSet
 
 
-def train(data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
-    """Pre-train, or fine-tune where cells are painted; see `alternating.pretrain` and `fine_tuning.fine_tune`.
+def prepare(data: TrainingSet, options: CupreOptions, run: Run) -> Pretraining | FineTuning:
+    """Pre-train, or fine-tune where cells are painted.
 
     An interrupted training stays what it was, whatever was painted since.
     """
     stage = options.stage if run.resume is None else run.resume.meta.get("stage", options.stage)
     tunes = fine_tunes(str(stage), is_painted=data.n_cells > 0)
-    return fine_tune(data, options, run) if tunes else pretrain(data, options, run)
+    return FineTuning(data, options, run) if tunes else Pretraining(data, options, run)

@@ -49,10 +49,11 @@ class Maunet:
     info = INFO
 
     def train(self, data: TrainingSet, options: MaunetOptions, run: Run) -> Iterator[TrainEvent]:
-        """Train; see `training.train`."""
-        from napari_cellseg_ssl.core.methods.maunet.training import train
+        """Train; see `training.MaunetTraining`."""
+        from napari_cellseg_ssl.core.methods.maunet.training import MaunetTraining
+        from napari_cellseg_ssl.core.training.loop import train
 
-        return train(data, options, run)
+        return train(MaunetTraining, data, options, run)
 
     def for_channels(self, bundle: ModelBundle, channels: int) -> ModelBundle:
         """Let a model that reads the mean of all channels read so many; see `networks.reading`."""

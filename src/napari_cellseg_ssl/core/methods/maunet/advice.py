@@ -15,20 +15,20 @@ from napari_cellseg_ssl.core.methods.maunet.segmentation import stages
 from napari_cellseg_ssl.core.nets.names import AT_RANDOM
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.methods.maunet.setup import Setup
+    from napari_cellseg_ssl.core.methods.maunet.training import MaunetTraining
 
 STEADY = 20
 """Annotated cells from which on results hardly depend on which ones they are."""
 MUCH_LOST = 0.1
 
 
-def before(setup: Setup) -> tuple[str, ...]:
+def before(work: MaunetTraining) -> tuple[str, ...]:
     """Say what is annotated, what would help, and what the encoders begin with."""
-    painted = [frame for frame in setup.frames if frame.has_labels]
+    painted = [frame for frame in work.frames if frame.has_labels]
     n_cells = sum(len(frame.cell_ids) for frame in painted)
     texts = []
-    if setup.judged:
-        n_held = sum(one.n_cells for one in setup.judged)
+    if work.judged:
+        n_held = sum(one.n_cells for one in work.judged)
         texts.append(f"{n_cells} annotated cells; {n_held} of them are held out to judge by.")
     else:
         texts.append(
@@ -39,11 +39,11 @@ def before(setup: Setup) -> tuple[str, ...]:
         texts.append(f"Fewer than {STEADY} cells are annotated, so the result depends on which ones they are.")
     if not any((frame.known & (frame.cells == 0)).any() for frame in painted):
         texts.append("No background is annotated, so cells may come out too large. Paint some with id 1.")
-    if setup.beginnings:
-        texts += setup.beginnings
-    elif setup.run.start_from is None and setup.run.resume is None:
+    if work.beginnings:
+        texts += work.beginnings
+    elif work.run.start_from is None and work.run.resume is None:
         texts.append(AT_RANDOM)
-    if setup.options.consistency > 0 and all(frame.is_dense for frame in setup.frames):
+    if work.options.consistency > 0 and all(frame.is_dense for frame in work.frames):
         texts.append("Everything is annotated, so there are no unpainted pixels for the networks to agree on.")
     return tuple(texts)
 

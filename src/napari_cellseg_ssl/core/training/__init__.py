@@ -1,0 +1,1 @@
+"""The one loop in which every method learns, and what a method brings to it."""
