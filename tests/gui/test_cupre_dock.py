@@ -14,6 +14,12 @@ NEXT = "Now paint a few cells and click Fine-tune."
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def two_methods(monkeypatch):
     """Offer CUPre first, and the classical method."""
     names = ("cupre", "classical")

@@ -21,6 +21,12 @@ SIZE = 21.0
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def two_methods(monkeypatch):
     """Offer the methods that matter here; the fake one first."""
     chosen = {name: registry.METHODS[name] for name in ("actis", "adgan", "classical")}

@@ -18,6 +18,12 @@ PATIENCE_MS = 120_000
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def two_methods(monkeypatch):
     """Offer CUPre too, after the fake method."""
     monkeypatch.setattr(registry, "METHODS", {"fake": "fakes", "cupre": registry.METHODS["cupre"]})
