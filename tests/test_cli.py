@@ -284,7 +284,8 @@ def test_a_damaged_or_hostile_run_folder_is_refused(folder, capsys, kind):
 
 def start(folder, *words):
     """Start a slow training in another process."""
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-c", AS_FAKE, "train", "fake", "--images", folder / "images", "--out", folder / "run"]
     command += ["--object-diameter", "10", "--set", "steps=100", "--set", "wait=0.05", *words]
     return subprocess.Popen([str(w) for w in command], env=environment, stderr=subprocess.PIPE, text=True)

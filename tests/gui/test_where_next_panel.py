@@ -11,12 +11,6 @@ from napari_cellseg_ssl.gui.painting import new_annotation
 
 
 @pytest.fixture
-def open_screen(open_dock):
-    """Here the dock is enough."""
-    return open_dock
-
-
-@pytest.fixture
 def screen(open_screen):
     """One image with a model, a second dim one that is learned from too, and both docks."""
     screen = open_screen()
