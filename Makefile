@@ -13,6 +13,10 @@ DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 
 	libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-xinerama0
 
+# Without compiled modules, pytest reads those of napari and zarr anew in every process, and so does each interpreter
+# that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Whole files go to each worker, so that what a file makes once is made once; torch has one thread in each.
 PYTEST := $(SCREEN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
