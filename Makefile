@@ -1,24 +1,35 @@
-# make demo: the main job on a packaged image, without a display.   make test: lint, types and all tests.
-# Both set up what is missing, in $(VENV).
+# make demo: the main job on a packaged image, without a display.   make test: lint, types and the tests, in minutes.
+# make test-learning: the tests that really train.   All of them set up what is missing, in $(VENV).
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO_OUT ?= demo-output
+WORKERS ?= 2
 SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 # What napari's window needs on a bare Debian machine: a virtual screen, software OpenGL and Qt's xcb libraries.
 DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-xinerama0
 
-.PHONY: demo test lint types docs system format clean
+# Without compiled modules, pytest reads those of napari and zarr anew in every process, and so does each interpreter
+# that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Whole files go to each worker, so that what a file makes once is made once; torch has one thread in each.
+PYTEST := $(SCREEN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: demo test test-learning lint types docs system format clean
 
 demo: $(VENV)/.ready-run
 	$(BIN)/cellseg-ssl demo --out $(DEMO_OUT)
 
 test: lint types system
-	$(SCREEN) $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+	$(PYTEST) --cov --cov-report=term --cov-fail-under=90
+
+test-learning: $(VENV)/.ready-dev system
+	$(PYTEST) -m learns
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from clocks import Clock
 from drawings import disks, picture
 from napari_cellseg_ssl.core import registry
 from napari_cellseg_ssl.core.images import ImageStack
@@ -22,6 +23,17 @@ def cells():
 def stack(cells):
     """An image of the sixteen disks."""
     return ImageStack.from_array(picture(cells), name="disks")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Let the clock of jobs stand still, but for the steps of the fake method and what a test makes of it."""
+    import fakes
+    from napari_cellseg_ssl.tasks import control
+
+    clock = Clock()
+    clock.put_into(monkeypatch, control, fakes)
+    return clock
 
 
 @pytest.fixture

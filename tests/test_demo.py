@@ -1,8 +1,10 @@
-"""The demo, with seconds of training instead of minutes: that everything it promises is there."""
+"""The demo, with seconds of training instead of minutes: that everything it promises is there.
+
+It really trains, and is among the fast tests all the same: one test goes the whole way, from files to scores.
+"""
 
 import json
 
-import pytest
 import tifffile
 from PIL import Image
 
@@ -13,7 +15,6 @@ from napari_cellseg_ssl.core.bundle import ModelBundle
 METHODS = ("classical", "cellulus", "actis")
 
 
-@pytest.mark.learns
 def test_the_demo_writes_labels_maps_models_a_picture_and_scores(tmp_path, capsys):
     assert main(["demo", "--quick", "--json", "--out", str(tmp_path)]) == 0
 

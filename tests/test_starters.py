@@ -5,6 +5,7 @@ import shutil
 import socket
 import time
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 
 import numpy as np
@@ -38,6 +39,12 @@ each_method = pytest.mark.parametrize("method", list(NAMES))
 def sample(name):
     truth = tifffile.imread(samples.LABELS / f"{name}.tif")
     return tifffile.imread(samples.IMAGES / f"{name}.tif"), truth
+
+
+def piece():
+    """A part of a sample with all that is painted in it -> image, painting, (128, 128): enough to see what is said."""
+    where = np.s_[128:256, 112:240]
+    return tuple(tifffile.imread(folder / "nuclei_3.tif")[where] for folder in (samples.IMAGES, samples.PAINTED))
 
 
 def of_method(method):
@@ -102,10 +109,10 @@ def test_it_opens_in_no_time_and_without_a_network(starter, monkeypatch):
     monkeypatch.setattr(socket, "socket", refuse)
     registry.load_starter(starter.name)
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     registry.load_starter(starter.name)
 
-    assert time.perf_counter() - begin < 1.0  # 0.1 s on a machine with nothing else to do
+    assert time.process_time() - begin < 1.0  # about 0.1 s
 
 
 @each
@@ -195,17 +202,18 @@ def test_where_nobody_painted_a_nucleus_with_a_waist_stays_whole(starter):
 
 @each_method
 def test_a_grey_image_stored_as_colour_gives_the_same_cells(method):
-    image, _ = sample("nuclei_1")
+    image, _ = piece()
 
     labels = cs.segment(NAMES[method], np.stack([image] * 3, axis=-1), object_diameter=13.0)
 
+    assert labels.max() > 10
     assert cs.score(labels, cs.segment(NAMES[method], image, object_diameter=13.0))["f1_50"] > 0.99
 
 
 @each_method
 def test_a_model_of_ones_own_for_grey_images_still_refuses_colours(method):
-    image, _ = sample("nuclei_1")
-    own, _ = trained(method, start_from=NAMES[method])
+    image, _ = piece()
+    own, _ = trained_once(method, start_from=NAMES[method])
 
     assert "reads" not in own.architecture
     with pytest.raises(WrongImage, match="expects 1 channel"):
@@ -214,8 +222,7 @@ def test_a_model_of_ones_own_for_grey_images_still_refuses_colours(method):
 
 @each_method
 def test_colour_images_can_start_from_a_grey_model(method):
-    image, _ = sample("nuclei_2")
-    painted = tifffile.imread(samples.PAINTED / "nuclei_2.tif")
+    image, painted = piece()
     model = cs.train(
         method,
         images=[np.stack([image] * 3, axis=-1)],
@@ -294,8 +301,7 @@ def test_a_model_without_class_probabilities_cannot_be_judged_and_says_so():
 
 
 def trained(method="actis", start_from="auto", **options):
-    image, _ = sample("nuclei_2")
-    painted = tifffile.imread(samples.PAINTED / "nuclei_2.tif")
+    image, painted = piece()
     heard = []
     bundle = cs.train(
         method,
@@ -309,9 +315,13 @@ def trained(method="actis", start_from="auto", **options):
     return bundle, [event.text for event in heard if isinstance(event, Note)]
 
 
+trained_once = cache(trained)
+"""For tests that change nothing: any number of them look at the same training."""
+
+
 @each_method
 def test_a_training_that_may_choose_takes_a_fitting_one_and_says_so(method):
-    bundle, notes = trained(method)
+    bundle, notes = trained_once(method)
 
     (name,) = (name for name in of_method(method) if bundle.provenance.parent == cs.load_run(name).id)
     assert any(f"Starting from {name}." in note for note in notes)
@@ -326,11 +336,11 @@ def test_a_training_of_maunet_is_as_large_as_its_starter_and_says_so():
 
 @each_method
 def test_an_interrupted_training_goes_on_from_the_starter_that_it_began_with(method, tmp_path):
-    image, _ = sample("nuclei_2")
+    image, painted = piece()
     request = TrainRequest(
         method_id=method,
-        images=(ImageStack.from_array(image, name="nuclei_2"),),
-        annotations=(Annotation.from_painting(tifffile.imread(samples.PAINTED / "nuclei_2.tif")),),
+        images=(ImageStack.from_array(image, name="piece"),),
+        annotations=(Annotation.from_painting(painted),),
         options=with_values(get_method(method).info.preset(), {**TINY[method], "steps": 4}),
         start_from="auto",
         out=tmp_path,
@@ -353,12 +363,14 @@ def test_an_interrupted_training_goes_on_from_the_starter_that_it_began_with(met
 @each_method
 def test_painting_that_spoils_a_starter_gives_it_back_as_it_was_and_says_so(method):
     bundle, _ = trained(method, start_from=NAMES[method], steps=30, rate=1.0)
-    image, truth = sample("nuclei_1")
+    starter = cs.load_run(NAMES[method])
 
     assert bundle.architecture["returned"] == "starter"
     assert any("the starter as it was" in note for note in bundle.provenance.notes)
-    assert bundle.segment_options == cs.load_run(NAMES[method]).segment_options
-    assert cs.score(cs.segment(bundle, image), truth)["f1_50"] > 0.8
+    assert bundle.segment_options == starter.segment_options
+    assert all(
+        np.array_equal(bundle.weights[name], starter.weights[name]) for name in starter.weights if "net." in name
+    )
 
 
 @each_method
@@ -423,5 +435,5 @@ def test_a_method_without_starters_says_so(fake_method):
 
 @each_method
 def test_none_and_a_name_are_understood_too(method):
-    assert trained(method, start_from="none")[0].provenance.parent == ""
-    assert trained(method, start_from=NAMES[method])[0].provenance.parent == cs.load_run(NAMES[method]).id
+    assert trained_once(method, start_from="none")[0].provenance.parent == ""
+    assert trained_once(method, start_from=NAMES[method])[0].provenance.parent == cs.load_run(NAMES[method]).id

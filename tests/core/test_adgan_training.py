@@ -1,4 +1,5 @@
 import dataclasses
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -59,6 +60,15 @@ def trained(options=SMALL, data=None, **run):
     return list(METHOD.train(data or training_set(photograph()), options, Run(**run)))
 
 
+@cache
+def usual():
+    """Events of the training that most tests only look at, with every checkpoint and snapshot: made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "seconds_between_checkpoints", 0.0)
+        patch.setattr(Training, "seconds_between_snapshots", 0.0)
+        return tuple(trained())
+
+
 def bundle_of(events):
     return last_of(events, TrainFinished).bundle
 
@@ -79,7 +89,7 @@ def maps_of(bundle, image, axes="CYX", diameter=10.0):
 
 
 def test_training_takes_the_wanted_steps_and_ends_with_a_model():
-    events = trained()
+    events = usual()
 
     assert events[0] == Started(6, "cpu")
     steps = [event for event in events if isinstance(event, Step)]
@@ -98,9 +108,8 @@ def test_training_leaves_the_random_numbers_of_the_host_alone():
     torch.testing.assert_close(torch.rand(3), expected)
 
 
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(monkeypatch):
-    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
-    whole = trained()
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does():
+    whole = usual()
     half = next(event for event in whole if isinstance(event, Checkpoint) and event.step == 3)
 
     resumed = trained(resume=half)
@@ -116,7 +125,7 @@ def test_a_training_stopped_before_its_first_step_can_go_on():
     resumed = trained(resume=last_of(stopped, Checkpoint))
 
     assert stopped[-1].reason == "stopped"
-    assert same_weights(bundle_of(resumed), bundle_of(trained()))
+    assert same_weights(bundle_of(resumed), bundle_of(usual()))
 
 
 def test_a_checkpoint_without_its_random_state_is_refused():
@@ -155,10 +164,9 @@ def test_the_best_of_several_moments_is_kept_and_told():
 
 
 def test_the_average_predicts_and_not_the_last_step():
-    one = next(event for event in trained(dataclasses.replace(SMALL, steps=1)) if isinstance(event, TrainFinished))
-    last = bundle_of(trained())
+    one = bundle_of(trained(dataclasses.replace(SMALL, steps=1)))
 
-    assert not same_weights(one.bundle, last)
+    assert not same_weights(one, bundle_of(usual()))
 
 
 def test_a_snapshot_translates_both_ways_while_training_goes_on(monkeypatch):
@@ -177,7 +185,7 @@ def test_a_snapshot_translates_both_ways_while_training_goes_on(monkeypatch):
 
 
 def test_training_starts_from_a_model_of_the_same_network_only():
-    parent = bundle_of(trained())
+    parent = bundle_of(usual())
 
     child = bundle_of(trained(dataclasses.replace(SMALL, steps=1, rate=1e-7), start_from=parent))
 
@@ -276,12 +284,9 @@ def test_masks_for_a_volume_are_round_in_space_and_flat_where_slices_are_far_apa
 
 def test_while_it_learns_it_draws_the_same_objects_again_and_again(monkeypatch):
     monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
+    events = METHOD.train(training_set(photograph()), dataclasses.replace(SMALL, steps=2), Run())
 
-    pairs = [
-        event.draw((48, 40))
-        for event in METHOD.train(training_set(photograph()), SMALL, Run())
-        if isinstance(event, Snapshot)
-    ]
+    pairs = [event.draw((48, 40)) for event in events if isinstance(event, Snapshot)]
 
     assert len(pairs) > 1
     assert pairs[0].image.shape == pairs[0].mask.shape == (48, 40)
@@ -334,7 +339,7 @@ def test_the_threshold_is_the_one_whose_objects_explain_the_images_best():
 
 
 def test_drawn_pairs_are_images_with_their_objects():
-    bundle = bundle_of(trained())
+    bundle = bundle_of(usual())
 
     pairs = list(synthetic_pairs(bundle, (50, 61), count=3, seed=4))
     again = list(synthetic_pairs(bundle, (50, 61), count=3, seed=4))

@@ -97,10 +97,10 @@ def test_odd_shapes_of_noise_never_fail(shape):
 
 def test_a_large_image_is_estimated_at_once():
     image = noisy_balls(24, shape=(1024, 1024))
-    start = time.perf_counter()
+    start = time.process_time()  # not of the wall: others may be at work too
     estimate = estimate_diameter(image)
 
-    assert time.perf_counter() - start < 2.0  # about 0.4 s on a free core
+    assert time.process_time() - start < 2.0  # about 0.4 s
     assert estimate.diameter == pytest.approx(24, rel=0.2)
 
 

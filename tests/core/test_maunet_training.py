@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -31,6 +32,7 @@ from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.where_next import clues_of
 
 TINY = MaunetOptions(steps=4, width=4, depth=1, crop=32, batch=2, unlabelled_batch=1, working_diameter=11.0)
+AGREEING = replace(TINY, consistency=1.5)
 DIAMETER = 11.0
 
 
@@ -47,6 +49,12 @@ def train(*items, options=TINY, **run):
 
 def bundle_of(events):
     return last_of(events, TrainFinished).bundle
+
+
+@cache
+def usual(options=TINY):
+    """Events of the training that most tests only look at: made once."""
+    return tuple(train(item(), options=options))
 
 
 def notes_of(events):
@@ -71,11 +79,11 @@ def test_unpainted_pixels_do_not_pull_on_the_weights():
     note = clean.annotation
     scribbled = replace(clean, annotation=replace(note, cells=np.where(note.known, note.cells, 7)))
 
-    assert same_weights(bundle_of(train(clean)), bundle_of(train(scribbled)))
+    assert same_weights(bundle_of(usual()), bundle_of(train(scribbled)))
 
 
 def test_every_loss_is_reported():
-    steps = [event for event in train(item()) if isinstance(event, Step)]
+    steps = [event for event in usual() if isinstance(event, Step)]
 
     assert [event.step for event in steps] == [1, 2, 3, 4]
     assert set(steps[0].losses) == {"dice", "focal", "distance"}
@@ -94,14 +102,14 @@ def test_the_ablations_train_and_predict_the_announced_maps():
 
 
 def test_class_probabilities_and_ambiguity_are_everything_there_is():
-    maps, _ = segmented(bundle_of(train(item())), item().image)
+    maps, _ = segmented(bundle_of(usual()), item().image)
 
     total = maps.arrays["probability"].sum(1) + maps.arrays["ambiguity"][:, 0]
     np.testing.assert_allclose(total, 1, atol=1e-5)
 
 
 def test_ambiguity_is_a_clue_for_where_to_paint_next():
-    maps, _ = segmented(bundle_of(train(item())), item().image)
+    maps, _ = segmented(bundle_of(usual()), item().image)
 
     clues = {clue.kind: clue for clue in clues_of(maps)}
 
@@ -110,7 +118,7 @@ def test_ambiguity_is_a_clue_for_where_to_paint_next():
 
 
 def test_the_steps_of_a_segmentation_can_be_looked_at_on_the_images_grid():
-    bundle = bundle_of(train(item()))
+    bundle = bundle_of(usual())
     maps, labels = segmented(bundle, item().image, diameter=8.0)
 
     found = METHOD.steps(maps, bundle.segment_options)
@@ -167,8 +175,7 @@ def test_deep_networks_leave_seams_too_faint_to_see():
 
 
 def test_two_networks_can_agree_on_unpainted_pixels_and_the_first_is_returned():
-    options = replace(TINY, consistency=1.5)
-    events = train(item(), item(1, labelled=False), options=options)
+    events = agreeing()
 
     steps = [event for event in events if isinstance(event, Step)]
     assert all(event.losses["consistency"] > 0 for event in steps)
@@ -178,15 +185,21 @@ def test_two_networks_can_agree_on_unpainted_pixels_and_the_first_is_returned():
     assert not same_weights(bundle, bundle_of(train(item(), item(1, labelled=False))))
 
 
+@cache
+def agreeing():
+    """Events of two networks that agree on unpainted pixels, with every checkpoint and snapshot: made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "seconds_between_checkpoints", 0.0)
+        patch.setattr(Training, "seconds_between_snapshots", 0.0)
+        return tuple(train(item(), item(1, labelled=False), options=AGREEING))
+
+
 @pytest.mark.parametrize("at", [1, 3])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
-    monkeypatch.setattr(Training, "seconds_between_checkpoints", 0.0)
-    monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
-    options = replace(TINY, consistency=1.5)
-    whole = train(item(), item(1, labelled=False), options=options)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at):
+    whole = agreeing()
     saved = next(event for event in whole if isinstance(event, Checkpoint) and event.step == at)
 
-    resumed = train(item(), item(1, labelled=False), options=options, resume=saved)
+    resumed = train(item(), item(1, labelled=False), options=AGREEING, resume=saved)
 
     assert next(event for event in resumed if isinstance(event, Step)).step == at + 1
     assert same_weights(bundle_of(whole), bundle_of(resumed))
@@ -194,6 +207,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(at, monkeypatch):
 
 
 def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):
+    unwatched = bundle_of(usual())
     monkeypatch.setattr(Training, "seconds_between_snapshots", 0.0)
     for event in METHOD.train(TrainingSet((item(),)), TINY, Run()):
         if isinstance(event, Snapshot):
@@ -201,9 +215,8 @@ def test_snapshots_predict_and_leave_training_as_it_was(monkeypatch):
             assert maps["probability"].shape == (1, 3, 16, 16)
         if isinstance(event, TrainFinished):
             watched = event.bundle
-    monkeypatch.setattr(Training, "seconds_between_snapshots", 1e9)
 
-    assert same_weights(watched, bundle_of(train(item())))
+    assert same_weights(watched, unwatched)
 
 
 def test_a_time_budget_ends_the_training():
@@ -215,7 +228,7 @@ def test_a_time_budget_ends_the_training():
 
 
 def test_training_goes_on_from_an_earlier_model():
-    parent = bundle_of(train(item()))
+    parent = bundle_of(usual())
     child = bundle_of(train(item(), start_from=parent, options=replace(TINY, steps=1, rate=1e-6)))
 
     assert child.provenance.parent == parent.id
@@ -225,23 +238,24 @@ def test_training_goes_on_from_an_earlier_model():
 
 
 def test_a_model_of_another_network_is_no_start():
-    parent = bundle_of(train(item()))
+    parent = bundle_of(usual())
 
     with pytest.raises(WrongRun, match="proxy"):
         train(item(), start_from=parent, options=replace(TINY, proxy=False))
 
 
 def test_a_training_takes_over_encoder_and_size_of_the_network_that_it_starts_from():
-    parent = bundle_of(train(item()))
+    parent = bundle_of(usual())
     other = replace(TINY, encoder="resnet34", second_encoder="resnet18", depth=2, width=8, steps=1)
 
-    child = bundle_of(train(item(), start_from=parent, options=other))
+    events = train(item(), start_from=parent, options=other)
 
+    child = bundle_of(events)
     assert {name: child.architecture[name] for name in parent.architecture} == parent.architecture
     assert (child.train_options.encoder, child.train_options.second_encoder) == ("resnet18", "none")
     assert (child.train_options.depth, child.train_options.width) == (TINY.depth, TINY.width)
     told = ("encoder resnet18 instead of resnet34", "depth 1 instead of 2", "width 4 instead of 8")
-    assert all(text in notes_of(train(item(), start_from=parent, options=other)) for text in told)
+    assert all(text in notes_of(events) for text in told)
 
 
 def test_a_starter_is_given_back_with_its_thresholds_unless_what_was_learned_is_clearly_better():
@@ -286,7 +300,7 @@ def test_a_model_that_reads_the_mean_of_channels_sees_grey_and_colour_alike(enco
 
 
 def test_an_encoder_begins_with_the_weights_of_a_file_and_says_so(tmp_path):
-    parent = bundle_of(train(item()))
+    parent = bundle_of(usual())
     parent.save(tmp_path / "run")
     options = replace(TINY, encoder_weights=str(tmp_path / "run" / "weights.safetensors"), encoder_rate=0.0, steps=1)
     options = replace(options, weight_decay=0.0)
@@ -325,9 +339,9 @@ def test_few_cells_and_missing_background_are_said():
     dense = replace(item(), annotation=Annotation.from_dense(disks()))
     no_background = replace(item(), annotation=Annotation.from_painting(np.where(disks() > 0, disks() + 1, 0)))
 
-    assert "Fewer than 20" in notes_of(train(item()))
+    assert "Fewer than 20" in notes_of(usual())
     assert "No background" in notes_of(train(no_background))
-    assert "begins at random" in notes_of(train(item()))
+    assert "begins at random" in notes_of(usual())
     assert "no unpainted pixels" in notes_of(train(dense, options=replace(TINY, consistency=1.0)))
     assert "thresholds keep their defaults" in notes_of(train(item(n_cells=2)))
 

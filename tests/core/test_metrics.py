@@ -147,11 +147,11 @@ def test_labels_of_another_shape_are_refused_with_both_shapes():
 
 def test_scoring_thousands_of_objects_takes_no_longer_than_reading_the_pixels():
     truth = np.kron(np.arange(1, 10_001).reshape(100, 100), np.ones((10, 10), dtype=np.int64))
-    start = time.perf_counter()
+    start = time.process_time()
     scores = image_scores(truth, np.roll(truth, 1, axis=0))
 
     assert scores.tp == 10_000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_sparse_score_is_the_ordinary_f1_where_everything_is_known():

@@ -69,6 +69,12 @@ def cellulus():
     return last_of(CELLULUS.train(TrainingSet((item(),)), options, Run()), TrainFinished).bundle
 
 
+@pytest.fixture(scope="module")
+def supported(cellulus):
+    """Events of a training with a Cellulus run that is given."""
+    return train(item(n_cells=3), start_from=cellulus)
+
+
 def test_without_a_run_to_start_from_cellulus_learns_first():
     assert phases(train(item(n_cells=3))) == ["cellulus"] * 2 + ["supported"] * 3
 
@@ -82,16 +88,14 @@ def test_while_cellulus_learns_its_own_maps_can_be_seen(monkeypatch):
     assert "embedding" in snapshots[0].predictor(np.zeros((1, 1, 64, 64), np.float32), np.zeros((1, 2), int))
 
 
-def test_a_given_cellulus_run_is_used_as_it_is(cellulus):
-    events = train(item(n_cells=3), start_from=cellulus)
-
-    assert phases(events) == ["supported"] * 5
+def test_a_given_cellulus_run_is_used_as_it_is(cellulus, supported):
+    assert phases(supported) == ["supported"] * 5
     for name, array in cellulus.weights.items():
-        assert np.array_equal(bundle_of(events).weights[guide.PREFIX + name], array)
+        assert np.array_equal(bundle_of(supported).weights[guide.PREFIX + name], array)
 
 
-def test_a_batch_has_a_sparse_and_a_pseudo_half(cellulus):
-    assert losses(train(item(n_cells=3), start_from=cellulus)) == {"sparse", "pseudo"}
+def test_a_batch_has_a_sparse_and_a_pseudo_half(supported):
+    assert losses(supported) == {"sparse", "pseudo"}
 
 
 def test_without_painted_cells_only_pseudo_labels_are_learnt(cellulus):
@@ -117,8 +121,8 @@ def test_alpha_zero_learns_from_painted_pixels_alone_and_needs_no_cellulus():
     assert losses(events) == {"sparse"}
 
 
-def test_a_supported_model_learns_on_with_the_cellulus_that_it_keeps(cellulus):
-    first = bundle_of(train(item(n_cells=3), start_from=cellulus))
+def test_a_supported_model_learns_on_with_the_cellulus_that_it_keeps(supported):
+    first = bundle_of(supported)
 
     events = train(item(n_cells=5), start_from=first)
 
@@ -132,8 +136,8 @@ def test_a_model_of_other_channels_is_refused(cellulus):
         train(item(n_cells=3, channels=3), start_from=cellulus)
 
 
-def test_a_network_of_another_size_is_refused(cellulus):
-    first = bundle_of(train(item(n_cells=3), start_from=cellulus))
+def test_a_network_of_another_size_is_refused(supported):
+    first = bundle_of(supported)
 
     with pytest.raises(WrongRun, match="width"):
         train(item(n_cells=3), options=replace(TINY, width=8), start_from=first)

@@ -4,13 +4,18 @@ import time
 
 import pytest
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from drawings import disks, picture
 from napari_cellseg_ssl.core import registry
 from napari_cellseg_ssl.gui import autosave, folders, restoring
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
+"""Of whoever waits for something to happen: on a busy machine it takes longer."""
+
+SIZE = 420, 900
+"""Of a window that holds the dock alone, px."""
 
 
 @pytest.fixture(autouse=True)
@@ -97,21 +102,18 @@ def no_window(qtbot, two_methods):
 
 
 @pytest.fixture
-def open_screen(make_napari_viewer, qtbot, two_methods):
-    """Open windows with the dock, with or without an image."""
+def opening(qtbot, two_methods):
+    """Open docks on viewers, and let what they do come to an end after the test."""
     from napari_cellseg_ssl.gui.docks import TrainSegmentDock
 
     screens = []
 
-    def make(image=True, labels=None):
-        viewer = make_napari_viewer(show=True)
+    def make(viewer, image=True, labels=None):
         if image:
             viewer.add_image(picture(disks()), name="disks")
         if labels is not None:
             viewer.add_labels(**labels)
-        dock = TrainSegmentDock(viewer)
-        viewer.window.add_dock_widget(dock, name="Train & segment")
-        screens.append(Screen(viewer, dock, qtbot))
+        screens.append(Screen(viewer, TrainSegmentDock(viewer), qtbot))
         return screens[-1]
 
     yield make
@@ -119,6 +121,56 @@ def open_screen(make_napari_viewer, qtbot, two_methods):
 
 
 @pytest.fixture
+def open_window(make_napari_viewer, opening):
+    """Open real windows with the dock, with or without an image: where pixels, mouse or the window itself matter."""
+
+    def make(image=True, labels=None):
+        screen = opening(make_napari_viewer(show=True), image, labels)
+        screen.viewer.window.add_dock_widget(screen.dock, name="Train & segment")
+        return screen
+
+    return make
+
+
+@pytest.fixture
+def hosts(qtbot, two_methods):
+    """Windows that hold a dock and nothing else; gone after the test, with all that would still draw."""
+    windows = []
+    yield windows
+    for window in windows:
+        window.close()
+        window.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def open_dock(hosts, opening):
+    """Open the dock alone, on a viewer that draws nothing, in a fifth of the time of `open_window`.
+
+    A file whose tests need no more says so once, by a fixture `open_screen` that returns this one.
+    """
+    from napari.components import ViewerModel
+
+    def make(image=True, labels=None):
+        screen, window = opening(ViewerModel(), image, labels), QMainWindow()
+        place = QDockWidget("Train & segment", window)
+        place.setWidget(screen.dock)
+        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, place)
+        window.resize(*SIZE)
+        window.show()
+        hosts.append(window)
+        return screen
+
+    return make
+
+
+@pytest.fixture
+def open_screen(open_window):
+    """Open screens as a user has them, unless a file says that the dock is enough."""
+    return open_window
+
+
+@pytest.fixture
 def screen(open_screen):
-    """One window with an image and the dock."""
+    """One screen with an image and the dock."""
     return open_screen()

@@ -7,6 +7,12 @@ from drawings import disks, picture
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def stacked(open_screen):
     """A window with an array of three planes."""
     screen = open_screen(image=False)

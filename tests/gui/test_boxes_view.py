@@ -22,6 +22,12 @@ from napari_cellseg_ssl.tasks import LabelsReady
 NAME = "disks · boxes"
 
 
+@pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
 def found(boxes, scores):
     n = len(boxes)
     return Detections(

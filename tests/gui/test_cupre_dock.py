@@ -1,4 +1,4 @@
-"""Both stages of CUPre in a real window: what the button says, what the status says next, stopping and going on."""
+"""Both stages of CUPre in the dock: what the button says, what the status says next, stopping and going on."""
 
 from dataclasses import replace
 
@@ -11,6 +11,12 @@ from napari_cellseg_ssl.core import registry
 TINY = {"detector": "tiny", "crop": 64, "tile": 32, "view": 32, "tiles": 4, "queue": 64, "working_diameter": 12.0}
 ENDLESS = 100_000
 NEXT = "Now paint a few cells and click Fine-tune."
+
+
+@pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
 
 
 @pytest.fixture
@@ -123,14 +129,14 @@ def test_a_stop_while_it_learns_without_labels_keeps_the_model_and_says_what_to_
 def test_an_interrupted_stage_goes_on_where_it_was(screen, sessions, is_painted):
     if is_painted:
         paint(screen)
-    set_options(screen, steps=60)
+    set_options(screen, steps=16)
     screen.click("train")
-    screen.wait(lambda: len(screen.controller.state.curve.steps) > 2)
+    screen.wait(lambda: bool(screen.controller.state.curve.steps))
     phase = screen.controller.state.phase
     screen.click("stop")
     screen.wait_idle()
     stopped = screen.controller.bundle
-    assert 0 < stopped.provenance.steps < 60
+    assert 0 < stopped.provenance.steps < 16
     (folder,) = sessions.glob("*/001 cupre")
     (folder / "run.json").unlink()  # as if the computer had died
 
@@ -139,14 +145,14 @@ def test_an_interrupted_stage_goes_on_where_it_was(screen, sessions, is_painted)
     assert screen.controller.state.phase == phase or screen.controller.state.activity != "training"
     screen.wait_idle()
 
-    assert screen.controller.bundle.provenance.steps == 60
+    assert screen.controller.bundle.provenance.steps == 16
     assert (NEXT in screen.status) is not is_painted
 
 
 def test_cells_painted_during_an_interrupted_pretraining_do_not_make_it_a_fine_tuning(screen, sessions):
-    set_options(screen, steps=60)
+    set_options(screen, steps=16)
     screen.click("train")
-    screen.wait(lambda: len(screen.controller.state.curve.steps) > 2)
+    screen.wait(lambda: bool(screen.controller.state.curve.steps))
     screen.click("stop")
     screen.wait_idle()
     stopped = screen.controller.bundle

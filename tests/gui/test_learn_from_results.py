@@ -8,6 +8,12 @@ from napari_cellseg_ssl.core import registry
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def two_methods(monkeypatch):
     """Offer the fake method first, and ACTIS."""
     monkeypatch.setattr(registry, "METHODS", {"fake": "fakes", "actis": registry.METHODS["actis"]})

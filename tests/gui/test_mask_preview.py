@@ -13,6 +13,12 @@ TINY = {"steps": 6, "width": 4, "blocks": 1, "crop": 32, "batch": 1}
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def adgan(monkeypatch, open_screen):
     """A window in which AD-GAN is offered beside the fake method."""
     real = {name: registry.METHODS[name] for name in ("classical", "fake")}

@@ -14,6 +14,12 @@ SIZES = {"disks": (64, 64), "wide": (64, 96), "tall": (128, 64)}
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def learned_from(monkeypatch):
     """Remember every training set that the fake method gets."""
     sets, train = [], fakes.FakeMethod.train

@@ -13,6 +13,12 @@ PIXELS = np.random.default_rng(0).random((3, 40, 60))
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def session(qtbot):
     """Open the panel on an image, as in a fresh napari."""
     controllers = []

@@ -18,6 +18,12 @@ PATIENCE_MS = 120_000
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def two_methods(monkeypatch):
     """Offer CUPre too, after the fake method."""
     monkeypatch.setattr(registry, "METHODS", {"fake": "fakes", "cupre": registry.METHODS["cupre"]})
@@ -127,7 +133,7 @@ def test_the_table_tells_how_each_did_and_one_of_the_models_is_taken(window):
 
 def test_a_stop_keeps_the_rows_so_far(window):
     paint(window)
-    choose(window, replace(TINY, steps=10))
+    choose(window, replace(TINY, steps=4))
     done, finished = heard(window, ArmDone), heard(window, ComparisonFinished)
     window.controller.happened.connect(
         lambda event: window.find("stop").click() if isinstance(event, ArmDone) and len(done) == 1 else None

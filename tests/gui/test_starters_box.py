@@ -16,6 +16,12 @@ PATIENCE_MS = 120_000
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def two_methods():
     """Nothing is faked here: what ships is what is tried."""
 

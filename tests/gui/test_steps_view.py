@@ -10,6 +10,12 @@ SEEDS, PARTIAL = "disks · seeds of step 2", "disks · cells after step 2"
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def stepwise(monkeypatch):
     """Let the fake method have steps: a seed per cell, and the cells."""
 

@@ -20,6 +20,12 @@ NAMES = (
 )
 
 
+@pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_promised_widget_is_there(screen, name):
     assert screen.find(name).toolTip() or name in ("status",)

@@ -14,6 +14,12 @@ from napari_cellseg_ssl.gui.panels.tune import differences
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def tuned(screen):
     """A dock after a search that began with a threshold that finds nothing."""
     screen.train(steps=3)

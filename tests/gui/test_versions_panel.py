@@ -13,6 +13,12 @@ from napari_cellseg_ssl.tasks.versions import list_versions, load_version
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def answer(monkeypatch):
     """Answer every question of the plugin, and remember that it was asked."""
     asked = []

@@ -13,6 +13,12 @@ from napari_cellseg_ssl.gui.reading import watched_window
 
 
 @pytest.fixture
+def open_screen(open_dock):
+    """Here the dock is enough."""
+    return open_dock
+
+
+@pytest.fixture
 def stack(open_screen):
     """A window with a stack of slices, 3 px apart by its scale, and the classical method."""
     screen = open_screen(image=False)

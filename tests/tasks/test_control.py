@@ -1,7 +1,6 @@
 """Stopping, pausing and pacing."""
 
 import threading
-import time
 
 from napari_cellseg_ssl.core.events import Note, Step, TrainFinished
 from napari_cellseg_ssl.tasks import Control
@@ -18,32 +17,34 @@ def test_a_stop_wakes_a_paused_job():
     assert control.is_stopping
 
 
-def test_resuming_twice_or_pausing_twice_changes_nothing():
+def test_resuming_twice_or_pausing_twice_changes_nothing(clock):
     control = Control()
     control.start_clock()
     control.resume()
     control.pause()
     control.pause()
-    time.sleep(0.05)
+    clock.advance(5)
     control.resume()
     control.resume()
+    clock.advance(1)
 
     assert not control.is_paused
-    assert control.elapsed() < 0.04
+    assert control.elapsed() == 1
 
 
-def test_the_clock_goes_on_from_what_was_worked_before():
+def test_the_clock_goes_on_from_what_was_worked_before(clock):
     control = Control()
     control.start_clock(before=100.0)
+    clock.advance(7)
 
-    assert 100.0 <= control.elapsed() < 101.0
+    assert control.elapsed() == 107.0
 
 
-def test_a_job_paused_before_it_starts_has_worked_for_no_time():
+def test_a_job_paused_before_it_starts_has_worked_for_no_time(clock):
     control = Control()
     control.pause()
     control.start_clock()
-    time.sleep(0.03)
+    clock.advance(3)
 
     assert control.elapsed() == 0.0
 
@@ -60,18 +61,20 @@ def test_no_more_than_ten_steps_a_second_pass_and_nothing_else_is_lost():
     assert sum(isinstance(event, Note) for event in passed) == 7
 
 
-def test_a_part_has_a_clock_of_its_own_and_stops_and_pauses_with_the_whole():
+def test_a_part_has_a_clock_of_its_own_and_stops_and_pauses_with_the_whole(clock):
     whole = Control()
     whole.start_clock(before=100.0)
+    clock.advance(10)
     part = PartControl(whole)
     part.start_clock(before=5.0)
+    clock.advance(1)
 
-    assert 5.0 <= part.elapsed() < 50.0
-    assert whole.elapsed() >= 100.0
+    assert part.elapsed() == 6.0
+    assert whole.elapsed() == 111.0
     whole.pause()
-    paused = part.elapsed()
+    clock.advance(50)
     assert part.is_paused
-    assert part.elapsed() == paused
+    assert part.elapsed() == 6.0
     whole.stop()
     assert part.should_stop()
     assert part.is_stopping

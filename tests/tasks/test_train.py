@@ -154,21 +154,23 @@ def test_a_preview_that_cannot_be_made_is_a_note(request_, monkeypatch, fake_met
     assert isinstance(events[-1], TrainFinished)
 
 
-def test_a_time_budget_ends_the_training(request_):
-    bundle = finished(replace(with_options(request_, wait=0.01), time_budget=0.3)).bundle
+def test_a_time_budget_ends_the_training(request_, clock):
+    bundle = finished(replace(with_options(request_, wait=1.0), time_budget=30.0)).bundle
 
-    assert 0.25 < bundle.provenance.seconds < 1.0
+    assert 29 < bundle.provenance.seconds < 32
+    assert bundle.provenance.steps == 30
 
 
-def test_a_paused_training_waits_and_its_clock_stands_still(request_):
+def test_a_paused_training_waits_and_its_clock_stands_still(request_, clock):
     control = Control()
-    request = replace(with_options(request_, wait=0.01), time_budget=0.3)
+    request = replace(with_options(request_, wait=1.0), time_budget=30.0)
     control.pause()
-    threading.Timer(0.5, control.resume).start()
+    threading.Timer(0.1, lambda: (clock.advance(500), control.resume())).start()
 
     bundle = finished(request, control).bundle
 
-    assert bundle.provenance.seconds < 0.6
+    assert bundle.provenance.seconds < 60
+    assert bundle.provenance.steps == 30
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(request_, tmp_path):
