@@ -130,7 +130,7 @@ def step_and_undo(tour: Walk) -> None:
     seen = []
     for _ in range(3):
         tour.press(".")
-        seen.append(tuple(np.round(tour.viewer.camera.center, 1)))
+        seen.append(tuple(np.round(tour.viewer.scene.camera.center, 1)))
     if len(set(seen)) < 2:
         tour.disagreements.append(f"step: the key . did not move the camera, {seen}")
     tour.dock("Paint labels")
