@@ -19,7 +19,7 @@ from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage, WrongOption
 from napari_cellseg_ssl.core.images import ImageStack
 from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
-from napari_cellseg_ssl.tasks.export import targets
+from napari_cellseg_ssl.tasks.export import target_files
 from napari_cellseg_ssl.tasks.files import read_image
 
 
@@ -228,8 +228,8 @@ def test_the_files_that_are_said_to_be_written_are_those_that_are(stack, cells, 
     maps = PredictionMaps(
         arrays=arrays, specs=specs, source_shape=cells.shape, scale=1.0, diameter=9.0, bundle_id="", image_name="disks"
     )
-    wanted = {"file_format": file_format, "roi": True, "coco": True, "measure": True, "maps": maps}
+    wanted = {"file_format": file_format, "roi": True, "coco": True, "measure": True}
 
-    request = ExportRequest(folder=tmp_path, image=stack, labels=cells[None], **wanted)
+    request = ExportRequest(folder=tmp_path, image=stack, labels=cells[None], maps=maps, **wanted)
 
-    assert set(targets(tmp_path, stack.name, **wanted)) == set(written(request))
+    assert set(target_files(tmp_path, stack.name, specs.values(), **wanted)) == set(written(request))
