@@ -96,7 +96,8 @@ def maps(method, bundle):
 def test_describing_them_loads_no_torch():
     code = (
         f"import sys; from napari_cellseg_ssl.core.registry import METHODS, get_method; METHODS.update({METHODS})\n"
-        "for name in METHODS: print(name, get_method(name).info.id, {'torch', 'sklearn', 'monai'} & set(sys.modules))"
+        f"for name in {list(METHODS)}:\n"
+        "    print(name, get_method(name).info.id, {'torch', 'sklearn', 'monai'} & set(sys.modules))"
     )
 
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

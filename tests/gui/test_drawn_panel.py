@@ -344,6 +344,7 @@ def test_a_dialog_that_is_closed_writes_nothing(window, monkeypatch):
 def test_an_image_that_is_closed_meanwhile_is_said(window):
     screen = window()
     screen.viewer.add_image(picture(disks()), name="other")
+    screen.viewer.layers.selection.active = screen.viewer.layers["disks"]
     screen.click("draw_example")
     screen.viewer.layers.remove("disks")
     screen.wait_idle()

@@ -48,7 +48,7 @@ class _Dock(QWidget):
         self._draw_soon = QTimer(self)
         self._draw_soon.setSingleShot(True)
         self._draw_soon.setInterval(PROGRESS_MS)
-        self._draw_soon.timeout.connect(lambda: self.draw(self.controller.state))
+        self._draw_soon.timeout.connect(self._redraw)
 
     def follow(self) -> None:
         """Draw the session from now on; for when all panels are there."""
@@ -57,6 +57,10 @@ class _Dock(QWidget):
 
     def draw(self, state: SessionState) -> None:
         """Show a state in all panels."""
+
+    def _redraw(self, *_: object) -> None:
+        """Draw the session as it is now; a method, so that Qt forgets it together with the dock."""
+        self.draw(self.controller.state)
 
     def _on_state(self, state: SessionState) -> None:
         """Draw at once what can be pressed; progress only now and then, for it repaints the whole window."""
@@ -105,8 +109,8 @@ class TrainSegmentDock(_Dock):
         self.layout().addWidget(self.strip)
         self.method.method.currentIndexChanged.connect(self._suggest)
         self.method.preset.currentIndexChanged.connect(self._suggest)
-        self.method.options_changed.connect(lambda: self.draw(self.controller.state))
-        self.train.go_on.toggled.connect(lambda *_: self.draw(self.controller.state))
+        self.method.options_changed.connect(self._redraw)
+        self.train.go_on.toggled.connect(self._redraw)
         self.train.train_clicked.connect(self._train)
         self.train.budget_changed.connect(self.pretraining.refresh)
         self.controller.session.panels = lambda: self._settings() if isalive(self) else {}

@@ -107,7 +107,7 @@ class ObjectTable(QTableView):
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setResizeContentsPrecision(0)  # by the lines in view: there may be thousands
+        header.setResizeContentsPrecision(2 * SHOWN_ROWS)  # rows that are measured: there may be thousands
         header.setStretchLastSection(True)
         show_rows(self, SHOWN_ROWS)
 
