@@ -39,7 +39,6 @@ class MethodInfo:
     title: str
     summary: str
     citation: str
-    role: Literal["segment", "pretrain"] = "segment"
     labels: Literal["none", "optional", "required"]
     spatial_ndims: tuple[int, ...]
     train_options: type

@@ -37,8 +37,7 @@ class MethodPanel(Stage):
         self._controller = controller
         self.method = _combo("cellseg_method", "How cells are found.")
         for info in method_infos():
-            if info.role == "segment":
-                self.method.addItem(info.title, info.id)
+            self.method.addItem(info.title, info.id)
         self._summary = note()
         self.preset = _combo("cellseg_preset", "Ready-made settings.")
         self.device = _combo("cellseg_device", "Where the network runs. 'auto' takes a GPU if there is one.")
