@@ -7,9 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO_OUT ?= demo-output
 WORKERS ?= 2
-SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24"
 # What napari's window needs on a bare Debian machine: a virtual screen, software OpenGL and Qt's xcb libraries.
-DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
+DEBIAN := xvfb libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 \
 	libxcb-xinerama0
 
@@ -17,8 +16,9 @@ DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 
 # that a test starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Whole files go to each worker, so that what a file makes once is made once; torch has one thread in each.
-PYTEST := $(SCREEN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Whole files go to each worker, so that what a file makes once is made once; torch has one thread in each. Every worker
+# starts a virtual screen of its own (pytest-xvfb): on one screen, two would pull the mouse out of each other's hands.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: demo test test-learning lint types docs system format clean
 
@@ -49,7 +49,7 @@ system:
 	@if dpkg -s $(DEBIAN) >/dev/null 2>&1; then exit 0; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN); \
-	elif ! command -v xvfb-run >/dev/null; then \
+	elif ! command -v Xvfb >/dev/null; then \
 		echo "The tests open real windows. Install a virtual screen first: sudo apt-get install $(DEBIAN)" >&2; exit 1; \
 	fi
 

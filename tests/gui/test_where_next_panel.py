@@ -16,6 +16,7 @@ def screen(open_screen):
     screen = open_screen()
     dim = np.stack([picture(disks())] * 2) * 0.5 + np.random.default_rng(0).random((2, *disks().shape)) * 120
     screen.viewer.add_image(dim, name="dim")
+    screen.viewer.layers.selection.active = screen.viewer.layers["disks"]
     screen.paint_dock = PaintDock(screen.viewer)
     screen.viewer.window.add_dock_widget(screen.paint_dock, name="Paint labels")
     for row in screen.controller.choices.more.rows():
