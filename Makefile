@@ -16,9 +16,14 @@ DEBIAN := xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 
 # that a test starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Whole files go to each worker, so that what a file makes once is made once; torch has one thread in each. Every worker
-# starts a virtual screen of its own (pytest-xvfb): on one screen, two would pull the mouse out of each other's hands.
+# Whole files go to each worker, so that what a file makes once is made once. Every worker starts a virtual screen of its
+# own (pytest-xvfb): on one screen, two would pull the mouse out of each other's hands.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# One thread in each worker: two that wait for each other on one core make small networks twenty times slower. numba, with
+# which napari colours labels, would give OpenMP, and so torch, a thread a core again; it reads this before any conftest.
+test test-learning: export OMP_NUM_THREADS := 1
+test test-learning: export NUMBA_NUM_THREADS := 1
 
 .PHONY: demo test test-learning lint types docs system format clean
 
