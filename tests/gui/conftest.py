@@ -80,11 +80,12 @@ class Screen:
 
 
 def wait_for_rest(screens):
-    """Stop what runs, and wait until nothing does."""
+    """Stop what runs, wait until nothing does, and end the sessions while their methods are still registered."""
     for screen in screens:
         screen.controller.stop()
         screen.wait(lambda screen=screen: screen.controller.state.activity == "idle")
         screen.wait(lambda screen=screen: not screen.controller.choices.is_busy)
+        screen.controller.dispose()
 
 
 @pytest.fixture
@@ -98,7 +99,6 @@ def no_window(qtbot, two_methods):
     qtbot.addWidget(screen.dock)
     yield screen
     wait_for_rest([screen])
-    screen.controller.dispose()
 
 
 @pytest.fixture

@@ -4,14 +4,18 @@ import threading
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QLineEdit
 
 import fakes
 from drawings import disks, painting
 from napari_cellseg_ssl.core.bundle import CHECKPOINT_FILE
+from napari_cellseg_ssl.core.events import Step
+from napari_cellseg_ssl.gui import docks
 from napari_cellseg_ssl.gui.controller import _CONTROLLERS
 from napari_cellseg_ssl.gui.restoring import find_interrupted
+from napari_cellseg_ssl.tasks.session import Began, Ended
 from napari_cellseg_ssl.tasks.session_room import SessionRecord, write_record
 from napari_cellseg_ssl.tasks.versions import list_versions, load_version
 
@@ -253,3 +257,19 @@ def test_a_training_that_died_is_offered_when_the_dock_opens(open_screen, sessio
     screen = open_screen(image=False)
     assert screen.find("restore_session").isEnabled()
     assert "A training was under way" in screen.find("interrupted").text()
+
+
+def test_a_session_that_has_ended_is_not_drawn_any_more(two_methods, qtbot, monkeypatch):
+    monkeypatch.setattr(docks, "PROGRESS_MS", 20)
+    dock = docks.TrainSegmentDock(ViewerModel())
+    qtbot.addWidget(dock)
+    dock.controller.apply(Began("training"))
+    drawn = []
+    monkeypatch.setattr(dock, "draw", drawn.append)
+
+    dock.controller.apply(Step(1, 0.1, {"loss": 1.0}), 1.0)
+    dock.controller.dispose()
+    dock.controller.apply(Ended(), 2.0)
+    qtbot.wait(60)
+
+    assert drawn == []

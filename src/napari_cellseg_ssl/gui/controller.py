@@ -61,6 +61,8 @@ class Controller(QObject):
     tuned = Signal(object)
     happened = Signal(object)
     """Every event of the running job, for panels that start jobs of their own."""
+    ended = Signal()
+    """The session is over: nothing is drawn any more."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
@@ -263,6 +265,7 @@ class Controller(QObject):
 
     def dispose(self, *_: object) -> None:
         """Stop what runs, which keeps the best so far, and let go of everything."""
+        self.ended.emit()
         self._watch.stop()
         self._redraws.cancel()
         self.following.forget()

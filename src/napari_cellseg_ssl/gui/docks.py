@@ -34,7 +34,7 @@ class _Dock(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.controller: Controller = controller_of(viewer)
-        self._attached = self._joined = False
+        self._attached = self._joined = self._has_ended = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._area = Panels()
@@ -53,6 +53,7 @@ class _Dock(QWidget):
     def follow(self) -> None:
         """Draw the session from now on; for when all panels are there."""
         self.controller.state_changed.connect(self._on_state)
+        self.controller.ended.connect(self._on_end)
         self.draw(self.controller.state)
 
     def draw(self, state: SessionState) -> None:
@@ -64,12 +65,18 @@ class _Dock(QWidget):
 
     def _on_state(self, state: SessionState) -> None:
         """Draw at once what can be pressed; progress only now and then, for it repaints the whole window."""
+        if self._has_ended:
+            return
         shown = replace(controls(state), progress=None, progress_text="", status="")
         if shown != self._drawn or not shown.is_busy:
             self._drawn = shown
             self.draw(state)
         elif not self._draw_soon.isActive():
             self._draw_soon.start()
+
+    def _on_end(self) -> None:
+        self._has_ended = True
+        self._draw_soon.stop()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Tie the session to the window that the dock now belongs to, and come in front of the plugin's other docks."""
