@@ -17,10 +17,10 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 from tour import PLUGIN, Tour, choose, elsewhere, middle_of, touching_cells, train, wait
 
-from napari_cellseg_ssl.core.matching import match_instances
-from napari_cellseg_ssl.gui.layer_tags import find_layer
-from napari_cellseg_ssl.gui.session_keeper import PUT_BACK
-from napari_cellseg_ssl.tasks.versions import load_version
+from napari_cellseg_ssl.core.metrics.matching import match_instances
+from napari_cellseg_ssl.gui.layers.tags import find_layer
+from napari_cellseg_ssl.gui.session.keeper import PUT_BACK
+from napari_cellseg_ssl.tasks.session.versions import load_version
 
 SAMPLE = "nuclei_3"
 ACCEPTED, ACCEPTED_LATER = 6, 4

@@ -14,7 +14,7 @@ from pretraining import fine_tune, pretrain
 from qtpy.QtCore import Qt
 from tour import PLUGIN, Tour, choose, elsewhere, middle_of, paint_cells, touching_cells, train, wait, wait_until
 
-from napari_cellseg_ssl.gui.layer_tags import find_layer
+from napari_cellseg_ssl.gui.layers.tags import find_layer
 
 CELLULUS_SECONDS, ACTIS_SECONDS, SUPPORTED_SECONDS, ADGAN_SECONDS, MAUNET_SECONDS = 45, 90, 90, 120, 120
 SHORT_SECONDS, VOLUME_SECONDS = 40, 120

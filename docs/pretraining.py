@@ -2,7 +2,7 @@
 
 from tour import PLUGIN, Tour, choose, paint_cells, train, wait, wait_until
 
-from napari_cellseg_ssl.gui.layer_tags import find_layer
+from napari_cellseg_ssl.gui.layers.tags import find_layer
 
 PRETRAIN_SECONDS, FINE_TUNE_SECONDS = 120, 240
 HALFWAY, REDRAWN_SECONDS = 0.45, 2

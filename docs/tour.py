@@ -17,8 +17,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_cellseg_ssl.gui.controller import controller_of
-from napari_cellseg_ssl.gui.layer_tags import KEY, layers_of
+from napari_cellseg_ssl.gui.layers.tags import KEY, layers_of
+from napari_cellseg_ssl.gui.session.controller import controller_of
 
 PLUGIN = "napari-cellseg-ssl"
 TOUCHING = np.s_[84:138, 146:228]

@@ -20,7 +20,7 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from tour import Tour, elsewhere, middle_of, train, wait, wait_until
 
-from napari_cellseg_ssl.gui.layer_tags import KEY, is_instances, is_labels
+from napari_cellseg_ssl.gui.layers.tags import KEY, is_instances, is_labels
 
 SAMPLES = files("napari_cellseg_ssl") / "samples"
 WINDOW = 1366, 768

@@ -9,8 +9,8 @@ import pytest
 
 from clocks import Clock
 from drawings import disks, picture
-from napari_cellseg_ssl.core import registry
-from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.data.images import ImageStack
+from napari_cellseg_ssl.core.methods import registry
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def stack(cells):
 def clock(monkeypatch):
     """Let the clock of jobs stand still, but for the steps of the fake method and what a test makes of it."""
     import fakes
-    from napari_cellseg_ssl.tasks import control
+    from napari_cellseg_ssl.tasks import job_control
 
     clock = Clock()
-    clock.put_into(monkeypatch, control, fakes)
+    clock.put_into(monkeypatch, job_control, fakes)
     return clock
 
 

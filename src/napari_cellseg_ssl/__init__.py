@@ -6,54 +6,57 @@ Everything is loaded when it is first used, so that ``import napari_cellseg_ssl`
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_cellseg_ssl._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from napari_cellseg_ssl import core as core
     from napari_cellseg_ssl import tasks as tasks
-    from napari_cellseg_ssl.api import load_run, methods, predict, segment, train
-    from napari_cellseg_ssl.api_alike import alike
-    from napari_cellseg_ssl.api_coco import write_coco
-    from napari_cellseg_ssl.api_drawing import interpolate, synthesise
-    from napari_cellseg_ssl.api_pretraining import compare_pretraining
-    from napari_cellseg_ssl.api_scores import score, segment_scored
-    from napari_cellseg_ssl.api_starters import fits, starters
-    from napari_cellseg_ssl.api_steps import steps
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.coco_files import read_coco
+    from napari_cellseg_ssl.api.export import write_coco
+    from napari_cellseg_ssl.api.models import load_run, methods
+    from napari_cellseg_ssl.api.pretraining import compare_pretraining
+    from napari_cellseg_ssl.api.score import score
+    from napari_cellseg_ssl.api.segment import predict, segment, segment_scored, steps
+    from napari_cellseg_ssl.api.similar_regions import alike
+    from napari_cellseg_ssl.api.starters import fits, starters
+    from napari_cellseg_ssl.api.synthesis import interpolate, synthesise
+    from napari_cellseg_ssl.api.train import train
+    from napari_cellseg_ssl.core.io.coco_reading import read_coco
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
-__version__ = "0.1.0"
 __all__ = [
-    "train",
+    "ModelBundle",
+    "alike",
+    "compare_pretraining",
+    "core",
+    "fits",
+    "interpolate",
+    "load_run",
+    "methods",
     "predict",
+    "read_coco",
+    "score",
     "segment",
     "segment_scored",
-    "steps",
-    "alike",
-    "score",
-    "compare_pretraining",
-    "synthesise",
-    "interpolate",
-    "read_coco",
-    "write_coco",
-    "load_run",
     "starters",
-    "fits",
-    "methods",
-    "ModelBundle",
+    "steps",
+    "synthesise",
     "tasks",
-    "core",
+    "train",
+    "write_coco",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("train", "predict", "segment", "load_run", "methods"), "napari_cellseg_ssl.api"),
-    **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api_drawing"),
-    "alike": "napari_cellseg_ssl.api_alike",
-    **dict.fromkeys(("starters", "fits"), "napari_cellseg_ssl.api_starters"),
-    **dict.fromkeys(("score", "segment_scored"), "napari_cellseg_ssl.api_scores"),
-    "compare_pretraining": "napari_cellseg_ssl.api_pretraining",
-    "steps": "napari_cellseg_ssl.api_steps",
-    "read_coco": "napari_cellseg_ssl.core.coco_files",
-    "write_coco": "napari_cellseg_ssl.api_coco",
-    "ModelBundle": "napari_cellseg_ssl.core.bundle",
+    "train": "napari_cellseg_ssl.api.train",
+    **dict.fromkeys(("predict", "segment", "segment_scored", "steps"), "napari_cellseg_ssl.api.segment"),
+    **dict.fromkeys(("load_run", "methods"), "napari_cellseg_ssl.api.models"),
+    **dict.fromkeys(("synthesise", "interpolate"), "napari_cellseg_ssl.api.synthesis"),
+    "alike": "napari_cellseg_ssl.api.similar_regions",
+    **dict.fromkeys(("starters", "fits"), "napari_cellseg_ssl.api.starters"),
+    "score": "napari_cellseg_ssl.api.score",
+    "compare_pretraining": "napari_cellseg_ssl.api.pretraining",
+    "read_coco": "napari_cellseg_ssl.core.io.coco_reading",
+    "write_coco": "napari_cellseg_ssl.api.export",
+    "ModelBundle": "napari_cellseg_ssl.core.model.bundle",
 }
 
 

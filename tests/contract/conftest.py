@@ -1,6 +1,6 @@
 """Which methods are asked: those of the registry, or one that is not in it yet."""
 
-from napari_cellseg_ssl.core import registry
+from napari_cellseg_ssl.core.methods import registry
 
 
 def pytest_addoption(parser):

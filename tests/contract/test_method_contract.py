@@ -8,60 +8,20 @@ from itertools import product
 import numpy as np
 import pytest
 
-from drawings import disks, painting, picture
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.bundle import ModelBundle
+from drawings import disks, picture
+from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.errors import CellSegError
-from napari_cellseg_ssl.core.events import Checkpoint, MapsReady, Started, Step, TrainFinished, last_of
-from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.method import Detects, Run
-from napari_cellseg_ssl.core.options import option_specs, options_from_json, options_to_json, with_values
-from napari_cellseg_ssl.core.registry import METHODS, get_method
-from napari_cellseg_ssl.core.tiling import predict_tiled
-from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.core.inference.predictor import Detects
+from napari_cellseg_ssl.core.methods.base import Run, get_method
+from napari_cellseg_ssl.core.methods.checks import problems
+from napari_cellseg_ssl.core.methods.events import Checkpoint, Started, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.methods.registry import METHODS
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.options import option_specs, options_from_json, options_to_json
+from small_methods import DIAMETER, data_for, maps_of, small_options, trained
 
-SMALL = {
-    "steps": 2, "width": 4, "last_width": 4, "depth": 1, "crop": 64,
-    "batch": 2, "refine_batch": 1, "unlabelled_batch": 1, "passes": 2,
-    "detector": "tiny", "tile": 32, "view": 32, "tiles": 4, "queue": 64,
-}  # fmt: skip
-DIAMETER = 11.0
 STEPS = 4
 """Of the training that most questions are about; others only have to go through."""
-
-
-def small_options(method, ndim=2, **values):
-    names = {spec.name for spec in option_specs(method.info.train_options)}
-    wanted = {name: value for name, value in (SMALL | values).items() if name in names}
-    return with_values(method.info.preset(ndim=ndim), wanted)
-
-
-def data_for(channels=1, shapes=((64, 64),), labelled=True):
-    items = []
-    for n, shape in enumerate(shapes):
-        cells = disks(shape)
-        frame = np.stack([picture(cells, seed=10 * n + c) for c in range(channels)])
-        note = Annotation.from_painting(painting(cells, n_cells=8)) if labelled else None
-        stack = ImageStack.from_array(frame, axes="CYX", name=f"image {n}")
-        items.append(TrainingItem(image=stack, annotation=note, diameter=DIAMETER))
-    return TrainingSet(tuple(items))
-
-
-def trained(method, data, *, options=None, **run):
-    return last_of(method.train(data, options or small_options(method), Run(**run)), TrainFinished).bundle
-
-
-def maps_of(method, bundle, image, **kwargs):
-    events = predict_tiled(
-        image,
-        method.predictor(bundle, "cpu"),
-        diameter=kwargs.pop("diameter", DIAMETER),
-        specs={spec.name: spec for spec in method.info.maps},
-        intensity=bundle.intensity,
-        **kwargs,
-    )
-    return last_of(events, MapsReady).maps
-
 
 LEARNING = [name for name in METHODS if get_method(name).info.uses_torch]
 """Methods with a training that can be interrupted; the classical one has nothing to go on with."""
@@ -95,7 +55,8 @@ def maps(method, bundle):
 
 def test_describing_them_loads_no_torch():
     code = (
-        f"import sys; from napari_cellseg_ssl.core.registry import METHODS, get_method; METHODS.update({METHODS})\n"
+        "import sys; from napari_cellseg_ssl.core.methods.registry import METHODS, get_method\n"
+        f"METHODS.update({METHODS})\n"
         f"for name in {list(METHODS)}:\n"
         "    print(name, get_method(name).info.id, {'torch', 'sklearn', 'monai'} & set(sys.modules))"
     )
@@ -290,12 +251,12 @@ def test_images_of_different_sizes_are_learned_from(method):
 
 def test_missing_labels_are_said_clearly(method):
     data = data_for(labelled=False)
-    problems = data.problems(method.info)
+    found = problems(data, method.info)
 
     if method.info.labels == "required":
-        assert "paint" in str(problems[0]).lower()
+        assert "paint" in str(found[0]).lower()
         with pytest.raises(CellSegError, match=r"[Pp]aint"):
             trained(method, data)
     else:
-        assert not problems
+        assert not found
         assert trained(method, data).method_id == method.info.id

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from balls import ball_volume
-from contract.test_method_contract import maps_of, small_options, trained
-from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.registry import METHODS, get_method
-from napari_cellseg_ssl.core.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.core.data.images import ImageStack
+from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.registry import METHODS
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from small_methods import maps_of, small_options, trained
 
 IN_SPACE = [name for name in METHODS if 3 in get_method(name).info.spatial_ndims]
 DIAMETER = 14.0

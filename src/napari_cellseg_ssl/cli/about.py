@@ -3,20 +3,20 @@
 import argparse
 from typing import Any
 
-from napari_cellseg_ssl import api
+from napari_cellseg_ssl.api import models
 from napari_cellseg_ssl.cli.console import Console
-from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.io.records import last_lines
+from napari_cellseg_ssl.core.methods.base import MethodInfo, get_method
 from napari_cellseg_ssl.core.options import OptionSpec, option_specs
-from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks import Control, support
-from napari_cellseg_ssl.tasks.session_room import sessions_folder
+from napari_cellseg_ssl.tasks.session.folder import sessions_folder
 
 
 def info(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Print what belongs into a bug report."""
     facts = {**support.versions(), "device": support.device()}
     log = support.newest_log(sessions_folder())
-    lines = [] if log is None else support.last_lines(log)
+    lines = [] if log is None else last_lines(log, support.SHOWN_LINES)
     console.say(support.report(facts, lines).rstrip())
     console.result({"versions": facts, "log": "" if log is None else str(log), "last_lines": lines})
 
@@ -27,7 +27,7 @@ def methods(arguments: argparse.Namespace, console: Console, control: Control) -
         _describe(get_method(arguments.method).info, console)
         return
     records = []
-    for info in api.methods():
+    for info in models.methods():
         _say_method(info, console)
         records.append(_record(info))
     console.result({"methods": records})

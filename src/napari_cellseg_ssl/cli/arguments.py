@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from napari_cellseg_ssl import __version__
+from napari_cellseg_ssl._version import __version__
 from napari_cellseg_ssl.cli import about, commands, pretraining, scoring, segmenting, starting, synthesis
 from napari_cellseg_ssl.cli.demo import run_demo
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
-from napari_cellseg_ssl.core.registry import METHODS
+from napari_cellseg_ssl.core.methods.registry import METHODS
 from napari_cellseg_ssl.tasks.pretraining_comparison import DEFAULT_ARMS, TITLES
 from napari_cellseg_ssl.tasks.requests import TRIALS
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg_ssl import api
+from napari_cellseg_ssl.api import inputs, models
 from napari_cellseg_ssl.cli.console import Console
-from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.data.volumes import spatial_ndim
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.events import MapsReady, TrainFinished
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.model.run_folder import require_own_run
+from napari_cellseg_ssl.core.model.starters import PREFIX, default_start
 from napari_cellseg_ssl.core.options import options_to_json, with_values
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.run_folders import require_own_run
-from napari_cellseg_ssl.core.starters import PREFIX, default_start
-from napari_cellseg_ssl.core.volumes import spatial_ndim
 from napari_cellseg_ssl.tasks import (
     Control,
     PredictRequest,
@@ -26,9 +26,9 @@ from napari_cellseg_ssl.tasks import (
 from napari_cellseg_ssl.tasks import predict as predict_events
 from napari_cellseg_ssl.tasks import train as train_events
 from napari_cellseg_ssl.tasks import tune as tune_events
+from napari_cellseg_ssl.tasks.axis_policy import Reading
 from napari_cellseg_ssl.tasks.events import best_trials
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
-from napari_cellseg_ssl.tasks.reading import Reading
 
 BEST_SHOWN = 5
 
@@ -38,7 +38,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
     info = get_method(arguments.method).info
     if not arguments.resume:  # before images are read, which may take long
         require_own_run(arguments.out, info.id, overwrite=arguments.overwrite)
-    images, annotations, found = api.collect(
+    images, annotations, found = inputs.collect(
         arguments.images,
         arguments.labels,
         arguments.pseudo_labels,
@@ -59,7 +59,7 @@ def train(arguments: argparse.Namespace, console: Console, control: Control) -> 
         device=arguments.device,
         seed=arguments.seed,
         time_budget=arguments.time_budget,
-        start_from=api.start(arguments.start_from or default_start(info.id)),
+        start_from=models.start(arguments.start_from or default_start(info.id)),
         out=arguments.out,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
@@ -103,8 +103,8 @@ def tune(arguments: argparse.Namespace, console: Console, control: Control) -> N
             f"'{arguments.model}' comes with the package and is not changed, so nothing can be stored in it.",
             f"Train a run from it (--start-from {arguments.model}), or say options with segment --set.",
         )
-    bundle = api.load_run(arguments.model)
-    images, annotations, _ = api.collect(
+    bundle = models.load_run(arguments.model)
+    images, annotations, _ = inputs.collect(
         arguments.images,
         arguments.labels,
         reading=reading_of(arguments, bundle_ndims(bundle)),

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg_ssl.core.complete_files import complete_file, writing
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.own_files import SOFTWARE
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.intensity import Intensity
+from napari_cellseg_ssl.core.io.pictures import write_png
 
 ZOOM, GAP, CAPTION = 2, 8, 20
 INK, PAPER, BACKGROUND_INK = (20, 20, 20), (255, 255, 255), (0.9, 0.1, 0.1)
@@ -31,7 +30,6 @@ class Panel:
 def save_comparison(file: Path, rows: Sequence[Sequence[Panel]]) -> None:
     """Write rows of panels as one PNG; all panels of a row are of one size."""
     from PIL import Image, ImageDraw
-    from PIL.PngImagePlugin import PngInfo
 
     pictures = [[_render(panel) for panel in row] for row in rows]
     heights = [row[0].shape[0] + CAPTION + GAP for row in pictures]
@@ -46,10 +44,7 @@ def save_comparison(file: Path, rows: Sequence[Sequence[Panel]]) -> None:
             sheet.paste(Image.fromarray(pixels), (left, top + CAPTION))
             left += pixels.shape[1] + GAP
         top += height
-    about = PngInfo()
-    about.add_text("Software", SOFTWARE)
-    with writing(file), complete_file(file) as partial:
-        sheet.save(partial, format="PNG", pnginfo=about)
+    write_png(file, np.asarray(sheet))
 
 
 def _render(panel: Panel) -> Array:

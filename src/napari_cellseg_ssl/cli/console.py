@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from napari_cellseg_ssl.core.errors import CellSegError, WouldOverwrite
-from napari_cellseg_ssl.core.events import Note, Started, Step, TileDone, Validated
+from napari_cellseg_ssl.core.methods.events import Note, Started, Step, TileDone, Validated
 from napari_cellseg_ssl.tasks import Control
 from napari_cellseg_ssl.tasks.events import FileWritten, TrialDone
 

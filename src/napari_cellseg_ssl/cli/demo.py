@@ -10,15 +10,16 @@ import numpy as np
 from napari_cellseg_ssl import samples
 from napari_cellseg_ssl.cli.comparison import Panel, save_comparison
 from napari_cellseg_ssl.cli.console import Console
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.events import MapsReady, TrainFinished
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.maps import PredictionMaps
-from napari_cellseg_ssl.core.metrics import ImageScores, image_scores, set_scores
-from napari_cellseg_ssl.core.own_files import require_own
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.run_folders import require_own_run
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
+from napari_cellseg_ssl.core.io.own_files import require_own
+from napari_cellseg_ssl.core.io.user_files import read_image, read_labels
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.events import MapsReady, TrainFinished
+from napari_cellseg_ssl.core.metrics.scores import ImageScores, image_scores, set_scores
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.model.run_folder import require_own_run
 from napari_cellseg_ssl.tasks import (
     Control,
     ExportRequest,
@@ -32,7 +33,6 @@ from napari_cellseg_ssl.tasks import (
     train,
 )
 from napari_cellseg_ssl.tasks.export import target_files
-from napari_cellseg_ssl.tasks.files import read_image, read_labels
 
 SECONDS = {"cellulus": 75.0, "actis": 150.0}
 QUICK_SECONDS = 4.0

@@ -4,11 +4,11 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from napari_cellseg_ssl import api
+from napari_cellseg_ssl.api import inputs
 from napari_cellseg_ssl.cli.commands import option_values, reading_of
 from napari_cellseg_ssl.cli.console import Console
+from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.options import with_values
-from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks import Control, PretrainingComparisonRequest
 from napari_cellseg_ssl.tasks import compare_pretraining as compare_events
 from napari_cellseg_ssl.tasks.pretraining_comparison import METHOD, TITLES, ArmRow, ComparisonFinished
@@ -19,7 +19,7 @@ COLUMNS = ("F1", "IoU", "steps", "seconds")
 def compare_pretraining(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Pre-train in several ways, fine-tune alike, and tell how each did on the held-out cells."""
     info = get_method(METHOD).info
-    images, annotations, _ = api.collect(
+    images, annotations, _ = inputs.collect(
         arguments.images,
         arguments.labels,
         reading=reading_of(arguments, info.spatial_ndims),

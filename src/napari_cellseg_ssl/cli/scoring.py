@@ -10,13 +10,13 @@ from typing import Any
 from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.metrics import ImageScores, set_scores
-from napari_cellseg_ssl.core.own_files import require_own
-from napari_cellseg_ssl.core.pairing import pair_files
-from napari_cellseg_ssl.core.tables import write_table
+from napari_cellseg_ssl.core.io.own_files import require_own
+from napari_cellseg_ssl.core.io.pairing import pair_files
+from napari_cellseg_ssl.core.io.tables import write_table
+from napari_cellseg_ssl.core.io.user_files import find_files, label_key, stem_of
+from napari_cellseg_ssl.core.metrics.scores import ImageScores, set_scores
 from napari_cellseg_ssl.tasks import Control
-from napari_cellseg_ssl.tasks.files import find_files, label_key, stem_of
-from napari_cellseg_ssl.tasks.scoring import LabelImage, frame_scores
+from napari_cellseg_ssl.tasks.score import LabelImage, frame_scores
 
 SHOWN = ("f1_50", "seg", "ap_50", "ap_10_90", "s_dsb", "dice")
 

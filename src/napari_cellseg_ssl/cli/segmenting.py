@@ -6,26 +6,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg_ssl import api
+from napari_cellseg_ssl.api import models
 from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.commands import option_values, reading_of
 from napari_cellseg_ssl.cli.console import Console
-from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.errors import CellSegError, WrongImage
-from napari_cellseg_ssl.core.images import ImageStack
+from napari_cellseg_ssl.core.io.own_files import require_own
+from napari_cellseg_ssl.core.io.user_files import find_files, stem_of
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.options import with_values
-from napari_cellseg_ssl.core.own_files import require_own
-from napari_cellseg_ssl.core.registry import get_method
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FilesReady, PredictRequest, SegmentFilesRequest
 from napari_cellseg_ssl.tasks import segment_files as segment_files_events
 from napari_cellseg_ssl.tasks.export import target_files
-from napari_cellseg_ssl.tasks.files import find_files, stem_of
 from napari_cellseg_ssl.tasks.predict import bundle_ndims
 
 
 def segment(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Segment images and write label files; those that cannot be done are named at once, and again at the end."""
-    bundle = api.load_run(arguments.model)
+    bundle = models.load_run(arguments.model)
     options = with_values(bundle.segment_options, option_values(arguments.set))
     files, reading = find_files(arguments.images, tell=console.remark), reading_of(arguments, bundle_ndims(bundle))
     _refuse_same_names(files)

@@ -3,7 +3,7 @@
 import argparse
 
 from napari_cellseg_ssl.cli.console import Console
-from napari_cellseg_ssl.core.starters import PREFIX, starters
+from napari_cellseg_ssl.core.model.starters import PREFIX, starters
 from napari_cellseg_ssl.tasks import Control
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from napari_cellseg_ssl import api
+from napari_cellseg_ssl.api import models
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.tasks import Control, FileWritten, SynthesisRequest
 from napari_cellseg_ssl.tasks import synthesise as synthesise_events
@@ -10,7 +10,7 @@ from napari_cellseg_ssl.tasks import synthesise as synthesise_events
 
 def synthesise(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Write pairs of images and labels, and say how to train on them."""
-    bundle = api.load_run(arguments.model)
+    bundle = models.load_run(arguments.model)
     request = SynthesisRequest(
         bundle=bundle,
         folder=arguments.out,

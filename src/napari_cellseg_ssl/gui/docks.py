@@ -10,8 +10,6 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.options import Json, options_to_json
-from napari_cellseg_ssl.gui.controller import Controller, controller_of
-from napari_cellseg_ssl.gui.fitting import Panels
 from napari_cellseg_ssl.gui.panels.data import DataPanel
 from napari_cellseg_ssl.gui.panels.drawn import DrawnPanel
 from napari_cellseg_ssl.gui.panels.method import MethodPanel
@@ -20,10 +18,12 @@ from napari_cellseg_ssl.gui.panels.restore import NotSavedBar, RestoreBar
 from napari_cellseg_ssl.gui.panels.segment import SegmentPanel
 from napari_cellseg_ssl.gui.panels.train import JobStrip, TrainPanel
 from napari_cellseg_ssl.gui.panels.versions import VersionsPanel
-from napari_cellseg_ssl.gui.restoring import PanelsRestored
-from napari_cellseg_ssl.gui.settings import LearnSettings
-from napari_cellseg_ssl.gui.tabs import join
-from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls
+from napari_cellseg_ssl.gui.session.controller import Controller, controller_of
+from napari_cellseg_ssl.gui.session.restoring import PanelsRestored
+from napari_cellseg_ssl.gui.session.settings import LearnSettings
+from napari_cellseg_ssl.gui.widgets.fitting import Panels
+from napari_cellseg_ssl.gui.widgets.tabs import join
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState, controls
 
 PROGRESS_MS = 1500
 

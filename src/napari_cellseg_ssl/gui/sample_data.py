@@ -3,9 +3,10 @@
 from importlib.resources import as_file, files
 from typing import Any
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.gui.layer_styles import painting_colours
-from napari_cellseg_ssl.gui.layer_tags import KEY
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.io.tiff import read_tiff
+from napari_cellseg_ssl.gui.layers.styles import painting_colours
+from napari_cellseg_ssl.gui.layers.tags import KEY
 
 COLOUR = "colour"
 """Where images with another number of channels are: those of a folder are learned from together."""
@@ -53,8 +54,5 @@ def _image_and_truth(name: str, home: str = "") -> list[LayerData]:
 
 
 def _read(home: str, folder: str, name: str) -> Array:
-    import tifffile
-
     with as_file(files("napari_cellseg_ssl") / "samples" / home / folder / f"{name}.tif") as file:
-        array: Array = tifffile.imread(file)
-    return array
+        return read_tiff(file).array

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.diameter import DiameterEstimate, estimate_diameter, estimate_set_diameter
+from napari_cellseg_ssl.core.data.diameter import DiameterEstimate, estimate_diameter, estimate_set_diameter
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.core.errors import WrongOption
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.tasks.requests import Diameter
 
 WINDOW = {2: 2048, 3: 192}

@@ -1,14 +1,14 @@
-"""What the use cases say beyond the events of `core.events`."""
+"""What the use cases say beyond the events of `core.methods.events`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg_ssl.core.events import Note, PredictEvent, TrainEvent
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import PredictionMaps
-from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
+from napari_cellseg_ssl.core.data.synthetic_masks import SyntheticPair
+from napari_cellseg_ssl.core.methods.events import Note, PredictEvent, TrainEvent
 from napari_cellseg_ssl.tasks.requests import PreviewWindow
 
 STEP_COST = 0.005
@@ -34,7 +34,7 @@ class LabelsReady:
     """Instances of a whole image, (N, *S) on its own grid, and the options that made them.
 
     `scores` has one array per frame, in the order of the ids, where the method says how sure it is; see
-    `core.instance_scores`.
+    `core.data.instance_scores`.
     """
 
     labels: Array

@@ -4,24 +4,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 
-from napari_cellseg_ssl.core.coco_writing import write_coco
-from napari_cellseg_ssl.core.complete_files import complete_file, writing
-from napari_cellseg_ssl.core.errors import WrongOption
-from napari_cellseg_ssl.core.images import SAMPLE_AXES, Array, ImageStack
-from napari_cellseg_ssl.core.instance_scores import scores_of
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.measurements import measure
-from napari_cellseg_ssl.core.own_files import SOFTWARE, require_own
-from napari_cellseg_ssl.core.tables import write_table
-from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
-from napari_cellseg_ssl.core.zarr_files import write_zarr
-from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.core.data.images import SAMPLE_AXES, Array, ImageStack
+from napari_cellseg_ssl.core.data.instance_scores import scores_of
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.io.coco_writing import write_coco
+from napari_cellseg_ssl.core.io.own_files import require_own
+from napari_cellseg_ssl.core.io.rois import write_rois
+from napari_cellseg_ssl.core.io.tables import write_table
+from napari_cellseg_ssl.core.io.tiff import label_dtype, write_tiff
+from napari_cellseg_ssl.core.io.zarr_files import write_zarr
+from napari_cellseg_ssl.core.metrics.measurements import measure
 from napari_cellseg_ssl.tasks.events import ExportEvent, FileWritten
-from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.memory import guarded
 from napari_cellseg_ssl.tasks.requests import ExportRequest, FileFormat
 
 SUFFIXES: dict[FileFormat, str] = {"tiff": ".tif", "ome-zarr": ".ome.zarr"}
@@ -104,7 +102,7 @@ def _plan(request: ExportRequest) -> dict[Path, Callable[[Path], None]]:
         if request.write_labels:
             plan[label_file(folder, stem, request.file_format)] = partial(_write_labels, labels, request)
         if request.roi:
-            plan[folder / f"{stem}{ROIS}"] = partial(_write_rois, labels)
+            plan[folder / f"{stem}{ROIS}"] = partial(write_rois, labels)
         if request.coco:
             plan[folder / f"{stem}{COCO}"] = partial(_write_coco, labels, request)
         if request.measure:
@@ -156,33 +154,7 @@ def _write_measurements(request: ExportRequest, file: Path) -> None:
     write_table(file, table, zip(*(column.tolist() for column in table.values()), strict=True))
 
 
-def _write_rois(labels: Array, file: Path) -> None:
-    """Write one polygon per instance, named by frame and id."""
-    if labels.ndim != 3:
-        raise WrongOption("ImageJ ROIs are outlines in a plane; these labels are volumes.", "Leave the ROIs out.")
-    from roifile import ImagejRoi
-
-    with writing(file), complete_file(file) as unfinished, ZipFile(unfinished, "w") as archive:
-        archive.comment = SOFTWARE.encode()
-        for n, frame in enumerate(labels):
-            for id_, outline in _outlines(frame):
-                name = f"{n + 1:04d}-{id_:05d}" if len(labels) > 1 else f"{id_:05d}"
-                roi = ImagejRoi.frompoints(outline[:, ::-1], name=name, t=n if len(labels) > 1 else None)
-                archive.writestr(f"{name}.roi", roi.tobytes())
-
-
 def _write_coco(labels: Array, request: ExportRequest, file: Path) -> None:
     """Write one image per frame; all frames have the name of the file that they are from."""
     names = [request.file_name or request.image.name] * len(labels)
     write_coco(file, labels, names, scores=request.scores, info=request.metadata)
-
-
-def _outlines(frame: Array) -> Iterator[tuple[int, Array]]:
-    """Yield id and outer outline (points, 2), in px with corners at whole numbers, of every instance."""
-    from skimage.measure import find_contours, regionprops
-
-    for region in regionprops(frame):
-        contours = find_contours(np.pad(region.image_filled, 1).astype(float), 0.5)
-        longest = max(contours, key=len)
-        # Padding adds 1, ImageJ counts from the corner of a px instead of its middle: 0.5.
-        yield region.label, longest - 1 + np.array(region.bbox[:2]) + 0.5

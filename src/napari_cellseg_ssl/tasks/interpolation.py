@@ -9,17 +9,17 @@ from math import ceil, floor
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.scaling import resize_linear, working_shape
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import MapsReady, Note, TileDone
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.method import Interpolates, NeedsField
-from napari_cellseg_ssl.core.scaling import resize_linear, working_shape
-from napari_cellseg_ssl.core.tiling import field_of, predict_tiled
-from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.core.inference.predictor import Interpolates, NeedsField
+from napari_cellseg_ssl.core.inference.tiling import field_of, predict_tiled
+from napari_cellseg_ssl.core.inference.windows import KnownField, KnownIntensity, cut_out, whole_frame
+from napari_cellseg_ssl.core.methods.events import MapsReady, Note, TileDone
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.memory import guarded
 from napari_cellseg_ssl.tasks.predict import PredictionJob
 from napari_cellseg_ssl.tasks.requests import InterpolationRequest
-from napari_cellseg_ssl.tasks.windows import KnownField, KnownIntensity, cut_out, whole_frame
 
 AROUND = {2: 1024, 3: 256}
 """px to each side of a region that count as its field, by the number of spatial axes; smaller frames count whole."""

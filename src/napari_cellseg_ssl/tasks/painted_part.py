@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
 
 LARGEST = 2_000_000
 """Pixels of a frame, at the working scale, that are segmented whole; of larger ones only a window."""

@@ -5,24 +5,31 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.data.images import Array, ImageStack, require_finite
+from napari_cellseg_ssl.core.data.intensity import Intensity
+from napari_cellseg_ssl.core.data.scaling import working_shape
+from napari_cellseg_ssl.core.data.volumes import describe_volume, require_depth
 from napari_cellseg_ssl.core.devices import Device, pick_device
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
-from napari_cellseg_ssl.core.events import MapsReady, Note, PredictEvent, Remark, TileDone
-from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, RemarksOnMaps, ScoresObjects, for_channels, segmented
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.scaling import working_shape
-from napari_cellseg_ssl.core.tiling import predict_tiled
-from napari_cellseg_ssl.core.volumes import describe_volume, require_depth
-from napari_cellseg_ssl.tasks.blocks import Block, SeamWriter, plan_blocks
-from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.core.inference.blocks import Block, SeamWriter, plan_blocks
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.inference.windows import cut_out, informed, whole_frame
+from napari_cellseg_ssl.core.methods.base import (
+    MethodInfo,
+    RemarksOnMaps,
+    ScoresObjects,
+    for_channels,
+    get_method,
+    segmented,
+)
+from napari_cellseg_ssl.core.methods.events import MapsReady, Note, PredictEvent, Remark, TileDone
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import LabelsReady, SegmentEvent
-from napari_cellseg_ssl.tasks.guard import blaming, guarded
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.memory import blaming, guarded
 from napari_cellseg_ssl.tasks.requests import PredictRequest, SegmentRequest
-from napari_cellseg_ssl.tasks.windows import cut_out, informed, whole_frame
 
 LARGEST_JOB, LARGEST_JOB_3D = 4 * 2**30, 2**30
 """Bytes above which the maps of a whole image, or volume, are refused; `segment_image` works on any size."""

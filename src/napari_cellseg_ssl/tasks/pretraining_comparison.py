@@ -4,20 +4,21 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any, cast
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import ImageStack
+from napari_cellseg_ssl.core.data.training_set import TrainingSet
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption
-from napari_cellseg_ssl.core.events import Note, Started, Step, TrainFinished, Validated
-from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS
-from napari_cellseg_ssl.core.methods.cupre.options import FINE_TUNE, PRETRAIN, CupreOptions
-from napari_cellseg_ssl.core.run_folders import require_own_run
-from napari_cellseg_ssl.core.training_set import TrainingSet
-from napari_cellseg_ssl.tasks.control import Control, PartControl
-from napari_cellseg_ssl.tasks.guard import closed_after, guarded
+from napari_cellseg_ssl.core.methods.base import ComparesPretraining, get_method
+from napari_cellseg_ssl.core.methods.events import Note, Started, Step, TrainFinished, Validated
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.model.run_folder import require_own_run
+from napari_cellseg_ssl.core.training.held_out import FEWEST_CELLS
+from napari_cellseg_ssl.tasks.job_control import Control, PartControl
+from napari_cellseg_ssl.tasks.memory import closed_after, guarded
 from napari_cellseg_ssl.tasks.requests import Diameter, TrainRequest
-from napari_cellseg_ssl.tasks.run import train, training_set
+from napari_cellseg_ssl.tasks.train import train, training_set
 
 METHOD = "cupre"
 PRETRAINED = " pre-trained"
@@ -26,8 +27,6 @@ SCRATCH, SOURCE, MOCO, CUPRE = "scratch", "source", "moco", "cupre"
 TITLES = {SCRATCH: "No pre-training", SOURCE: "Source only", MOCO: "Images only (MoCo)", CUPRE: "CUPre"}
 """Arms of the comparison, and how a person calls them."""
 DEFAULT_ARMS = (SOURCE, MOCO, CUPRE)
-NEED_SOURCE = (SOURCE, CUPRE)
-NO_SOURCE = "Name annotated images of anything as the source, or 'shapes'."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +37,9 @@ class PretrainingComparisonRequest:
     ----------
     images, annotations, object_diameter, one_size, known_diameters, device, threads
         As in `TrainRequest`.
-    options : CupreOptions
-        Of all arms alike; with a source, unless no arm needs one. Its stage is not looked at.
+    options
+        Training options of the method, of all arms alike; with a source, unless no arm needs one. The stage is not
+        looked at.
     pretrain_seconds, fine_tune_seconds : float, optional
         Of each arm; None makes `options.steps` steps.
     seed : int
@@ -54,7 +54,7 @@ class PretrainingComparisonRequest:
 
     images: tuple[ImageStack, ...]
     annotations: tuple[Annotation | None, ...]
-    options: CupreOptions
+    options: Any
     pretrain_seconds: float | None = None
     fine_tune_seconds: float | None = None
     arms: tuple[str, ...] = DEFAULT_ARMS
@@ -167,6 +167,8 @@ class _Comparison:
 
     def __init__(self, request: PretrainingComparisonRequest, control: Control) -> None:
         _check(request)
+        self._method = cast(ComparesPretraining, get_method(METHOD))
+        self._options = {arm: self._method.arm_options(request.options, arm) for arm in request.arms}
         if request.out is not None:
             for arm, ending in product(request.arms, ("", PRETRAINED)):
                 require_own_run(request.out / f"{arm}{ending}", METHOD, overwrite=request.overwrite)
@@ -175,7 +177,7 @@ class _Comparison:
             method_id=METHOD,
             images=request.images,
             annotations=request.annotations,
-            options=replace(request.options, stage=FINE_TUNE),
+            options=self._options[request.arms[0]][1],
             object_diameter=request.object_diameter,
             one_size=request.one_size,
             known_diameters=request.known_diameters,
@@ -186,20 +188,31 @@ class _Comparison:
         )
         data = training_set(self._whole)
         self._whole = replace(self._whole, known_diameters=tuple(item.diameter for item in data.items))
-        self._held_out = _held_out(data, request)
+        self._held_out = self._count_held_out(data)
         self._parts_done = 0.0
+
+    def _count_held_out(self, data: TrainingSet) -> int:
+        """Count the cells that every arm is judged by."""
+        request, enough = self._request, data.n_cells >= FEWEST_CELLS
+        count = self._method.count_held_out(data, request.options, request.seed) if enough else 0
+        if not count:
+            raise WrongAnnotation(
+                f"{data.n_cells} cells are painted, too few to hold some out to judge by.",
+                f"Paint at least {FEWEST_CELLS} whole cells.",
+            )
+        return count
 
     def run(self, arm: str) -> Generator[ComparisonEvent, None, ArmDone | None]:
         """Run one arm; None if it was stopped."""
-        request, options = self._request, _options_of(arm, self._request.options)
+        request, (pretraining, fine_tuning) = self._request, self._options[arm]
         start: ModelBundle | None = None
-        if arm != SCRATCH:
-            asked = replace(self._whole, time_budget=request.pretrain_seconds, options=replace(options, stage=PRETRAIN))
+        if pretraining is not None:
+            asked = replace(self._whole, time_budget=request.pretrain_seconds, options=pretraining)
             start = yield from self._train(arm, self._named(asked, arm, PRETRAINED))
             if start is None:
                 return None
         asked = replace(self._whole, time_budget=request.fine_tune_seconds, start_from=start)
-        asked = replace(asked, options=replace(options, stage=FINE_TUNE))
+        asked = replace(asked, options=fine_tuning)
         bundle = yield from self._train(arm, self._named(asked, arm, ""))
         return None if bundle is None else ArmDone(self._row(arm, start, bundle), bundle)
 
@@ -254,15 +267,6 @@ class _Comparison:
         )
 
 
-def _options_of(arm: str, options: CupreOptions) -> CupreOptions:
-    match arm:
-        case "source":
-            return replace(options, contrast_share=0.0)
-        case "moco" | "scratch":
-            return replace(options, source="")
-    return options
-
-
 def _check(request: PretrainingComparisonRequest) -> None:
     unknown = [arm for arm in request.arms if arm not in TITLES]
     if unknown or not request.arms or len(set(request.arms)) < len(request.arms):
@@ -271,23 +275,3 @@ def _check(request: PretrainingComparisonRequest) -> None:
     for seconds in (request.pretrain_seconds, request.fine_tune_seconds):
         if seconds is not None and not seconds > 0:
             raise WrongOption(f"The time budget is {seconds:g} s.", "Give seconds, more than 0.")
-    if not request.options.source and any(arm in NEED_SOURCE for arm in request.arms):
-        raise WrongOption("There is no source to pre-train on.", NO_SOURCE)
-    if CUPRE in request.arms and request.options.contrast_share == 0:
-        raise WrongOption(
-            "With an unlabelled share of 0, CUPre is the source alone.",
-            "Give a share between 0 and 1, or leave it out.",
-        )
-
-
-def _held_out(data: TrainingSet, request: PretrainingComparisonRequest) -> int:
-    """Count the cells that every arm is judged by."""
-    from napari_cellseg_ssl.core.methods.cupre.judging import count_judged
-
-    count = count_judged(data, request.options, request.seed) if data.n_cells >= FEWEST_CELLS else 0
-    if not count:
-        raise WrongAnnotation(
-            f"{data.n_cells} cells are painted, too few to hold some out to judge by.",
-            f"Paint at least {FEWEST_CELLS} whole cells.",
-        )
-    return count

@@ -3,19 +3,19 @@
 import time
 from collections.abc import Callable, Iterator
 
+from napari_cellseg_ssl.core.data.intensity import Intensity
+from napari_cellseg_ssl.core.data.maps import RECONSTRUCTION, PredictionMaps
+from napari_cellseg_ssl.core.data.scaling import resize_labels, resize_linear, working_shape
+from napari_cellseg_ssl.core.data.synthetic_masks import SyntheticPair
+from napari_cellseg_ssl.core.data.training_set import TrainingSet
 from napari_cellseg_ssl.core.errors import CellSegError
-from napari_cellseg_ssl.core.events import MapsReady, Note, Snapshot, last_of
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.maps import RECONSTRUCTION, PredictionMaps
-from napari_cellseg_ssl.core.method import Method, Reconstructs
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.scaling import resize_labels, resize_linear, working_shape
-from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
-from napari_cellseg_ssl.core.tiling import predict_tiled
-from napari_cellseg_ssl.core.training_set import TrainingSet
+from napari_cellseg_ssl.core.inference.predictor import Reconstructs
+from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.inference.windows import cut_out, whole_frame
+from napari_cellseg_ssl.core.methods.base import Method, get_method
+from napari_cellseg_ssl.core.methods.events import MapsReady, Note, Snapshot, last_of
 from napari_cellseg_ssl.tasks.events import Preview
 from napari_cellseg_ssl.tasks.requests import PreviewWindow
-from napari_cellseg_ssl.tasks.windows import cut_out, whole_frame
 
 MOST_OF_TIME = 0.1
 """Share of the training time that previews may take."""

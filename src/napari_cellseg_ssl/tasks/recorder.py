@@ -8,23 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from napari_cellseg_ssl.core.bundle import (
-    CHECKPOINT_FILE,
-    HISTORY_FILE,
-    ModelBundle,
-    read_history,
-    write_history,
-)
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.training_set import TrainingSet
 from napari_cellseg_ssl.core.errors import CellSegError, WrongRun, how_to_read, reason
-from napari_cellseg_ssl.core.events import Checkpoint, Step, TrainFinished, Validated
-from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.io.records import DAMAGES
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.events import Checkpoint, Step, TrainFinished, Validated
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE, HISTORY_FILE, read_history, write_history
+from napari_cellseg_ssl.core.model.starters import is_starter
+from napari_cellseg_ssl.core.model.weights_file import load_arrays, save_arrays
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
-from napari_cellseg_ssl.core.records import DAMAGES
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.starters import is_starter
-from napari_cellseg_ssl.core.training_set import TrainingSet
-from napari_cellseg_ssl.core.weights_file import load_arrays, save_arrays
-from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.requests import Diameter, TrainRequest
 
 HISTORY_INTERVAL = 0.1

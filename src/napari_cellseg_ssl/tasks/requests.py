@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.maps import PredictionMaps
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 FileFormat = Literal["tiff", "ome-zarr"]
 Diameter = float | Literal["auto"]

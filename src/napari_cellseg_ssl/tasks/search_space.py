@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.options import OptionSpec, option_specs
 
 STEPS = 9

@@ -5,17 +5,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_cellseg_ssl.core.complete_files import finish, unfinished_file, writing
-from napari_cellseg_ssl.core.events import MapsReady
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.own_files import require_own
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.tiff import create_tiff, map_tiff
-from napari_cellseg_ssl.tasks.blocks import plan_blocks
-from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.inference.blocks import plan_blocks
+from napari_cellseg_ssl.core.io.complete_files import finish, unfinished_file, writing
+from napari_cellseg_ssl.core.io.own_files import require_own
+from napari_cellseg_ssl.core.io.tiff import create_tiff, map_tiff
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.events import MapsReady
 from napari_cellseg_ssl.tasks.events import FileWritten, LabelsReady
 from napari_cellseg_ssl.tasks.export import export, known_spacing, label_file, source_axes, target_files
-from napari_cellseg_ssl.tasks.guard import closed_after, guarded
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.memory import closed_after, guarded
 from napari_cellseg_ssl.tasks.predict import predict, segment, segment_image
 from napari_cellseg_ssl.tasks.requests import ExportRequest, SegmentFilesRequest, SegmentRequest
 

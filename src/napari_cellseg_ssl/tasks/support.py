@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from napari_cellseg_ssl import __version__
+from napari_cellseg_ssl._version import __version__
+from napari_cellseg_ssl.core.io.records import append_lines
 
 LOG_FILE = "log.txt"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -60,8 +61,7 @@ class RecentLines(logging.Handler):
         if self._file is None:
             return
         try:
-            with self._file.open("a", encoding="utf-8") as stream:
-                stream.writelines(f"{line}\n" for line in lines)
+            append_lines(self._file, lines)
         except OSError:
             self._file = None
 
@@ -90,14 +90,6 @@ def device() -> str:
         return pick_device().why
     except ImportError as problem:
         return f"none: PyTorch cannot be loaded ({problem})"
-
-
-def last_lines(file: Path, count: int = SHOWN_LINES) -> list[str]:
-    """Read the end of a log; empty where there is none."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
-    except OSError:
-        return []
 
 
 def newest_log(sessions: Path) -> Path | None:

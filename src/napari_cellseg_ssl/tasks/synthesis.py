@@ -6,21 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.bundle import ModelBundle
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.synthetic_masks import MaskExample, SyntheticPair
 from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
-from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.method import DrawsImages, DrawsMasks
-from napari_cellseg_ssl.core.own_files import require_own
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.synthetic_masks import MaskExample, SyntheticPair
-from napari_cellseg_ssl.core.tiff import label_dtype, write_tiff
-from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.core.inference.windows import cut_out
+from napari_cellseg_ssl.core.io.own_files import require_own
+from napari_cellseg_ssl.core.io.tiff import label_dtype, write_tiff
+from napari_cellseg_ssl.core.methods.base import DrawsImages, DrawsMasks, get_method
+from napari_cellseg_ssl.core.methods.events import Note
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.tasks.events import FileWritten
-from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.memory import guarded
 from napari_cellseg_ssl.tasks.predict import device_for
 from napari_cellseg_ssl.tasks.requests import PreviewWindow, SynthesisRequest
-from napari_cellseg_ssl.tasks.windows import cut_out
 
 WHITE = np.iinfo(np.uint16).max
 PAIR_FOLDERS = ("images", "labels")

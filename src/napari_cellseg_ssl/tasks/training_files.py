@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.images import ImageStack
-from napari_cellseg_ssl.core.volumes import as_slices
-from napari_cellseg_ssl.tasks.files import (
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import ImageStack
+from napari_cellseg_ssl.core.data.volumes import as_slices
+from napari_cellseg_ssl.core.io.user_files import (
     annotate,
     find_files,
     guess_labels_mode,
@@ -15,7 +15,7 @@ from napari_cellseg_ssl.tasks.files import (
     read_image,
     read_labels,
 )
-from napari_cellseg_ssl.tasks.reading_many import read_each
+from napari_cellseg_ssl.tasks.batch_reading import read_each
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from math import prod
 from typing import Any
 
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.method import Method
-from napari_cellseg_ssl.core.metrics import SparseMatches, mean_overlap, pooled_f1, sparse_score
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.tasks.control import Control
+from napari_cellseg_ssl.core.methods.base import Method, get_method
+from napari_cellseg_ssl.core.metrics.scores import SparseMatches, mean_overlap, pooled_f1, sparse_score
 from napari_cellseg_ssl.tasks.events import Trial, TrialDone, TuneEvent, TuneFinished
-from napari_cellseg_ssl.tasks.guard import guarded
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.memory import guarded
 from napari_cellseg_ssl.tasks.painted_part import PaintedPart, painted_part
 from napari_cellseg_ssl.tasks.requests import TuneRequest
 from napari_cellseg_ssl.tasks.search_space import is_ordered, search_space, steps_between

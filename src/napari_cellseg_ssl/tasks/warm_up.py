@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_cellseg_ssl.core.events import Note
+from napari_cellseg_ssl.core.methods.events import Note
 
 RTLD_NOW = 2
 LIBRARIES = ("libc10", "libtorch_cpu", "libtorch", "libtorch_python")

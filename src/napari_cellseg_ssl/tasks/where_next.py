@@ -5,17 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellseg_ssl.core.events import MapsReady, Note, TrainFinished, last_of
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.maps import PredictionMaps
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.where_next import FIELD_DIAMETERS, Clue, Field, clues_of, disagreement_of, fields_of, rank
-from napari_cellseg_ssl.tasks.control import Control
-from napari_cellseg_ssl.tasks.jobs import REFERENCE, Example, Model, maps_among
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
+from napari_cellseg_ssl.core.inference.where_next import (
+    FIELD_DIAMETERS,
+    Clue,
+    Field,
+    clues_of,
+    disagreement_of,
+    fields_of,
+    rank,
+)
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.tasks.job_control import Control
+from napari_cellseg_ssl.tasks.pipelines import REFERENCE, Example, Model, maps_among
 from napari_cellseg_ssl.tasks.predict import predict
 from napari_cellseg_ssl.tasks.requests import PredictRequest, TrainRequest
-from napari_cellseg_ssl.tasks.run import train
-from napari_cellseg_ssl.tasks.session_events import Began
+from napari_cellseg_ssl.tasks.session.events import Began
+from napari_cellseg_ssl.tasks.train import train
 from napari_cellseg_ssl.tasks.warm_up import load_torch
 
 MOST_FIELDS = 12

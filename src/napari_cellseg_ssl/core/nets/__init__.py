@@ -1,1 +1,1 @@
-"""Networks; the only place, with `torch_tools`, where torch is imported at the top of a module."""
+"""Networks; the only place, with `core.training`, where torch is imported at the top of a module."""

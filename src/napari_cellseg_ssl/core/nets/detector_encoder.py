@@ -11,10 +11,10 @@ from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport, fit
 from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.names import DETECTOR, RESNETS
-from napari_cellseg_ssl.core.torch_tools.weights import NET
+from napari_cellseg_ssl.core.training.weights import NET
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 BY_BATCH = ("batch", "frozen")
 """Normalisations that an encoder has the same tensors for."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_cellseg_ssl.core import downloads
 from napari_cellseg_ssl.core.errors import WrongOption, how_to_read, reason
-from napari_cellseg_ssl.core.weights_file import require_readable
+from napari_cellseg_ssl.core.model import downloads
+from napari_cellseg_ssl.core.model.weights_file import require_readable
 
 WRAPPERS = ("state_dict", "model")
 """Entries under which training programs keep the tensors, beside what they need to go on."""

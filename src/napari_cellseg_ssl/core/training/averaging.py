@@ -11,7 +11,7 @@ Decay = Callable[[int, float], float | None]
 
 def share_of_the_work(half_life: float) -> Decay:
     """Forget half within a share of the whole training, however long that will be; 0 = remember nothing."""
-    from napari_cellseg_ssl.core.torch_tools.teacher import decay_for
+    from napari_cellseg_ssl.core.training.ema import decay_for
 
     def decay(step: int, done: float) -> float:
         planned = step / max(done, 1e-6)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.methods.events import Note, Reason, TrainEvent
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.training.averaging import Decay
 from napari_cellseg_ssl.core.training.rates import learning_rate
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.events import Checkpoint
-    from napari_cellseg_ssl.core.method import Predictor, Run
-    from napari_cellseg_ssl.core.synthetic_masks import SyntheticPair
+    from napari_cellseg_ssl.core.data.synthetic_masks import SyntheticPair
+    from napari_cellseg_ssl.core.inference.predictor import Predictor
+    from napari_cellseg_ssl.core.methods.base import Run
+    from napari_cellseg_ssl.core.methods.events import Checkpoint
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 LATEST = 50
 """Steps over which `Training.recent` takes the mean of a loss."""
@@ -86,7 +87,7 @@ class Training(ABC):
     """See `Snapshot`."""
 
     def __init__(self, options: Any, run: Run, net: nn.Module, *, average: Decay | None, keeps_best: bool) -> None:
-        from napari_cellseg_ssl.core.torch_tools.teacher import make_teacher
+        from napari_cellseg_ssl.core.training.ema import make_teacher
 
         self.options, self.run = options, run
         self.net = net.to(run.device).train()
@@ -162,7 +163,7 @@ class Training(ABC):
 
     def follow(self, progress: Progress) -> None:
         """Let the average follow after a step."""
-        from napari_cellseg_ssl.core.torch_tools.teacher import follow
+        from napari_cellseg_ssl.core.training.ema import follow
 
         decay = self._decay(progress.step + 1, progress.done) if self._decay else None
         if decay is not None:
@@ -184,8 +185,8 @@ class Training(ABC):
 
     def state(self) -> tuple[dict[str, Array], dict[str, Json]]:
         """Copy all that `load_state` needs to go on from here: arrays, and what is none."""
-        from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays
-        from napari_cellseg_ssl.core.torch_tools.weights import weights_of
+        from napari_cellseg_ssl.core.training.optimiser_state import optimiser_arrays
+        from napari_cellseg_ssl.core.training.weights import weights_of
 
         arrays = weights_of(self.net, self.net_prefix)
         if self.average is not None:
@@ -196,8 +197,8 @@ class Training(ABC):
 
     def load_state(self, arrays: Mapping[str, Array], state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
-        from napari_cellseg_ssl.core.torch_tools.optimiser_state import restore_optimiser
-        from napari_cellseg_ssl.core.torch_tools.weights import load_weights
+        from napari_cellseg_ssl.core.training.optimiser_state import restore_optimiser
+        from napari_cellseg_ssl.core.training.weights import load_weights
 
         load_weights(self.net, arrays, self.net_prefix)
         if self.average is not None:

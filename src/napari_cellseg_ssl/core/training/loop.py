@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from napari_cellseg_ssl.core.events import (
+from napari_cellseg_ssl.core.methods.events import (
     Checkpoint,
     Reason,
     Snapshot,
@@ -29,9 +29,9 @@ from napari_cellseg_ssl.core.training.randomness import TorchRandom
 from napari_cellseg_ssl.core.training.rates import WARM_UP_STEPS
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.method import Run
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.base import Run
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 ResultT = TypeVar("ResultT")
 STEPS_PER_ROW = 10
@@ -120,7 +120,7 @@ class Loop:
 
     def take_best(self) -> None:
         """Put the weights of the best validation, where they are kept, into what predicts."""
-        from napari_cellseg_ssl.core.torch_tools.weights import load_weights
+        from napari_cellseg_ssl.core.training.weights import load_weights
 
         if self.training.best.weights:
             load_weights(self.training.result, self.training.best.weights)
@@ -181,7 +181,7 @@ class Loop:
             self._look()
 
     def _validate(self) -> Validated:
-        from napari_cellseg_ssl.core.torch_tools.weights import weights_of
+        from napari_cellseg_ssl.core.training.weights import weights_of
 
         training = self.training
         with self._random:

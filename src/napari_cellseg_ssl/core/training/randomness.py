@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
 
 PREFIX = "random."
 

@@ -9,12 +9,12 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox
 
-from napari_cellseg_ssl.gui.cell_layer import CellLayer
-from napari_cellseg_ssl.gui.corrections import CORRECTION_ACTS
-from napari_cellseg_ssl.gui.edit_marks import deleted_places, hide_marks, show_marks
-from napari_cellseg_ssl.gui.edited_layers import edits_of, follow, forget_edits
-from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.annotate.corrections import CORRECTION_ACTS
+from napari_cellseg_ssl.gui.annotate.edit_marks import deleted_places, hide_marks, show_marks
+from napari_cellseg_ssl.gui.layers.cell_layer import CellLayer
+from napari_cellseg_ssl.gui.layers.edited_layers import edits_of, follow, forget_edits
+from napari_cellseg_ssl.gui.panels.key_grid import ActGrid
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
 
 LOOK_AFTER_MS = 200
 HELP = "Of painted cells and of instances; those of the selected layer come first."

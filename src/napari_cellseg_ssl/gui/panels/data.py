@@ -5,16 +5,16 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QPushButton, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
-from napari_cellseg_ssl.gui.choices import Choices
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import is_image
-from napari_cellseg_ssl.gui.layout import axes_choices
+from napari_cellseg_ssl.gui.layers.layout import axes_choices
+from napari_cellseg_ssl.gui.layers.tags import is_image
 from napari_cellseg_ssl.gui.panels.more import MoreImagesBox
-from napari_cellseg_ssl.gui.reading import ImageSource
-from napari_cellseg_ssl.gui.size_circle import SizeCircle
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
-from napari_cellseg_ssl.tasks.session import Controls
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.session.image_source import ImageSource
+from napari_cellseg_ssl.gui.session.selection import Choices
+from napari_cellseg_ssl.gui.views.size_circle import SizeCircle
+from napari_cellseg_ssl.gui.widgets.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
+from napari_cellseg_ssl.tasks.session.advance import Controls
 
 NAMED = 4
 """Most hidden images that are told by name."""

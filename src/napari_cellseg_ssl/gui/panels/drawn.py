@@ -9,18 +9,18 @@ from weakref import ref
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QSpinBox, QWidget
 
-from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.events import Note
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.beside import show_between, show_pair
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.layout import Layout
-from napari_cellseg_ssl.gui.reading import ImageSource, image_source, visible_window
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
-from napari_cellseg_ssl.gui.wording import counted
-from napari_cellseg_ssl.tasks import drawing
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.methods.events import Note
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.gui.layers.layout import Layout
+from napari_cellseg_ssl.gui.layers.synthetic_layers import show_between, show_pair
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.session.image_source import ImageSource, image_source, visible_window
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.widgets.wording import counted
+from napari_cellseg_ssl.tasks import synthesis_pipeline
 from napari_cellseg_ssl.tasks.interpolation import InterpolationReady
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 from napari_cellseg_ssl.tasks.synthesis import can_draw
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 
@@ -81,7 +81,7 @@ class DrawnPanel(Stage):
         model, source = self._controller.model, self._source()
         if model is not None and source is not None:
             self._seed += 1
-            self._controller.run(partial(drawing.draw_example, source.read, model, self._seed))
+            self._controller.run(partial(synthesis_pipeline.draw_example, source.read, model, self._seed))
 
     def _interpolate(self) -> None:
         model, source = self._controller.model, self._source()
@@ -93,7 +93,7 @@ class DrawnPanel(Stage):
         if window is None:
             self._controller.apply(Note(NOT_SEEN))
             return
-        self._controller.run(partial(drawing.show_between, source.read, model, window))
+        self._controller.run(partial(synthesis_pipeline.show_between, source.read, model, window))
 
     def _write(self) -> None:
         model, source = self._controller.model, self._source()
@@ -101,14 +101,14 @@ class DrawnPanel(Stage):
         if folder and model is not None and source is not None:
             self._seed += 1
             asked = model, Path(folder), self.count.value(), self._seed, source.n_channels
-            self._controller.run(partial(drawing.write_pairs, *asked))
+            self._controller.run(partial(synthesis_pipeline.write_pairs, *asked))
 
     def _source(self) -> ImageSource | None:
         """Take what a job needs of the chosen image, as the model takes it, and remember beside what it is shown."""
         controller, image, model = self._controller, self._controller.image_layer, self._controller.model
         if image is None or model is None:
             return None
-        ndim = drawing.bundle_ndim(model)
+        ndim = synthesis_pipeline.bundle_ndim(model)
         source = controller.taken(lambda: image_source(image, controller.choices.channels, ndim))
         if source is not None:
             self._beside = ref(image), source.layout, model.bundle
@@ -116,11 +116,11 @@ class DrawnPanel(Stage):
 
     def _on_event(self, event: object) -> None:
         match event:
-            case drawing.ExampleDrawn():
+            case synthesis_pipeline.ExampleDrawn():
                 self._show_example(event)
             case InterpolationReady():
                 self._show_between(event)
-            case drawing.PairsReady(files, folder):
+            case synthesis_pipeline.PairsReady(files, folder):
                 self._learn_from(files, folder)
 
     def _show(self, show: Callable[..., Any]) -> Any:
@@ -139,7 +139,7 @@ class DrawnPanel(Stage):
             viewer.reset_view()
         return shown
 
-    def _show_example(self, event: drawing.ExampleDrawn) -> None:
+    def _show_example(self, event: synthesis_pipeline.ExampleDrawn) -> None:
         if self._show(partial(show_pair, pair=event.pair, pixel=event.pixel)) is not None:
             n = event.pair.labels.max()
             self._controller.apply(Note(f"On the right: {counted(n, 'invented cell')}, outlined. {WHAT_NEXT}"))
@@ -157,7 +157,7 @@ class DrawnPanel(Stage):
         """Put pairs on the list of what is learned from, and choose a method that can."""
         said = f"{counted(len(files), 'pair')} in {folder}."
         self._controller.choices.more.take(files)
-        learner = drawing.learner_of_pairs()
+        learner = synthesis_pipeline.learner_of_pairs()
         if learner:
             self._controller.choose_method(learner)
             said += f" {get_method(learner).info.title} learns from them now: press Train."

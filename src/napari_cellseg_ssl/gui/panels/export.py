@@ -10,20 +10,20 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QWidget
 
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.gui import consent
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.folders import folder_of, last_folder, remember_folder
-from napari_cellseg_ssl.gui.layer_tags import KEY, is_labels
-from napari_cellseg_ssl.gui.layout import level_zero
-from napari_cellseg_ssl.gui.reading import ImageSource, image_source
-from napari_cellseg_ssl.gui.result_combo import ResultCombo
-from napari_cellseg_ssl.gui.score_features import scores_in
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.layers.layout import level_zero
+from napari_cellseg_ssl.gui.layers.tags import KEY, is_labels
+from napari_cellseg_ssl.gui.panels.result_combo import ResultCombo
+from napari_cellseg_ssl.gui.session import consent
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.session.folders import folder_of, last_folder, remember_folder
+from napari_cellseg_ssl.gui.session.image_source import ImageSource, image_source
+from napari_cellseg_ssl.gui.views.score_features import scores_in
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
 from napari_cellseg_ssl.tasks.export import measured, target_files
-from napari_cellseg_ssl.tasks.session import Began, Ended, Failed
+from napari_cellseg_ssl.tasks.session.advance import Began, Ended, Failed
 
 REPLACE, OTHER_FOLDER = "Replace", "Choose another folder …"
 FORBIDDEN_IN_NAMES = '<>:"/\\|?*'

@@ -8,16 +8,15 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QVBoxLayout, QWidg
 
 from napari_cellseg_ssl.core.devices import DEVICE_NAMES
 from napari_cellseg_ssl.core.errors import CellSegError
-from napari_cellseg_ssl.core.method import MethodInfo
+from napari_cellseg_ssl.core.methods.base import MethodInfo, get_method, method_infos
 from napari_cellseg_ssl.core.options import Json, options_from_json
-from napari_cellseg_ssl.core.registry import get_method, method_infos
-from napari_cellseg_ssl.gui.config_form import ConfigForm
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.mask_preview import MaskPreview
 from napari_cellseg_ssl.gui.panels.starters import StartersBox
-from napari_cellseg_ssl.gui.stage import Stage, button, discard, note
-from napari_cellseg_ssl.tasks.jobs import REFERENCE
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.views.mask_preview import MaskPreview
+from napari_cellseg_ssl.gui.widgets.config_form import ConfigForm
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, discard, note
+from napari_cellseg_ssl.tasks.pipelines import REFERENCE
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 
 PRESET_TIPS = {
     "fast": "Enough for most images on a laptop.",

@@ -13,10 +13,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cellseg_ssl.gui.fitting import Row, follow_font
-from napari_cellseg_ssl.gui.more_images import MoreImages, MoreRow
-from napari_cellseg_ssl.gui.stage import button, note
-from napari_cellseg_ssl.gui.wording import counted
+from napari_cellseg_ssl.gui.session.more_images import MoreImages, MoreRow
+from napari_cellseg_ssl.gui.widgets.fitting import Row, follow_font
+from napari_cellseg_ssl.gui.widgets.stage import button, note
+from napari_cellseg_ssl.gui.widgets.wording import counted
 
 TITLE = "Also learn from …"
 FEWEST_ROWS, MOST_ROWS = 2, 6

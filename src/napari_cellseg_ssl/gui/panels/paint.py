@@ -12,15 +12,10 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
-from napari_cellseg_ssl.gui.acts import Act, bind
-from napari_cellseg_ssl.gui.cell_layer import CellLayer
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.corrections import CORRECTION_ACTS, Corrector
-from napari_cellseg_ssl.gui.layer_tags import find_layer, is_image, is_instances
-from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
-from napari_cellseg_ssl.gui.layout import layout_of
-from napari_cellseg_ssl.gui.paint_counts import PaintCounter
-from napari_cellseg_ssl.gui.painting import (
+from napari_cellseg_ssl.gui.annotate.corrections import CORRECTION_ACTS, Corrector
+from napari_cellseg_ssl.gui.annotate.key_bindings import Act, bind
+from napari_cellseg_ssl.gui.annotate.paint_counts import PaintCounter
+from napari_cellseg_ssl.gui.annotate.painting import (
     ALSO_NEXT_CELL,
     PAINT_ACTS,
     PROPOSAL_ACTS,
@@ -29,12 +24,17 @@ from napari_cellseg_ssl.gui.painting import (
     complete_regions,
     new_annotation,
 )
-from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
+from napari_cellseg_ssl.gui.annotate.proposals import Proposals
+from napari_cellseg_ssl.gui.layers.cell_layer import CellLayer
+from napari_cellseg_ssl.gui.layers.inputs import guess_labels_mode
+from napari_cellseg_ssl.gui.layers.layout import layout_of
+from napari_cellseg_ssl.gui.layers.tags import find_layer, is_image, is_instances
 from napari_cellseg_ssl.gui.panels.corrections import CorrectionsBox
+from napari_cellseg_ssl.gui.panels.key_grid import ActGrid
 from napari_cellseg_ssl.gui.panels.proposals import ProposalsBox
-from napari_cellseg_ssl.gui.proposals import Proposals
-from napari_cellseg_ssl.gui.restoring import SavedPainting, find_painting
-from napari_cellseg_ssl.gui.stage import Stage, button, note
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.session.restoring import SavedPainting, find_painting
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note
 
 COUNT_AFTER_MS = 200
 ACTS = {act.name: act for act in (*PAINT_ACTS, *PROPOSAL_ACTS, *CORRECTION_ACTS)}

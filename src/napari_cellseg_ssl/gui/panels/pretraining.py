@@ -7,14 +7,14 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.learning.held_out import FEWEST_CELLS
-from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.fitting import follow_font
-from napari_cellseg_ssl.gui.settings import CPU_THREADS
-from napari_cellseg_ssl.gui.stage import button, note, row
-from napari_cellseg_ssl.gui.worker import Job
+from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.training.held_out import FEWEST_CELLS
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.session.settings import CPU_THREADS
+from napari_cellseg_ssl.gui.session.worker import Job
+from napari_cellseg_ssl.gui.widgets.fitting import follow_font
+from napari_cellseg_ssl.gui.widgets.stage import button, note, row
 from napari_cellseg_ssl.tasks import PretrainingComparisonRequest
 from napari_cellseg_ssl.tasks.pretraining_comparison import (
     DEFAULT_ARMS,
@@ -26,8 +26,8 @@ from napari_cellseg_ssl.tasks.pretraining_comparison import (
     ComparisonFinished,
     caution,
 )
-from napari_cellseg_ssl.tasks.pretraining_job import compare, take
-from napari_cellseg_ssl.tasks.session import Controls, SessionState, controls, duration
+from napari_cellseg_ssl.tasks.pretraining_pipeline import compare, take
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState, controls, duration
 
 COLUMNS = ("pre-training", "held-out F1", "IoU", "steps")
 MODEL = Qt.ItemDataRole.UserRole
@@ -41,7 +41,7 @@ class PretrainingBox(QWidget):
 
     Parameters
     ----------
-    options : () -> CupreOptions
+    options : () -> training options of CUPre
         As shown.
     time_budget : () -> float or None
         Seconds of each training; None for as many steps as the options say.
@@ -98,11 +98,15 @@ class PretrainingBox(QWidget):
             layout.addWidget(widget)
         self._reveal(False)
 
+    def _has_own_options(self) -> bool:
+        """Whether the form shows those of the method already; another method's come and go."""
+        return isinstance(self._options(), get_method(METHOD).info.train_options)
+
     def render(self, controls: Controls, state: SessionState) -> None:
         """Show what may be pressed, or why not."""
         is_own = state.method_id == METHOD
         self.setVisible(is_own)
-        if is_own and isinstance(self._options(), CupreOptions):  # not while another method's options come
+        if is_own and self._has_own_options():
             self.compare.setEnabled(controls.can_train and not self._reason())
             self.scratch.setEnabled(controls.can_choose)
             self._tell()

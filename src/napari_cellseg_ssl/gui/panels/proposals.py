@@ -6,11 +6,11 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import Signal
 
-from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.painting import PROPOSAL_ACTS
-from napari_cellseg_ssl.gui.panels.act_grid import ActGrid
-from napari_cellseg_ssl.gui.proposals import can_propose, misfit
-from napari_cellseg_ssl.gui.stage import Stage, note
+from napari_cellseg_ssl.gui.annotate.painting import PROPOSAL_ACTS
+from napari_cellseg_ssl.gui.annotate.proposals import can_propose, misfit
+from napari_cellseg_ssl.gui.panels.key_grid import ActGrid
+from napari_cellseg_ssl.gui.widgets.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.widgets.stage import Stage, note
 
 
 class ProposalsBox(Stage):

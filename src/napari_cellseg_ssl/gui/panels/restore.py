@@ -3,9 +3,9 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.stage import button, note, row
-from napari_cellseg_ssl.tasks.session import SessionState
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.widgets.stage import button, note, row
+from napari_cellseg_ssl.tasks.session.advance import SessionState
 
 WARNING = "color: #ff6b6b; padding: 6px;"
 

@@ -10,21 +10,21 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
-from napari_cellseg_ssl.gui.acts import bind_key
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
-from napari_cellseg_ssl.gui.fitting import narrow, show_rows
-from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import find_layer, image_of, is_image, is_instances, is_labels, kind_of
-from napari_cellseg_ssl.gui.layers_in import annotation_source, guess_labels_mode
-from napari_cellseg_ssl.gui.layout import layout_of
-from napari_cellseg_ssl.gui.object_table import ObjectTable
-from napari_cellseg_ssl.gui.result_combo import ResultCombo
-from napari_cellseg_ssl.gui.scoring import Scored, as_text, scored
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
-from napari_cellseg_ssl.gui.wording import counted
-from napari_cellseg_ssl.gui.worker import LatestOnly
-from napari_cellseg_ssl.tasks.session import Failed
+from napari_cellseg_ssl.gui.annotate.key_bindings import bind_key
+from napari_cellseg_ssl.gui.layers.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
+from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_labels_mode
+from napari_cellseg_ssl.gui.layers.layout import layout_of
+from napari_cellseg_ssl.gui.layers.tags import find_layer, image_of, is_image, is_instances, is_labels, kind_of
+from napari_cellseg_ssl.gui.panels.result_combo import ResultCombo
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.session.worker import LatestOnly
+from napari_cellseg_ssl.gui.views.object_table import ObjectTable
+from napari_cellseg_ssl.gui.views.scoring import Scored, as_text, scored
+from napari_cellseg_ssl.gui.widgets.fitting import narrow, show_rows
+from napari_cellseg_ssl.gui.widgets.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.widgets.wording import counted
+from napari_cellseg_ssl.tasks.session.advance import Failed
 
 SHOWN_ROWS = 9
 MODES = {"auto": "guess", "dense": "complete: 0 is background", "sparse": "painted: 0 is unknown"}

@@ -5,16 +5,16 @@ from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.gui.alike_view import AlikeView
-from napari_cellseg_ssl.gui.boxes_view import boxes_on_demand
-from napari_cellseg_ssl.gui.config_form import ConfigForm
-from napari_cellseg_ssl.gui.controller import Controller
+from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.gui.panels.tune import TuneBox
-from napari_cellseg_ssl.gui.stage import Stage, button, discard, note, row
-from napari_cellseg_ssl.gui.steps_view import steps_on_demand
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
-from napari_cellseg_ssl.tasks.session_room import sessions_folder
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.views.boxes_view import boxes_on_demand
+from napari_cellseg_ssl.gui.views.similar_regions import AlikeView
+from napari_cellseg_ssl.gui.views.steps_view import steps_on_demand
+from napari_cellseg_ssl.gui.widgets.config_form import ConfigForm
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, discard, note, row
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
+from napari_cellseg_ssl.tasks.session.folder import sessions_folder
 
 
 class SegmentPanel(Stage):

@@ -4,10 +4,10 @@ from functools import partial
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.core.starters import Starter, starters
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.stage import button, note
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.core.model.starters import Starter, starters
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.widgets.stage import button, note
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 
 
 class StartersBox(QWidget):

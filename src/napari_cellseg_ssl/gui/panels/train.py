@@ -7,20 +7,19 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
-from napari_cellseg_ssl.core.bundle import ModelBundle
-from napari_cellseg_ssl.core.method import LearnsInStages, TrainingStage
-from napari_cellseg_ssl.core.registry import get_method
-from napari_cellseg_ssl.core.starters import default_start
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.fitting import narrow
-from napari_cellseg_ssl.gui.layer_combo import LayerCombo
-from napari_cellseg_ssl.gui.layer_tags import image_of, kind_of
-from napari_cellseg_ssl.gui.layers_in import guess_labels_mode
-from napari_cellseg_ssl.gui.layers_out import PARTIAL, SEEDS
-from napari_cellseg_ssl.gui.loss_plot import LossPlot
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
-from napari_cellseg_ssl.tasks.progress_words import PHASES
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.core.methods.base import LearnsInStages, TrainingStage, get_method
+from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.model.starters import default_start
+from napari_cellseg_ssl.gui.layers.inputs import guess_labels_mode
+from napari_cellseg_ssl.gui.layers.outputs import PARTIAL, SEEDS
+from napari_cellseg_ssl.gui.layers.tags import image_of, kind_of
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.views.loss_plot import LossPlot
+from napari_cellseg_ssl.gui.widgets.fitting import narrow
+from napari_cellseg_ssl.gui.widgets.layer_combo import LayerCombo
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
+from napari_cellseg_ssl.tasks.progress import PHASES
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 
 MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels", SEEDS, PARTIAL)
 """Kinds of labels that nobody painted."""

@@ -6,12 +6,12 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.options import option_specs
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.fitting import follow_font
-from napari_cellseg_ssl.gui.stage import button, note, row
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.widgets.fitting import follow_font
+from napari_cellseg_ssl.gui.widgets.stage import button, note, row
 from napari_cellseg_ssl.tasks import Trial, TrialDone, TuneFinished
 from napari_cellseg_ssl.tasks.events import best_trials
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 
 SHOWN = 5
 AS_IT_WAS = "as it was"

@@ -5,14 +5,14 @@ from datetime import datetime
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtWidgets import QHeaderView, QSlider, QTreeWidget, QTreeWidgetItem, QWidget
 
-from napari_cellseg_ssl.gui.comparison import Comparison
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.fitting import follow_font
-from napari_cellseg_ssl.gui.stage import Stage, button, note, row
-from napari_cellseg_ssl.gui.wording import counted
-from napari_cellseg_ssl.tasks.session import Controls, SessionState
-from napari_cellseg_ssl.tasks.versioning import Compared
-from napari_cellseg_ssl.tasks.versions import Version
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.views.comparison import Comparison
+from napari_cellseg_ssl.gui.widgets.fitting import follow_font
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
+from napari_cellseg_ssl.gui.widgets.wording import counted
+from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
+from napari_cellseg_ssl.tasks.session.versioning import Compared
+from napari_cellseg_ssl.tasks.session.versions import Version
 
 COLUMNS = ("", "time", "model", "painted", "F1")
 VERSION = Qt.ItemDataRole.UserRole

@@ -6,13 +6,13 @@ from weakref import ref
 from napari.layers import Image
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
-from napari_cellseg_ssl.core.where_next import Field
-from napari_cellseg_ssl.gui.controller import Controller
-from napari_cellseg_ssl.gui.fields import go_to, mark_complete
-from napari_cellseg_ssl.gui.fitting import follow_font
-from napari_cellseg_ssl.gui.keeping import open_file
-from napari_cellseg_ssl.gui.stage import Stage, button, leave_keys, note
-from napari_cellseg_ssl.tasks.session import SessionState, controls
+from napari_cellseg_ssl.core.inference.where_next import Field
+from napari_cellseg_ssl.gui.layers.layer_snapshots import open_file
+from napari_cellseg_ssl.gui.session.controller import Controller
+from napari_cellseg_ssl.gui.views.goto_region import go_to, mark_complete
+from napari_cellseg_ssl.gui.widgets.fitting import follow_font
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, leave_keys, note
+from napari_cellseg_ssl.tasks.session.advance import SessionState, controls
 from napari_cellseg_ssl.tasks.training_files import TrainingFile
 from napari_cellseg_ssl.tasks.where_next import FieldsRanked, where_next
 

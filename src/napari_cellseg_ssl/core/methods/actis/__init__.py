@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
-from napari_cellseg_ssl.core.methods.actis.judging import instances
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.inference.predictor import Predictor
 from napari_cellseg_ssl.core.methods.actis.options import PRESETS, TAGS, ActisOptions, ActisSegmentOptions
+from napari_cellseg_ssl.core.methods.actis.validation import instances
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run
 from napari_cellseg_ssl.core.nets.names import DETECTOR
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.events import TrainEvent
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.events import TrainEvent
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 INFO = MethodInfo(
     id="actis",
@@ -49,20 +50,20 @@ class Actis:
 
     def train(self, data: TrainingSet, options: ActisOptions, run: Run) -> Iterator[TrainEvent]:
         """Train; see `training.ActisTraining`."""
-        from napari_cellseg_ssl.core.methods.actis.training import ActisTraining
+        from napari_cellseg_ssl.core.methods.actis.model_selection import ActisTraining
         from napari_cellseg_ssl.core.training.loop import train
 
         return train(ActisTraining, data, options, run)
 
     def for_channels(self, bundle: ModelBundle, channels: int) -> ModelBundle:
         """Let a model that reads the mean of all channels read so many; see `networks.reading`."""
-        from napari_cellseg_ssl.core.methods.actis.networks import reading
+        from napari_cellseg_ssl.core.methods.actis.network import reading
 
         return reading(bundle, channels)
 
     def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
         """Load a trained network."""
-        from napari_cellseg_ssl.core.methods.actis.networks import predictor
+        from napari_cellseg_ssl.core.methods.actis.network import predictor
 
         return predictor(bundle, device)
 

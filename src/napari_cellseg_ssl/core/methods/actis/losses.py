@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.boundaries import UNKNOWN
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.methods.actis.sampling import Batch, Sampler
+from napari_cellseg_ssl.core.segmentation.boundaries import UNKNOWN
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,7 +40,7 @@ class Losses:
     ) -> None:
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.confidence import ClassThresholds
+        from napari_cellseg_ssl.core.training.confidence import ClassThresholds
 
         self.student, self.teacher, self.sampler = student, teacher, sampler
         self.options, self.device = options, device
@@ -54,8 +54,8 @@ class Losses:
 
     def baseline(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return the loss on crops of painted places."""
-        from napari_cellseg_ssl.core.torch_tools.augment import random_intensity
-        from napari_cellseg_ssl.core.torch_tools.masked_losses import masked_cross_entropy
+        from napari_cellseg_ssl.core.training.augment import random_intensity
+        from napari_cellseg_ssl.core.training.masked_losses import masked_cross_entropy
 
         batch = self.sampler.labelled(rng, self.options.batch)
         with self._precision():
@@ -72,8 +72,8 @@ class Losses:
         """
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.augment import orient, random_intensity
-        from napari_cellseg_ssl.core.torch_tools.masked_losses import masked_cross_entropy
+        from napari_cellseg_ssl.core.training.augment import orient, random_intensity
+        from napari_cellseg_ssl.core.training.masked_losses import masked_cross_entropy
 
         painted = self.sampler.labelled(rng, self.options.refine_batch)
         anywhere = self.sampler.anywhere(rng, self.options.unlabelled_batch)
@@ -91,8 +91,8 @@ class Losses:
         """Classes (B, Y, X) for crops from anywhere: painted where known, else the teacher's where it is confident."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.confidence import pseudo_classes, shift_background
-        from napari_cellseg_ssl.core.torch_tools.teacher import averaged_probabilities
+        from napari_cellseg_ssl.core.training.confidence import pseudo_classes, shift_background
+        from napari_cellseg_ssl.core.training.ema import averaged_probabilities
 
         known = batch.classes.to(self.device)
         with self._precision():
@@ -111,6 +111,6 @@ class Losses:
             self.thresholds.update(torch.from_numpy(one)[None])
 
     def _precision(self) -> AbstractContextManager[object]:
-        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+        from napari_cellseg_ssl.core.training.precision import half_precision
 
         return half_precision(self.device, self.options.mixed_precision)

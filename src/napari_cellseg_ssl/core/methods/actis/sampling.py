@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.instances.boundaries import three_classes
-from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.segmentation.boundaries import three_classes
+from napari_cellseg_ssl.core.training.frames import Frame
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop
+    from napari_cellseg_ssl.core.training.pasting import LabelledCrop
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Sampler:
     """
 
     def __init__(self, frames: Sequence[Frame], side: int) -> None:
-        from napari_cellseg_ssl.core.torch_tools.labelled_crops import LabelledSampler
+        from napari_cellseg_ssl.core.training.labelled_crops import LabelledSampler
 
         self._crops = LabelledSampler(frames, side, mirrored=True)
 

@@ -33,18 +33,19 @@ Deviations, from the paper and from the authors' code, and why:
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_cellseg_ssl.core.events import TrainEvent
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.data.synthetic_masks import MaskExample, SyntheticPair
+from napari_cellseg_ssl.core.inference.predictor import Predictor
 from napari_cellseg_ssl.core.methods.adgan.options import PRESETS, PRESETS_3D, AdganOptions, AdganSegmentOptions
-from napari_cellseg_ssl.core.methods.adgan.segmentation import segment
-from napari_cellseg_ssl.core.synthetic_masks import MaskExample, SyntheticPair
+from napari_cellseg_ssl.core.methods.adgan.segment import segment
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run
+from napari_cellseg_ssl.core.methods.events import TrainEvent
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.images import ImageStack
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.images import ImageStack
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 __all__ = ["INFO", "METHOD", "Adgan"]
 
@@ -75,14 +76,14 @@ class Adgan:
 
     def train(self, data: "TrainingSet", options: AdganOptions, run: Run) -> Iterator[TrainEvent]:
         """Train on the images alone."""
-        from napari_cellseg_ssl.core.methods.adgan.training import AdganTraining
+        from napari_cellseg_ssl.core.methods.adgan.train import AdganTraining
         from napari_cellseg_ssl.core.training.loop import train
 
         return train(AdganTraining, data, options, run)
 
     def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
         """Load a trained network."""
-        from napari_cellseg_ssl.core.methods.adgan.prediction import load_predictor
+        from napari_cellseg_ssl.core.methods.adgan.network import load_predictor
 
         return load_predictor(bundle, device)
 

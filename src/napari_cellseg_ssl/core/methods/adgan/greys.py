@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.learning.channels import main_mixture
+from napari_cellseg_ssl.core.training.channels import main_mixture
 
 CHANNEL_WEIGHTS = "intensity.channel_weights"
 

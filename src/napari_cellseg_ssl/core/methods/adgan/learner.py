@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.synthetic_masks import MaskPrior, draw_mask
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK, domain
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions
 from napari_cellseg_ssl.core.methods.adgan.pool import ReplayPool
-from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, draw_mask
-from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+from napari_cellseg_ssl.core.training.precision import half_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_cellseg_ssl.core.nets.adaptive_autoencoder import AutoEncoder
     from napari_cellseg_ssl.core.nets.domain_discriminator import DomainDiscriminator
-    from napari_cellseg_ssl.core.torch_tools.crops import CropSampler
+    from napari_cellseg_ssl.core.training.crops import CropSampler
 
 BETAS, WEIGHT_DECAY = (0.5, 0.99), 1e-4
 REAL, FAKE = 1.0, 0.0

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.instances.otsu import otsu
-from napari_cellseg_ssl.core.intensity import Intensity
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.intensity import Intensity
+from napari_cellseg_ssl.core.data.scaling import resize_image, resize_labels, working_shape
+from napari_cellseg_ssl.core.data.synthetic_masks import MaskExample, MaskPrior, draw_mask
 from napari_cellseg_ssl.core.methods.adgan.greys import greys_for
 from napari_cellseg_ssl.core.methods.adgan.options import AdganOptions
-from napari_cellseg_ssl.core.scaling import resize_image, resize_labels, working_shape
-from napari_cellseg_ssl.core.synthetic_masks import MaskExample, MaskPrior, draw_mask
+from napari_cellseg_ssl.core.segmentation.otsu import otsu
 
 LEAST, MOST = 0.03, 0.6
 """Coverages that an estimate can have."""

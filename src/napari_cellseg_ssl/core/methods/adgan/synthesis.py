@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.synthetic_masks import MaskPrior, SyntheticPair, draw_mask
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
-from napari_cellseg_ssl.core.methods.adgan.prediction import AdganPredictor, load_predictor
+from napari_cellseg_ssl.core.methods.adgan.network import AdganPredictor, load_predictor
 from napari_cellseg_ssl.core.methods.adgan.prior import mask_prior
-from napari_cellseg_ssl.core.synthetic_masks import MaskPrior, SyntheticPair, draw_mask
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 COVERAGE = "masks.coverage"
 """Where a model keeps how densely its masks were covered."""

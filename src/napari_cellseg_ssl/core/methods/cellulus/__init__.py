@@ -29,21 +29,23 @@ Deviations, from the paper and from the authors' code, and why:
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from napari_cellseg_ssl.core.events import TrainEvent
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run
 from napari_cellseg_ssl.core.methods.cellulus.options import (
+    MAPS,
     PRESETS,
     PRESETS_3D,
     CellulusOptions,
     CellulusSegmentOptions,
 )
-from napari_cellseg_ssl.core.methods.cellulus.segmentation import foreground, segment
+from napari_cellseg_ssl.core.methods.cellulus.segment import foreground, segment
+from napari_cellseg_ssl.core.methods.events import TrainEvent
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 __all__ = ["INFO", "METHOD", "Cellulus", "foreground"]
 
@@ -57,11 +59,7 @@ INFO = MethodInfo(
     spatial_ndims=(2, 3),
     train_options=CellulusOptions,
     segment_options=CellulusSegmentOptions,
-    maps=(
-        MapSpec("embedding", "embedding", 2, "Offset to the object's centre", in_pixels=True),
-        MapSpec("embedding-uncertainty", "embedding-uncertainty", 1, "Uncertainty of the embedding", in_pixels=True),
-        MapSpec("intensity", "intensity", 1, "Intensity"),
-    ),
+    maps=MAPS,
     presets=PRESETS,
     presets_3d=PRESETS_3D,
     starts_from=("cellulus-unet",),
@@ -75,7 +73,7 @@ class Cellulus:
 
     def train(self, data: "TrainingSet", options: CellulusOptions, run: Run) -> Iterator[TrainEvent]:
         """Train on the images alone; painted cells only choose the bandwidth."""
-        from napari_cellseg_ssl.core.methods.cellulus.training import CellulusTraining
+        from napari_cellseg_ssl.core.methods.cellulus.train import CellulusTraining
         from napari_cellseg_ssl.core.training.loop import train
 
         return train(CellulusTraining, data, options, run)

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.events import MapsReady
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.maps import PredictionMaps
-from napari_cellseg_ssl.core.method import Predictor, Run
-from napari_cellseg_ssl.core.methods.cellulus import INFO
-from napari_cellseg_ssl.core.methods.cellulus.options import CellulusSegmentOptions
-from napari_cellseg_ssl.core.methods.cellulus.segmentation import segment
-from napari_cellseg_ssl.core.metrics import mean_overlap, pooled_f1, sparse_score
-from napari_cellseg_ssl.core.tiling import predict_tiled
-from napari_cellseg_ssl.core.training_set import TrainingSet
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.intensity import Intensity
+from napari_cellseg_ssl.core.data.maps import PredictionMaps
+from napari_cellseg_ssl.core.data.training_set import TrainingSet
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.methods.base import Run
+from napari_cellseg_ssl.core.methods.cellulus.options import MAPS, CellulusSegmentOptions
+from napari_cellseg_ssl.core.methods.cellulus.segment import segment
+from napari_cellseg_ssl.core.methods.events import MapsReady
+from napari_cellseg_ssl.core.metrics.scores import mean_overlap, pooled_f1, sparse_score
 
 FEWEST_CELLS = 3
 MOST_IMAGES = 4
@@ -66,7 +66,7 @@ def _painted(
 ) -> Iterator[tuple[PredictionMaps, Annotation]]:
     """Predict the images with most painted cells."""
     notes = [(item, item.annotation) for item in data.items if item.annotation is not None and item.annotation.n_cells]
-    specs = {spec.name: spec for spec in INFO.maps}
+    specs = {spec.name: spec for spec in MAPS}
     for item, note in sorted(notes, key=lambda pair: -pair[1].n_cells)[:MOST_IMAGES]:
         events = predict_tiled(
             item.image,

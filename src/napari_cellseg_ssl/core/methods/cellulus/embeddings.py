@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights
+from napari_cellseg_ssl.core.training.weights import load_weights
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
     from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 
 TAG = "cellulus-unet"

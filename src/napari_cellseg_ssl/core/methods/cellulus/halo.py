@@ -6,8 +6,8 @@ the field of view. Nobody has to say how wide it is: the size of the objects and
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.distance import squared_distance_up_to
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.segmentation.distance import squared_distance_up_to
 
 DEEPEST = 16
 SPECK = 0.1

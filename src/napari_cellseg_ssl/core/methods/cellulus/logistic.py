@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
 
 RIDGE = 1e-4
 ITERATIONS, CLOSE = 12, 1e-4

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from napari_cellseg_ssl.core.data.maps import MapSpec
 from napari_cellseg_ssl.core.options import Json, option
 
 
@@ -166,6 +167,13 @@ class CellulusSegmentOptions:
         advanced=True,
     )
 
+
+MAPS = (
+    MapSpec("embedding", "embedding", 2, "Offset to the object's centre", in_pixels=True),
+    MapSpec("embedding-uncertainty", "embedding-uncertainty", 1, "Uncertainty of the embedding", in_pixels=True),
+    MapSpec("intensity", "intensity", 1, "Intensity"),
+)
+"""What the network says of every pixel."""
 
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "fast": {},

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.otsu import otsu_per_object
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.methods.cellulus.halo import expected_size, width_by_size
 from napari_cellseg_ssl.core.methods.cellulus.logistic import fit_logistic
+from napari_cellseg_ssl.core.segmentation.otsu import otsu_per_object
 
 CONTRAST = 0.05
 SAMPLE = 6000

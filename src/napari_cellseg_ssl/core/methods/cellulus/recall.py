@@ -7,7 +7,7 @@ from functools import partial
 from threading import Lock
 from typing import TypeVar, cast
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
 
 T = TypeVar("T")
 

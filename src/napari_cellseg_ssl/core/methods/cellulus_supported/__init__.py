@@ -20,21 +20,22 @@ Deviations, and why; `docs/developer/cellulus-supported.md` has the figures:
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.events import TrainEvent
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import (
     PRESETS,
     RAYS,
     SupportedOptions,
     SupportedSegmentOptions,
 )
-from napari_cellseg_ssl.core.methods.cellulus_supported.segmentation import segment
+from napari_cellseg_ssl.core.methods.cellulus_supported.segment import segment
+from napari_cellseg_ssl.core.methods.events import TrainEvent
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 INFO = MethodInfo(
     id="cellulus_supported",
@@ -61,14 +62,14 @@ class CellulusSupported:
 
     def train(self, data: "TrainingSet", options: SupportedOptions, run: Run) -> Iterator[TrainEvent]:
         """Train; see `training.SupportedTraining`."""
-        from napari_cellseg_ssl.core.methods.cellulus_supported.training import SupportedTraining
+        from napari_cellseg_ssl.core.methods.cellulus_supported.model_selection import SupportedTraining
         from napari_cellseg_ssl.core.training.loop import train
 
         return train(SupportedTraining, data, options, run)
 
     def predictor(self, bundle: "ModelBundle", device: str) -> Predictor:
         """Load a trained network."""
-        from napari_cellseg_ssl.core.methods.cellulus_supported.networks import predictor
+        from napari_cellseg_ssl.core.methods.cellulus_supported.network import predictor
 
         return predictor(bundle, device)
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge
-from napari_cellseg_ssl.core.instances.star_polygons import object_probability, reaches_edge, star_distances
-from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import RAYS
-from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop, paste_cell
+from napari_cellseg_ssl.core.segmentation.clean_up import ids_at_edge
+from napari_cellseg_ssl.core.segmentation.star_polygons import object_probability, reaches_edge, star_distances
+from napari_cellseg_ssl.core.training.frames import Frame
+from napari_cellseg_ssl.core.training.pasting import LabelledCrop, paste_cell
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_cellseg_ssl.core.torch_tools.star_loss import StarTargets
+    from napari_cellseg_ssl.core.training.star_loss import StarTargets
 
 STEP = 2
 """Distances are learnt on every other pixel along each axis: its neighbours' are alike, and to make them takes time."""
@@ -65,7 +65,7 @@ class Crops:
         """Draw `count` crops."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.star_loss import StarTargets
+        from napari_cellseg_ssl.core.training.star_loss import StarTargets
 
         drawn = [self._crop(rng) for _ in range(count)]
         crops = [crop for _, crop in drawn]
@@ -82,7 +82,7 @@ class Crops:
 
     def _crop(self, rng: np.random.Generator) -> tuple[int, LabelledCrop]:
         """Draw one crop, and say of which frame."""
-        from napari_cellseg_ssl.core.torch_tools.augment import interpolate, look_up
+        from napari_cellseg_ssl.core.training.augment import interpolate, look_up
 
         index, positions = self._place(rng)
         frame = self._frames[index]
@@ -94,7 +94,7 @@ class Crops:
 
     def _place(self, rng: np.random.Generator) -> tuple[int, Array]:
         """Choose a frame and where in it the pixels of a crop come from, (2, side, side)."""
-        from napari_cellseg_ssl.core.torch_tools.augment import random_positions
+        from napari_cellseg_ssl.core.training.augment import random_positions
 
         index = int(rng.choice(len(self._frames), p=self._weights))
         frame, cells, ground = self._frames[index], self._cells[index], self._grounds[index]

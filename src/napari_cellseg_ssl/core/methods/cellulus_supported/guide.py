@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.events import (
+from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
+from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG
+from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
+from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
+from napari_cellseg_ssl.core.methods.classical.segment import segment_frame
+from napari_cellseg_ssl.core.methods.events import (
     Checkpoint,
     MapsReady,
     Note,
@@ -20,21 +27,14 @@ from napari_cellseg_ssl.core.events import (
     TrainEvent,
     TrainFinished,
 )
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
-from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG
-from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
-from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
-from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
+from napari_cellseg_ssl.core.model.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
-from napari_cellseg_ssl.core.tiling import predict_tiled
+from napari_cellseg_ssl.core.training.frames import Frame
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.method import Run
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.base import Run
     from napari_cellseg_ssl.core.options import Json
-    from napari_cellseg_ssl.core.training_set import TrainingSet
 
 PREFIX = "cellulus."
 PHASE = "cellulus"

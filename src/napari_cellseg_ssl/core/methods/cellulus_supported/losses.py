@@ -38,9 +38,9 @@ def losses_of(
     """
     import torch
 
-    from napari_cellseg_ssl.core.torch_tools.augment import random_intensity
-    from napari_cellseg_ssl.core.torch_tools.precision import half_precision
-    from napari_cellseg_ssl.core.torch_tools.star_loss import star_loss
+    from napari_cellseg_ssl.core.training.augment import random_intensity
+    from napari_cellseg_ssl.core.training.precision import half_precision
+    from napari_cellseg_ssl.core.training.star_loss import star_loss
 
     counts = {name: max(1, round(weights[name] * options.batch)) for name in parts if weights[name] > 0}
     batches = {name: parts[name].draw(rng, count) for name, count in counts.items()}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.learning.frames import Frame
-from napari_cellseg_ssl.core.learning.pseudo_labels import FEWEST_CELLS, consensus, with_pseudo_labels
-from napari_cellseg_ssl.core.metrics import pooled_f1, sparse_score
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.metrics.scores import pooled_f1, sparse_score
+from napari_cellseg_ssl.core.training.frames import Frame
+from napari_cellseg_ssl.core.training.pseudo_labels import FEWEST_CELLS, consensus, with_pseudo_labels
 
 CELLULUS, CLASSICAL, CONSENSUS = "cellulus", "classical", "consensus"
 

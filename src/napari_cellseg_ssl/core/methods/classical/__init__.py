@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.bundle import ModelBundle, Provenance
-from napari_cellseg_ssl.core.events import Started, Step, TrainEvent, TrainFinished
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.data.training_set import TrainingSet
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions, ClassicalTrainOptions
-from napari_cellseg_ssl.core.methods.classical.segmentation import segment_frame
-from napari_cellseg_ssl.core.training_set import TrainingSet
+from napari_cellseg_ssl.core.methods.classical.segment import segment_frame
+from napari_cellseg_ssl.core.methods.events import Started, Step, TrainEvent, TrainFinished
+from napari_cellseg_ssl.core.model.bundle import ModelBundle, Provenance
 
 INFO = MethodInfo(
     id="classical",
@@ -63,6 +64,10 @@ class Classical:
         """Threshold and split every frame, (N, *S) int32."""
         frames = maps.arrays["intensity"][:, 0]
         return maps.labels_to_source(np.stack([segment_frame(f, maps.working_diameter, options) for f in frames]))
+
+    def segment_pixels(self, pixels: Array, diameter: float) -> Array:
+        """Threshold and split one frame with the default options."""
+        return segment_frame(pixels, diameter, ClassicalSegmentOptions())
 
 
 def _bundle(data: TrainingSet, options: ClassicalTrainOptions, run: Run) -> ModelBundle:

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.alike import Alike
-from napari_cellseg_ssl.core.detections import Detections
-from napari_cellseg_ssl.core.images import Array, ImageStack
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run, TrainingStage
+from napari_cellseg_ssl.core.data.detections import Detections
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.inference.similar_regions import Alike
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run, TrainingStage
+from napari_cellseg_ssl.core.methods.cupre.arms import arm_options, count_held_out
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
-from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions, drawn, scored, segment
+from napari_cellseg_ssl.core.methods.cupre.segment import CupreSegmentOptions, drawn, scored, segment
 from napari_cellseg_ssl.core.methods.cupre.stages import next_act, stage_of
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.events import TrainEvent
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.events import TrainEvent
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 INFO = MethodInfo(
     id="cupre",
@@ -50,14 +52,14 @@ class Cupre:
 
     def train(self, data: TrainingSet, options: CupreOptions, run: Run) -> Iterator[TrainEvent]:
         """Train; see `training.prepare`."""
-        from napari_cellseg_ssl.core.methods.cupre.training import prepare
+        from napari_cellseg_ssl.core.methods.cupre.train import prepare
         from napari_cellseg_ssl.core.training.loop import train
 
         return train(prepare, data, options, run)
 
     def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
         """Load a trained detector."""
-        from napari_cellseg_ssl.core.methods.cupre.networks import predictor
+        from napari_cellseg_ssl.core.methods.cupre.network import predictor
 
         return predictor(bundle, device)
 
@@ -93,9 +95,17 @@ class Cupre:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Alike:
         """Find what looks alike to the backbone; see `alike.find_alike`."""
-        from napari_cellseg_ssl.core.methods.cupre.alike import find_alike
+        from napari_cellseg_ssl.core.methods.cupre.feature_similarity import find_alike
 
         return find_alike(bundle, image, place, diameter=diameter, count=count, device=device, should_stop=should_stop)
+
+    def arm_options(self, options: CupreOptions, arm: str) -> tuple[CupreOptions | None, CupreOptions]:
+        """Return the options of an arm of the comparison; see `arms`."""
+        return arm_options(options, arm)
+
+    def count_held_out(self, data: TrainingSet, options: CupreOptions, seed: int) -> int:
+        """Count the cells that a fine-tuning is validated by."""
+        return count_held_out(data, options, seed)
 
 
 METHOD = Cupre()

@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.events import Note, Reason, TrainEvent
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.learning.frames import load_frames
-from napari_cellseg_ssl.core.methods.cupre import advice
-from napari_cellseg_ssl.core.methods.cupre.beginning import begin, expect
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.methods.cupre.contrast_learner import ContrastLearner
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
-from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle, settle
-from napari_cellseg_ssl.core.methods.cupre.networks import CuprePredictor, architecture
+from napari_cellseg_ssl.core.methods.cupre.final_model import as_bundle, settle
+from napari_cellseg_ssl.core.methods.cupre.initial_weights import begin, expect
+from napari_cellseg_ssl.core.methods.cupre.network import CuprePredictor, architecture
 from napari_cellseg_ssl.core.methods.cupre.options import FROZEN, L2SP, PRETRAIN, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import (
     ALL,
@@ -40,14 +38,16 @@ from napari_cellseg_ssl.core.methods.cupre.phases import (
 )
 from napari_cellseg_ssl.core.methods.cupre.source import Source, load_source
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler
+from napari_cellseg_ssl.core.methods.events import Note, Reason, TrainEvent
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.training.base import Progress, Training
+from napari_cellseg_ssl.core.training.frames import load_frames
 from napari_cellseg_ssl.core.training.rates import learning_rate
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.method import Run
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.base import Run
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 STEPS_TO_JUDGE = 100
 SCORES = ("contrast", "chance", "accuracy", "drift", "masks")
@@ -140,7 +140,13 @@ class Pretraining(Training):
                 intensity=self.intensity,
                 seed=self.run.seed,
             )
-        for text in advice.before_pretraining(self):
+        source = "" if self.source is None else self.source.description
+        tiles, others = (
+            (len(self.tiles.tiles), self.options.tiles - 1 + len(self.contrast.queue))
+            if self.needs_tiles
+            else (None, 0)
+        )
+        for text in messages.before_pretraining(self.beginning.told, source, tiles, others):
             yield self.note(text)
         if self._place >= 0 and (phase := self.plan[self._place]).kind == SOURCE:  # it goes on within a phase
             self._choose_crops(phase)
@@ -150,7 +156,7 @@ class Pretraining(Training):
     def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
         """Enter the phase that is due."""
         if self.phase == CONTRAST and self.contrast.step == STEPS_TO_JUDGE:
-            for text in advice.on_contrast(lambda name: self.recent(name) or 0.0):
+            for text in messages.on_contrast(lambda name: self.recent(name) or 0.0):
                 yield Note(text)
         if (place := place_in(self.plan, progress.done)) != self._place:
             self._enter(place)
@@ -176,7 +182,7 @@ class Pretraining(Training):
         """Measure the statistics of normalisation on the user's images, and make the model."""
         if reason == "completed":
             self._leave()
-        for text in advice.on_drift(self.drifts):
+        for text in messages.on_drift(self.drifts):
             yield self.note(text)
         self.objects.freeze_backbone(False)
         settle(self.net, self.own, self.run.device)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.coco_files import read_coco
-from napari_cellseg_ssl.core.coco_objects import CocoImage
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
-from napari_cellseg_ssl.core.image_files import PICTURES, PNG, TIFF, read_image, read_labels, stem_of
-from napari_cellseg_ssl.core.image_places import ImagePlaces
-from napari_cellseg_ssl.core.images import Array, ImageStack
+from napari_cellseg_ssl.core.io.coco_objects import CocoImage
+from napari_cellseg_ssl.core.io.coco_reading import read_coco
+from napari_cellseg_ssl.core.io.image_files import PICTURES, PNG, TIFF, read_image, read_labels, stem_of
+from napari_cellseg_ssl.core.io.image_places import ImagePlaces
 from napari_cellseg_ssl.core.wording import listed
 
 IMAGES, LABELS = "images", "labels"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptions
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler, Views
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+from napari_cellseg_ssl.core.training.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -51,7 +51,7 @@ class ContrastLearner:
     ) -> None:
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.contrast import ContrastNet, queue_size
+        from napari_cellseg_ssl.core.training.contrast import ContrastNet, queue_size
 
         self.options, self.device, self.step = options, device, 0
         self._expect(inputs)
@@ -69,7 +69,7 @@ class ContrastLearner:
         """
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.contrast import KeyQueue, momentum_copy
+        from napari_cellseg_ssl.core.training.contrast import KeyQueue, momentum_copy
 
         self.key = momentum_copy(self.query)
         with torch.random.fork_rng(devices=[]):
@@ -87,7 +87,7 @@ class ContrastLearner:
             "contrast", the loss; "chance", what it would be by chance; "accuracy", the share of views that were
             found among all others.
         """
-        from napari_cellseg_ssl.core.torch_tools import contrast
+        from napari_cellseg_ssl.core.training import contrast
 
         self._fill(sampler)
         views = sampler.views(self._rng, self.options.batch)
@@ -113,7 +113,7 @@ class ContrastLearner:
 
     def settle(self, sampler: TileSampler) -> None:
         """Measure the batch statistics of the encoder on images as they are."""
-        from napari_cellseg_ssl.core.torch_tools.batch_statistics import recalibrate
+        from napari_cellseg_ssl.core.training.batch_statistics import recalibrate
 
         batches = (self._seen(sampler.unchanged(self._rng, self.options.batch)) for _ in range(STEADY_BATCHES))
         recalibrate(self.query.encoder, batches)
@@ -146,13 +146,13 @@ class ContrastLearner:
         return (images.to(self.device) - self._mean) / self._std
 
     def _precision(self) -> Any:
-        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+        from napari_cellseg_ssl.core.training.precision import half_precision
 
         return half_precision(self.device, self.options.mixed_precision)
 
     def arrays(self) -> dict[str, Array]:
         """Copy everything that `restore` needs, `state` apart."""
-        from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays
+        from napari_cellseg_ssl.core.training.optimiser_state import optimiser_arrays
 
         return {
             **weights_of(self.query, QUERY),
@@ -175,7 +175,7 @@ class ContrastLearner:
         WrongRun
             If it is that of another network, or of other images.
         """
-        from napari_cellseg_ssl.core.torch_tools.optimiser_state import restore_optimiser
+        from napari_cellseg_ssl.core.training.optimiser_state import restore_optimiser
 
         for net, prefix in ((self.query, QUERY), (self.key, KEY), (self.queue, QUEUE)):
             load_weights(net, arrays, prefix)

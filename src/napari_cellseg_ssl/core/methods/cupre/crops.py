@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.training.frames import Frame
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,7 @@ class ObjectCrops:
     """
 
     def __init__(self, frames: Sequence[Frame], side: int, *, pasted: float = 0.5) -> None:
-        from napari_cellseg_ssl.core.torch_tools.labelled_crops import LabelledSampler
+        from napari_cellseg_ssl.core.training.labelled_crops import LabelledSampler
 
         self._crops = LabelledSampler(frames, side, zoom=ZOOM, pasted=pasted)
 
@@ -40,7 +40,7 @@ class ObjectCrops:
         import torch
 
         from napari_cellseg_ssl.core.nets.detector.targets import Target
-        from napari_cellseg_ssl.core.torch_tools.augment import random_intensity
+        from napari_cellseg_ssl.core.training.augment import random_intensity
 
         crops = self._crops.labelled(rng, count)
         images = random_intensity(torch.from_numpy(np.stack([crop.pixels for crop in crops])), rng)

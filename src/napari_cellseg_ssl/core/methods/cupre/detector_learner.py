@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import WrongRun
-from napari_cellseg_ssl.core.images import Array
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+from napari_cellseg_ssl.core.training.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from napari_cellseg_ssl.core.nets.detector.detector import Detector
-    from napari_cellseg_ssl.core.torch_tools.anchored import Anchor
+    from napari_cellseg_ssl.core.training.anchored import Anchor
 
 NET, ANCHOR = "detector.", "anchor."
 LONGEST_GRADIENT = 10.0
@@ -46,7 +46,7 @@ class DetectorLearner:
 
     def hold_backbone(self) -> None:
         """From now on pull the backbone to where it is now (L2-SP)."""
-        from napari_cellseg_ssl.core.torch_tools.anchored import Anchor
+        from napari_cellseg_ssl.core.training.anchored import Anchor
 
         self.anchor = Anchor(self.detector.backbone.body, alpha=self.options.alpha, strength=self.options.strength)
         self._decay_backbone(0.0)  # the pull decays already
@@ -66,7 +66,7 @@ class DetectorLearner:
         """Make one step at a learning rate; returns "loss", its parts, and "drift" where the backbone is held."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+        from napari_cellseg_ssl.core.training.precision import half_precision
 
         images, targets = crops.draw(self._rng, self.options.batch)
         with half_precision(self.device, self.options.mixed_precision):
@@ -101,7 +101,7 @@ class DetectorLearner:
 
     def arrays(self) -> dict[str, Array]:
         """Copy everything that `restore` needs, `state` apart."""
-        from napari_cellseg_ssl.core.torch_tools.optimiser_state import optimiser_arrays
+        from napari_cellseg_ssl.core.training.optimiser_state import optimiser_arrays
 
         return {
             **weights_of(self.detector, NET),
@@ -121,7 +121,7 @@ class DetectorLearner:
         WrongRun
             If it is that of another network, or incomplete.
         """
-        from napari_cellseg_ssl.core.torch_tools.optimiser_state import restore_optimiser
+        from napari_cellseg_ssl.core.training.optimiser_state import restore_optimiser
 
         load_weights(self.detector, arrays, NET)
         restore_optimiser(self._optimiser, arrays)

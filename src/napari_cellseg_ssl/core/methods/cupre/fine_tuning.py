@@ -10,30 +10,30 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_cellseg_ssl.core.detections import Detections
+from napari_cellseg_ssl.core.data.detections import Detections
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.errors import WrongAnnotation
-from napari_cellseg_ssl.core.events import Reason, TrainEvent
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.detected import to_labels
-from napari_cellseg_ssl.core.learning.frames import load_frames
-from napari_cellseg_ssl.core.learning.held_out import Judged, Score, hold_out, judge, score_labels, within_area
-from napari_cellseg_ssl.core.methods.cupre import advice
-from napari_cellseg_ssl.core.methods.cupre.beginning import begin, expect
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
-from napari_cellseg_ssl.core.methods.cupre.finishing import as_bundle, settle
-from napari_cellseg_ssl.core.methods.cupre.networks import CuprePredictor, architecture
+from napari_cellseg_ssl.core.methods.cupre.final_model import as_bundle, settle
+from napari_cellseg_ssl.core.methods.cupre.initial_weights import begin, expect
+from napari_cellseg_ssl.core.methods.cupre.network import CuprePredictor, architecture
 from napari_cellseg_ssl.core.methods.cupre.options import ALWAYS, AUTO, FINE_TUNE, CupreOptions
-from napari_cellseg_ssl.core.methods.cupre.segmentation import CupreSegmentOptions
+from napari_cellseg_ssl.core.methods.cupre.segment import CupreSegmentOptions
+from napari_cellseg_ssl.core.methods.events import Reason, TrainEvent
 from napari_cellseg_ssl.core.options import Json
-from napari_cellseg_ssl.core.torch_tools.weights import load_weights, weights_of
+from napari_cellseg_ssl.core.segmentation.detected import to_labels
 from napari_cellseg_ssl.core.training.averaging import share_of_the_work
 from napari_cellseg_ssl.core.training.base import Progress, Training
+from napari_cellseg_ssl.core.training.frames import load_frames
+from napari_cellseg_ssl.core.training.held_out import Judged, Score, hold_out, judge, score_labels, within_area
+from napari_cellseg_ssl.core.training.weights import load_weights, weights_of
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.method import Run
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.base import Run
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 VALIDATIONS = 8
 QUICKLY_JUDGED_PIXELS, JUDGED_PIXELS, STOPPED_PIXELS = 150_000, 600_000, 80_000
@@ -100,7 +100,9 @@ class FineTuning(Training):
 
     def begin(self) -> Generator[TrainEvent, None, bool]:
         """Say what is painted and what would help."""
-        for text in advice.before_fine_tuning(self):
+        for text in messages.before_fine_tuning(
+            self.beginning.told, self.frames, self.judged, n_cells=self.n_cells, is_held=self.is_held
+        ):
             yield self.note(text)
         return True
 
@@ -122,7 +124,7 @@ class FineTuning(Training):
         """Measure the statistics of normalisation, choose the least score, and make the model."""
         settle(self.result, self.crops, self.run.device)
         found = self._choose_score(STOPPED_PIXELS if reason == "stopped" else JUDGED_PIXELS)
-        for text in advice.after_fine_tuning(found.held_out, found.tuned, found.options):
+        for text in messages.after_fine_tuning(found.held_out, found.tuned, found.options):
             yield self.note(text)
         scores = {"f1": found.held_out.f1, "iou": found.held_out.iou} if found.held_out else {}
         return as_bundle(self, scores=scores, segment_options=found.options)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 
 SOURCE: Literal["source"] = "source"

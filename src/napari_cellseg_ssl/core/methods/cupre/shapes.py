@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
-from napari_cellseg_ssl.core.images import Array
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.synthetic_masks import MOST_REJECTIONS, MaskPrior, semi_axes
 from napari_cellseg_ssl.core.methods.cupre.annotated_sets import AnnotatedImage, AnnotatedSet
-from napari_cellseg_ssl.core.synthetic_masks import MOST_REJECTIONS, MaskPrior, semi_axes
 
 COUNT = 24
 SIDES = (5.4, 8.0)

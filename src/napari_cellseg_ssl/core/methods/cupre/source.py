@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg_ssl.core.annotations import Annotation
-from napari_cellseg_ssl.core.diameter import diameters_of_cells
+from napari_cellseg_ssl.core.data.annotations import Annotation
+from napari_cellseg_ssl.core.data.diameter import diameters_of_cells
+from napari_cellseg_ssl.core.data.images import Array, ImageStack, require_finite
+from napari_cellseg_ssl.core.data.intensity import Intensity
+from napari_cellseg_ssl.core.data.training_set import TrainingItem
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
-from napari_cellseg_ssl.core.images import Array, ImageStack, require_finite
-from napari_cellseg_ssl.core.intensity import Intensity
-from napari_cellseg_ssl.core.learning import frames as learning_frames
-from napari_cellseg_ssl.core.learning.frames import Frame, blocks
 from napari_cellseg_ssl.core.methods.cupre.annotated_sets import AnnotatedImage, AnnotatedSet, open_set
 from napari_cellseg_ssl.core.methods.cupre.options import SHAPES
 from napari_cellseg_ssl.core.methods.cupre.shapes import shapes
-from napari_cellseg_ssl.core.training_set import TrainingItem
+from napari_cellseg_ssl.core.training import frames as learning_frames
+from napari_cellseg_ssl.core.training.frames import Frame, blocks
 
 MOST_PIXELS = learning_frames.MOST_PIXELS // 2
 """Working pixels kept; the other half is for the unlabelled images."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cellseg_ssl.core.method import TrainingStage
+from napari_cellseg_ssl.core.methods.base import TrainingStage
 from napari_cellseg_ssl.core.methods.cupre.options import AUTO, FINE_TUNE, PRETRAIN, SHAPES, CupreOptions
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 OF_PRETRAINING = {"contrast", "masks"}
 """Scores that only a pre-training tells."""

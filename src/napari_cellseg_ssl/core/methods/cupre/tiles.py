@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptions
+from napari_cellseg_ssl.core.training.frames import Frame
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ class TileSampler:
         """Draw `count` tiles and look at each twice."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.contrast_views import random_appearance
+        from napari_cellseg_ssl.core.training.contrast_views import random_appearance
 
         chosen = [self._draw(rng) for _ in range(count)]
         first, second = (random_appearance([self._view(rng, one) for one in chosen], rng) for _ in range(2))
@@ -86,7 +86,7 @@ class TileSampler:
         return int(rng.choice(numbers))
 
     def _view(self, rng: np.random.Generator, number: int) -> Array:
-        from napari_cellseg_ssl.core.torch_tools.contrast_views import random_view
+        from napari_cellseg_ssl.core.training.contrast_views import random_view
 
         tile, options = self.tiles[number], self._options
         narrowest = NARROWEST_VIEW * options.working_diameter

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.method import MethodInfo, Predictor, Run, SegmentationSteps
-from napari_cellseg_ssl.core.methods.maunet import doubt
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
+from napari_cellseg_ssl.core.inference.predictor import Predictor
+from napari_cellseg_ssl.core.methods.base import MethodInfo, Run, SegmentationSteps
+from napari_cellseg_ssl.core.methods.maunet import uncertainty
 from napari_cellseg_ssl.core.methods.maunet.options import PRESETS, MaunetOptions, MaunetSegmentOptions
-from napari_cellseg_ssl.core.methods.maunet.segmentation import instances, step_by_step
+from napari_cellseg_ssl.core.methods.maunet.segment import instances, step_by_step
 from napari_cellseg_ssl.core.nets.names import DETECTOR
 
 if TYPE_CHECKING:
-    from napari_cellseg_ssl.core.bundle import ModelBundle
-    from napari_cellseg_ssl.core.events import TrainEvent
-    from napari_cellseg_ssl.core.training_set import TrainingSet
+    from napari_cellseg_ssl.core.data.training_set import TrainingSet
+    from napari_cellseg_ssl.core.methods.events import TrainEvent
+    from napari_cellseg_ssl.core.model.bundle import ModelBundle
 
 INFO = MethodInfo(
     id="maunet",
@@ -50,20 +51,20 @@ class Maunet:
 
     def train(self, data: TrainingSet, options: MaunetOptions, run: Run) -> Iterator[TrainEvent]:
         """Train; see `training.MaunetTraining`."""
-        from napari_cellseg_ssl.core.methods.maunet.training import MaunetTraining
+        from napari_cellseg_ssl.core.methods.maunet.model_selection import MaunetTraining
         from napari_cellseg_ssl.core.training.loop import train
 
         return train(MaunetTraining, data, options, run)
 
     def for_channels(self, bundle: ModelBundle, channels: int) -> ModelBundle:
         """Let a model that reads the mean of all channels read so many; see `networks.reading`."""
-        from napari_cellseg_ssl.core.methods.maunet.networks import reading
+        from napari_cellseg_ssl.core.methods.maunet.network import reading
 
         return reading(bundle, channels)
 
     def predictor(self, bundle: ModelBundle, device: str) -> Predictor:
         """Load a trained model."""
-        from napari_cellseg_ssl.core.methods.maunet.networks import predictor
+        from napari_cellseg_ssl.core.methods.maunet.network import predictor
 
         return predictor(bundle, device)
 
@@ -78,7 +79,7 @@ class Maunet:
 
     def remarks(self, bundle: ModelBundle, maps: PredictionMaps) -> Iterable[str]:
         """Say so where an image seems to be of another kind than those of the training."""
-        return doubt.remarks(bundle, maps)
+        return uncertainty.remarks(bundle, maps)
 
 
 METHOD = Maunet()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.instances.boundaries import UNKNOWN
 from napari_cellseg_ssl.core.methods.maunet.options import REFERENCE, MaunetOptions
 from napari_cellseg_ssl.core.methods.maunet.sampling import Batch, Sampler
+from napari_cellseg_ssl.core.segmentation.boundaries import UNKNOWN
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,7 +33,7 @@ class Losses:
         """Draw crops, and sum the losses of all networks; each depends on the weights of one of them."""
         import torch
 
-        from napari_cellseg_ssl.core.torch_tools.augment import random_intensity
+        from napari_cellseg_ssl.core.training.augment import random_intensity
 
         painted = self.sampler.labelled(rng, self.options.batch)
         images, n_painted = painted.images, len(painted.images)
@@ -54,7 +54,7 @@ class Losses:
         return losses
 
     def _supervised(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        from napari_cellseg_ssl.core.torch_tools.ambiguity_losses import distance_loss, masked_dice, masked_focal
+        from napari_cellseg_ssl.core.training.ambiguity_losses import distance_loss, masked_dice, masked_focal
 
         classes = batch.classes.to(self.device)
         losses = {
@@ -67,14 +67,14 @@ class Losses:
         return losses
 
     def _consistency(self, first: Prediction, second: Prediction, anywhere: Batch) -> Tensor:
-        from napari_cellseg_ssl.core.torch_tools.ambiguity_losses import disagreement
+        from napari_cellseg_ssl.core.training.ambiguity_losses import disagreement
 
         unknown = (anywhere.classes == UNKNOWN).to(self.device)
         both = disagreement(first, second, unknown) + disagreement(second, first, unknown)
         return self.options.consistency * both
 
     def _precision(self) -> AbstractContextManager[object]:
-        from napari_cellseg_ssl.core.torch_tools.precision import half_precision
+        from napari_cellseg_ssl.core.training.precision import half_precision
 
         return half_precision(self.device, self.options.mixed_precision)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.learning.frames import Frame
+from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
 from napari_cellseg_ssl.core.methods.maunet.targets import targets
+from napari_cellseg_ssl.core.training.frames import Frame
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_cellseg_ssl.core.torch_tools.pasting import LabelledCrop
+    from napari_cellseg_ssl.core.training.pasting import LabelledCrop
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sampler:
     """
 
     def __init__(self, frames: Sequence[Frame], options: MaunetOptions) -> None:
-        from napari_cellseg_ssl.core.torch_tools.labelled_crops import LabelledSampler
+        from napari_cellseg_ssl.core.training.labelled_crops import LabelledSampler
 
         self._margin = round(options.working_diameter)
         self._inverted = options.inverted

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.boundaries import BACKGROUND, BOUNDARY, INTERIOR, UNKNOWN, beside
-from napari_cellseg_ssl.core.instances.clean_up import ids_at_edge, relabel_sequential
-from napari_cellseg_ssl.core.instances.watershed import within_equals
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.segmentation.boundaries import BACKGROUND, BOUNDARY, INTERIOR, UNKNOWN, beside
+from napari_cellseg_ssl.core.segmentation.clean_up import ids_at_edge, relabel_sequential
+from napari_cellseg_ssl.core.segmentation.watershed import within_equals
 
 WIDTH_SHARE = 40.0
 """The border reaches sqrt(area) / 40, rounded up, to both sides of a cell's outermost pixels."""

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_cellseg_ssl.core.detections import Detections
-from napari_cellseg_ssl.core.instances.box_suppression import suppress
+from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.nets.detector.cascade import first_regions, positives_of
 from napari_cellseg_ssl.core.nets.detector.config import DetectorConfig
 from napari_cellseg_ssl.core.nets.detector.mask_head import RegionHeads
@@ -19,6 +18,7 @@ from napari_cellseg_ssl.core.nets.detector.proposals import ProposalNetwork
 from napari_cellseg_ssl.core.nets.detector.pyramid import STRIDES, PyramidBackbone
 from napari_cellseg_ssl.core.nets.detector.targets import Target
 from napari_cellseg_ssl.core.nets.expects_inputs import ExpectsInputs
+from napari_cellseg_ssl.core.segmentation.box_suppression import suppress
 
 POOLED_LEVELS = 4
 """P2 to P5; P6 has anchors only."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import torch
 
-from napari_cellseg_ssl.core.detections import Detections
-from napari_cellseg_ssl.core.images import Array
-from napari_cellseg_ssl.core.instances.detection_windows import Window, join_windows, plan_windows
+from napari_cellseg_ssl.core.data.detections import Detections
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.inference.detection_windows import Window, join_windows, plan_windows
 from napari_cellseg_ssl.core.nets.detector.detector import Detector
 
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_cellseg_ssl.core.instances.box_suppression import suppress
 from napari_cellseg_ssl.core.nets.detector.anchors import make_anchors
 from napari_cellseg_ssl.core.nets.detector.boxes import clip, decode, encode, overlaps
 from napari_cellseg_ssl.core.nets.detector.config import DetectorConfig
 from napari_cellseg_ssl.core.nets.detector.matching import NOTHING, match, sample
 from napari_cellseg_ssl.core.nets.detector.pyramid import STRIDES, convolution
 from napari_cellseg_ssl.core.nets.detector.targets import Target
+from napari_cellseg_ssl.core.segmentation.box_suppression import suppress
 
 LOW, HIGH = 0.3, 0.7
 """IoU below which an anchor is background, and from which it is an object."""

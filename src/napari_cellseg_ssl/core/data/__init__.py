@@ -1,0 +1,1 @@
+"""What jobs work on, as frozen records: images, annotations, training sets, maps, detections."""

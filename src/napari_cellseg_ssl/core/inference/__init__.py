@@ -1,0 +1,1 @@
+"""Image and model to maps and detections: tiles, windows, blocks."""

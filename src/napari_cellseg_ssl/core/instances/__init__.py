@@ -1,1 +1,0 @@
-"""From maps to instances: arrays in, label images out."""

@@ -1,0 +1,150 @@
+"""Finding, pairing and reading the files of a user: images, labels, painted labels."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID, Annotation
+from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.io.image_files import PNG, TIFF, ZARR, read_image, read_labels, stem_of
+from napari_cellseg_ssl.core.io.pairing import by_products, label_key, labels_beside, pair_files
+from napari_cellseg_ssl.core.wording import listed
+
+__all__ = [
+    "READABLE",
+    "LabelsMode",
+    "annotate",
+    "find_files",
+    "guess_labels_mode",
+    "label_key",
+    "pair_by_stem",
+    "read_image",
+    "read_labels",
+    "stem_of",
+]
+
+READABLE = TIFF + PNG + ZARR
+LabelsMode = Literal["sparse", "dense"]
+
+
+def find_files(
+    paths: Iterable[str | Path],
+    *,
+    labels: bool = False,
+    images: Sequence[Path] = (),
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Path]:
+    """List image files, each once: files as they are, folders by what can be read in them, sorted.
+
+    Of a folder that holds images and their labels, these are two lists: label files that lie beside their image are
+    no images, and the images no labels.
+
+    Parameters
+    ----------
+    labels : bool
+        List labels instead of images.
+    images : sequence of Path
+        Files that are known to be images, of which nothing needs to be told.
+    tell : (text) -> None, optional
+        Hears in a sentence which files of a folder were left out.
+
+    Raises
+    ------
+    WrongImage
+        If a path does not exist, cannot be read as an image, or a folder holds none.
+    """
+    found: list[Path] = []
+    left_out: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir() and path.suffix.lower() not in ZARR:
+            inside, others = _sorted_out(path, labels)
+            if not inside:
+                raise WrongImage(f"The folder '{path}' holds no TIFF, PNG or OME-Zarr.", "Choose another folder.")
+            found += inside
+            left_out += others
+        elif not path.exists():
+            raise WrongImage(f"'{path}' does not exist.", "Check the path.")
+        elif path.suffix.lower() not in READABLE:
+            raise WrongImage(f"'{path}' is not a TIFF, PNG or OME-Zarr.", "Convert it, or choose another file.")
+        else:
+            found.append(path)
+    unexpected = [path.name for path in left_out if path not in images]
+    if unexpected:
+        why = "labels, since their own labels lie" if labels else "images, since the image that they are of lies"
+        tell(f"Not taken for {why} beside them: {listed(unexpected)}.")
+    return list(dict.fromkeys(found))
+
+
+def _sorted_out(folder: Path, labels: bool) -> tuple[list[Path], list[Path]]:
+    """List the images of a folder, or its labels, and what is readable and none."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in READABLE and not p.name.startswith("."))
+    beside = labels_beside(files)
+    others = set(beside.values()) - set(beside) if labels else set(beside) | by_products(files)
+    return [path for path in files if path not in others], [path for path in files if path in others]
+
+
+def pair_by_stem(
+    images: Sequence[Path],
+    labels: Sequence[Path],
+    tell: Callable[[str], None] = lambda text: None,
+    what: str = "labels",
+) -> list[Path | None]:
+    """Find the label file of each image, by folder and stem: see `core.io.pairing`.
+
+    Parameters
+    ----------
+    tell : (text) -> None, optional
+        Hears how many pairs there are, and what was left out.
+    what : str
+        What the label files are, for that sentence.
+
+    Raises
+    ------
+    WrongAnnotation
+        If no label file belongs to any image, two belong to one, or one could belong to several.
+    """
+    pairs = pair_files(images, labels)
+    if labels and not any(pairs.labels):
+        if not pairs.unused:
+            raise WrongAnnotation(
+                f"Among the {what} are only the images themselves, '{labels[0].name}' for example.",
+                "Put the labels into a folder of their own, or name them like their images with '_labels' after it.",
+            )
+        raise WrongAnnotation(
+            f"No label file belongs to an image: labels such as '{labels[0].name}', images such as '{images[0].name}'.",
+            "Name each label file like its image.",
+        )
+    tell(pairs.describe(what))
+    return list(pairs.labels)
+
+
+def annotate(labels: Array, mode: LabelsMode) -> Annotation:
+    """Decode labels (N, *S) as sparse painting or as a dense label image."""
+    return Annotation.from_dense(labels) if mode == "dense" else Annotation.from_painting(labels)
+
+
+def guess_labels_mode(labels: Iterable[Array]) -> LabelsMode:
+    """Guess whether label images (N, *S) are sparse painting, with id 1 as background, or dense.
+
+    Painted background is several strokes, or one that is large, long or hollow; in a dense label image, id 1 is a
+    cell like the others.
+    """
+    votes = [_looks_painted(frame) for array in labels for frame in array if (frame == BACKGROUND_ID).any()]
+    return "sparse" if votes and 2 * sum(votes) >= len(votes) else "dense"
+
+
+def _looks_painted(frame: Array) -> bool:
+    from skimage.measure import label, regionprops
+
+    if frame.ndim != 2:
+        return bool(label(frame == BACKGROUND_ID).max() > 1)
+    pieces = regionprops(label(frame == BACKGROUND_ID))
+    others = np.bincount(frame[frame > BACKGROUND_ID].ravel().astype(np.int64))
+    others = others[others > 0]
+    piece = max(pieces, key=lambda p: p.area)
+    is_large = len(others) > 0 and piece.area > 4 * np.median(others)
+    is_thin = piece.solidity < 0.8 or piece.eccentricity > 0.98
+    return len(pieces) > 1 or is_large or is_thin

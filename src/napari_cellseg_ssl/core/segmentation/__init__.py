@@ -1,0 +1,1 @@
+"""Maps to instances: arrays in, label images out."""

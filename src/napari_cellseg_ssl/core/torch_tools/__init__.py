@@ -1,1 +1,0 @@
-"""What training loops share: crops, augmentation, losses, averages, checkpoints."""

@@ -1,0 +1,1 @@
+"""One session per viewer: controller, workers, autosave, the user's selection."""

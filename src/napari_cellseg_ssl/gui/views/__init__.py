@@ -1,0 +1,1 @@
+"""What is drawn besides the result: plots, boxes, steps, tables, the size circle."""

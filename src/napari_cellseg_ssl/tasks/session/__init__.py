@@ -1,0 +1,1 @@
+"""What a session is: its state as a pure function of events, its folder, its versions."""
