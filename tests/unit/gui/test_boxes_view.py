@@ -10,6 +10,7 @@ from napari.layers import Image
 import fakes
 from drawings import disks, picture
 from napari_cellseg_ssl.core.data.detections import Detections
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.edited_layers import edits_of
 from napari_cellseg_ssl.gui.layers.layout import layout_of
 from napari_cellseg_ssl.gui.layers.tags import kind_of
@@ -123,7 +124,7 @@ def test_many_boxes_wait_for_the_button(segmented, monkeypatch):
 
     segmented.wait(lambda: not segmented.find("show_boxes").isChecked())
     assert not segmented.viewer.layers[NAME].visible
-    assert "Press again" in segmented.find("steps_note").text()
+    assert messages.press_for_boxes() in segmented.find("steps_note").text()
 
     segmented.click("show_boxes")
     segmented.wait(lambda: segmented.viewer.layers[NAME].visible)

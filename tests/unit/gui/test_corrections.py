@@ -9,6 +9,7 @@ from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.annotate.corrections import Corrector
 from napari_cellseg_ssl.gui.annotate.painting import new_annotation
 from napari_cellseg_ssl.gui.layers.cell_layer import FIRST_CELL_ID, CellLayer
@@ -65,7 +66,7 @@ def test_a_line_across_an_instance_splits_it_in_one_step_that_undo_takes_back(sc
     hand.drag((15, 38), (15, 45), (15, 52))
 
     assert sentence == "Drag a line across the cell. Esc leaves."
-    assert hand.said == "Split cell 9 of 'cells · instances' in 2. Ctrl+Z takes it back."
+    assert hand.said == messages.can_be_undone(messages.was_split(9, "cells · instances", 2))
     assert set(np.unique(hand.instances.data[_instances() == 9])) == {9, 10}
     assert hand.active is hand.instances, "so that undo acts where the correction was made"
     hand.active.undo()
@@ -102,7 +103,7 @@ def test_a_hidden_layer_is_not_corrected():
     hand.instances.visible = False
     hand.point(15, 45)
 
-    assert hand.corrector.delete() == "Point at a cell."
+    assert hand.corrector.delete() == messages.point_at_a_cell()
     assert (hand.instances.data == 9).any()
 
 
@@ -112,7 +113,7 @@ def test_a_line_through_instances_joins_them():
     hand.corrector.merge()
     hand.drag((10, 20), (10, 10))
 
-    assert hand.said.startswith("Joined 2 cells")
+    assert hand.said == messages.can_be_undone(messages.were_merged(2, "cells · instances"))
     np.testing.assert_array_equal(hand.instances.data == 7, np.isin(_instances(), [4, 7]))
     hand.instances.undo()
     np.testing.assert_array_equal(hand.instances.data, _instances())
@@ -199,7 +200,7 @@ def test_painted_background_is_no_cell():
     hand = Hand()
     hand.annotation.data_setitem((np.array([30]), np.array([30])), 1)
     hand.point(30, 30)
-    assert hand.corrector.delete() == "Point at a cell."
+    assert hand.corrector.delete() == messages.point_at_a_cell()
 
 
 def test_corrections_stay_on_the_shown_frame():
@@ -250,5 +251,5 @@ def test_a_type_that_is_full_says_so():
     Hand._send(hand, mouse_move_callbacks, "mouse_move", (10, 20))
     Hand._send(hand, mouse_release_callbacks, "mouse_release", (10, 20))
 
-    assert "no id left" in said[0]
+    assert said[0] == messages.no_id_left(cells.layer.name)
     assert set(np.unique(layer.data)) == {0, 255}

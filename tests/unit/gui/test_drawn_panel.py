@@ -13,6 +13,7 @@ from drawings import disks, picture
 from drawn import trained
 from napari_cellseg_ssl.core.methods import registry
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.tags import find_layer
 from napari_cellseg_ssl.tasks import synthesis_pipeline
 from napari_cellseg_ssl.tasks.requests import InterpolationRequest
@@ -349,7 +350,7 @@ def test_an_image_that_is_closed_meanwhile_is_said(window):
     screen.viewer.layers.remove("disks")
     screen.wait_idle()
 
-    assert "closed" in screen.status
+    assert messages.image_closed_nothing_shown() in screen.status
     assert "synthetic-labels" not in [kind for kind, _ in screen.kinds()]
 
 

@@ -256,7 +256,7 @@ def test_a_training_that_died_is_offered_when_the_dock_opens(open_screen, sessio
     write_record(folder.parent, SessionRecord())
     screen = open_screen(image=False)
     assert screen.find("restore_session").isEnabled()
-    assert "A training was under way" in screen.find("interrupted").text()
+    assert screen.find("interrupted").text().endswith("it can continue.")
 
 
 def test_a_session_that_has_ended_is_not_drawn_any_more(two_methods, qtbot, monkeypatch):

@@ -7,6 +7,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from drawings import disks, picture
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.docks import PaintDock, ScoreExportDock
 from napari_cellseg_ssl.gui.layers.outputs import show_labels
 from napari_cellseg_ssl.gui.session.controller import controller_of
@@ -113,7 +114,7 @@ def assert_painting_keys_work(window):
     window.press("A", FIRST)
     accepted = layer.data[FIRST]
     assert accepted >= 2
-    assert window.said == f"Accepted as cell {accepted}."
+    assert window.said == messages.accepted(accepted)
     window.press("O", FIRST)
     assert (layer.data == 1).any()
     window.press("R", SECOND)
@@ -122,7 +123,7 @@ def assert_painting_keys_work(window):
         window.press("Z", modifier=CTRL)
     np.testing.assert_array_equal(layer.data, before)
     window.press("A", modifier=SHIFT)
-    assert window.said == "Accepted 12 cells."
+    assert window.said == messages.accepted_all(12)
     window.press("Z", modifier=CTRL)
     np.testing.assert_array_equal(layer.data, before)
 

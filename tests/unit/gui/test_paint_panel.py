@@ -9,6 +9,8 @@ from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 
+from napari_cellseg_ssl.gui import messages
+from napari_cellseg_ssl.gui.annotate import messages as annotating
 from napari_cellseg_ssl.gui.annotate.painting import complete_regions
 from napari_cellseg_ssl.gui.layers.outputs import show_labels
 from napari_cellseg_ssl.gui.panels.paint import ACTS, PaintPanel
@@ -47,7 +49,7 @@ def test_one_click_gives_an_annotation_of_the_image_and_a_brush(qtbot, viewer):
     assert layer.name == "cells · annotation"
     assert viewer.layers.selection.active is layer
     assert (layer.mode, layer.selected_label) == ("paint", 2)
-    assert "Nothing painted yet" in _counts(panel)
+    assert annotating.nothing_painted() in _counts(panel)
 
 
 def test_without_an_image_the_panel_says_what_to_do(qtbot):
@@ -55,7 +57,7 @@ def test_without_an_image_the_panel_says_what_to_do(qtbot):
 
     _button(panel, "cellseg_new_annotation").click()
 
-    assert "Open an image first" in panel.message.text()
+    assert panel.message.text() == messages.open_an_image()
     assert controller.annotation_layer is None
 
 

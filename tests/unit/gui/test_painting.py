@@ -5,6 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from scipy.ndimage import binary_dilation
 
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.annotate.paint_counts import PaintCounter, count_painted
 from napari_cellseg_ssl.gui.annotate.painting import Painter, complete_regions, new_annotation
 from napari_cellseg_ssl.gui.annotate.proposals import Proposals
@@ -85,7 +86,7 @@ def test_accepting_copies_the_instance_under_the_cursor_as_one_undoable_step(sca
     sentence = painter.accept()
 
     np.testing.assert_array_equal(painter.layer.data == 2, _proposed() == 4)
-    assert sentence == "Accepted as cell 2."
+    assert sentence == messages.accepted(2)
     assert painter.layer.selected_label == 3, "the brush must not add to the accepted cell"
     painter.layer.undo()
     assert not painter.layer.data.any()
@@ -128,8 +129,8 @@ def test_without_proposals_the_keys_say_so():
     painter = _painter()
     painter.viewer.layers.remove("cells · instances")
 
-    assert "segment the image first" in painter.accept()
-    assert "segment the image first" in painter.accept_all()
+    assert painter.accept() == messages.no_proposals()
+    assert painter.accept_all() == messages.no_proposals()
 
 
 def test_the_ring_is_thin_and_spares_the_neighbour_that_touches():
@@ -158,7 +159,7 @@ def test_a_finished_cell_is_offered_a_ring():
     _point_at(painter, 1, 50)
     painter.ring()
 
-    assert "ring of background around cell 2" in sentence
+    assert sentence == messages.painting_cell(3, 2)
     assert (painter.layer.data[24, 5:15] == 1).all()
 
 
@@ -186,7 +187,7 @@ def test_all_proposals_can_be_accepted_at_once_except_where_a_cell_is_painted():
 
     sentence = painter.accept_all()
 
-    assert sentence == "Accepted 2 cells."
+    assert sentence == messages.accepted_all(2)
     assert not (painter.layer.data[_proposed() == 4] > 5).any()
     assert len(np.unique(painter.layer.data[_proposed() > 4])) == 2
     painter.layer.undo()

@@ -5,6 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QPushButton
 
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.panels.paint import PaintPanel
 from napari_cellseg_ssl.gui.session.controller import controller_of
 from napari_cellseg_ssl.gui.session.restoring import find_painting
@@ -101,7 +102,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_painting_goes_on(qtbot, ses
 
     controller.annotation_layer.paint((0, 5, 5), 2)
 
-    qtbot.waitUntil(lambda: "not saved" in panel.message.text())
+    qtbot.waitUntil(lambda: panel.message.text() == messages.not_saved())
     assert "1 cell" in panel.counts.text()
 
 

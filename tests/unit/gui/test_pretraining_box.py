@@ -8,6 +8,7 @@ import pytest
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.methods import registry
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.annotate.painting import new_annotation
 from napari_cellseg_ssl.tasks.pretraining_comparison import ArmDone, ComparisonFinished
 
@@ -75,7 +76,7 @@ def test_it_is_there_for_cupre_alone_and_says_what_is_missing(window):
     assert window.find("compare_pretraining").isVisible()
     wait_counted(window)
     assert not window.find("compare_pretraining").isEnabled()
-    assert "paint at least 4 whole cells" in window.find("pretraining_note").text()
+    assert messages.cells_to_validate_missing(4) in window.find("pretraining_note").text()
 
     paint(window, n_cells=3)
     assert not window.find("compare_pretraining").isEnabled()
@@ -89,7 +90,7 @@ def test_it_is_there_for_cupre_alone_and_says_what_is_missing(window):
 
     choose(window, replace(TINY, source=""))
     assert not window.find("compare_pretraining").isEnabled()
-    assert "name a Source" in window.find("pretraining_note").text()
+    assert messages.source_missing() in window.find("pretraining_note").text()
     window.find("option_source").setText("shapes")
     assert window.find("compare_pretraining").isEnabled()
 

@@ -5,6 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.annotate.painting import Painter, new_annotation
 from napari_cellseg_ssl.gui.annotate.proposals import Proposals, can_propose, misfit
 from napari_cellseg_ssl.gui.layers.outputs import show_labels
@@ -28,7 +29,7 @@ def _painter(shape=(40, 60), scale=1.0):
 def test_a_layer_of_another_plugin_feeds_the_annotation():
     painter = _painter(scale=0.5)
     foreign = painter.viewer.add_labels(_foreign(), name="cellpose", scale=(0.5, 0.5))
-    assert "segment the image first" in painter.accept()
+    assert painter.accept() == messages.no_proposals()
 
     painter.proposals.chosen = foreign
     painter.viewer.cursor.position = (15, 25)
@@ -72,7 +73,7 @@ def test_a_layer_that_does_not_fit_says_why_and_proposes_nothing(other, words):
 
 def test_the_layer_that_is_painted_on_proposes_nothing():
     painter = _painter()
-    assert "is what you paint on" in misfit(painter.layer, painter.layer)
+    assert misfit(painter.layer, painter.layer) == messages.proposals_are_the_annotation(painter.layer.name)
     assert not can_propose(painter.layer)
 
 
@@ -101,7 +102,7 @@ def test_only_cells_wholly_in_view_are_accepted_and_no_rejected_ones():
 
     sentence = painter.accept_all()
 
-    assert sentence == "Accepted 2 cells."
+    assert sentence == messages.accepted_all(2)
     np.testing.assert_array_equal(painter.layer.data >= 2, np.isin(proposed, [1, 4]))
     painter.layer.undo()
     assert set(np.unique(painter.layer.data)) == {0, 1}

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLineEdit, QPushButton, QTableWidget
 
 from napari_cellseg_ssl.core.io.coco_reading import read_coco
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.annotate.painting import new_annotation
 from napari_cellseg_ssl.gui.layers.outputs import show_labels
 from napari_cellseg_ssl.gui.panels.export import ExportPanel
@@ -81,7 +82,7 @@ def test_a_layer_is_not_scored_against_itself(qtbot, viewer):
 
     panel.findChild(QPushButton, "cellseg_score").click()
 
-    assert "two different Labels layers" in panel.message.text()
+    assert panel.message.text() == messages.choose_two_layers()
 
 
 def test_layers_of_two_images_give_a_sentence(qtbot, viewer):

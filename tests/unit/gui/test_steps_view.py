@@ -5,6 +5,7 @@ import pytest
 
 import fakes
 from napari_cellseg_ssl.core.methods.base import SegmentationSteps
+from napari_cellseg_ssl.gui import messages
 
 SEEDS, PARTIAL = "disks · seeds of step 2", "disks · cells after step 2"
 
@@ -127,5 +128,5 @@ def test_where_the_steps_fail_the_button_is_up_again(segmented, monkeypatch):
     monkeypatch.setattr(fakes.METHOD, "steps", fail)
     segmented.click("show_steps")
 
-    segmented.wait(lambda: "Memory ran out" in segmented.status)
+    segmented.wait(lambda: messages.out_of_memory().message in segmented.status)
     assert not segmented.find("show_steps").isChecked()

@@ -11,6 +11,8 @@ import pytest
 import fakes
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.gui import messages
+from napari_cellseg_ssl.gui.panels.train import GO_ON
 from napari_cellseg_ssl.gui.session.controller import controller_of
 from napari_cellseg_ssl.tasks.session.advance import BundleOpened
 
@@ -171,7 +173,7 @@ def test_tuning_needs_painted_cells_and_then_moves_the_sliders(screen):
     screen.train(steps=3)
     screen.wait_idle()
     screen.click("tune")
-    assert "nothing to tune for" in screen.status
+    assert messages.nothing_to_tune_for().message in screen.status
     screen.viewer.add_labels(painting(disks(), n_cells=4), name="painted")
     screen.find("annotation").setCurrentText("painted")
     screen.find("option_threshold").setValue(0.95)
@@ -312,7 +314,7 @@ def test_a_method_that_can_start_from_the_model_of_another_offers_that(screen, m
     screen.train(steps=3)
     screen.wait_idle()
     own, start = screen.controller.bundle, screen.find("go_on")
-    assert start.text() == "go on from the current model"
+    assert start.text() == GO_ON
     other = replace(own, method_id="classical", architecture={**own.architecture, "tag": "other"})
 
     screen.controller.state = replace(screen.controller.state, bundle=other)

@@ -13,6 +13,7 @@ from napari.components import ViewerModel
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.segmentation import corrections
 from napari_cellseg_ssl.core.segmentation.corrections import Change
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.annotate.key_bindings import Act
 from napari_cellseg_ssl.gui.annotate.line_gesture import Gesture
 from napari_cellseg_ssl.gui.layers.cell_layer import CellLayer
@@ -31,8 +32,6 @@ CORRECTION_ACTS = (
 )
 SHORTEST_LINE = 1.0
 """px; less is a click."""
-NO_CELLS = "There are no cells to correct yet: segment the image, or paint."
-IN_3D = "Show the image in 2D first: corrections need a frame."
 
 
 @dataclass(frozen=True)
@@ -91,53 +90,53 @@ class Corrector:
     def _wait(self, act: Callable[[Array, Array], str], sentence: str) -> str:
         layers = self._ordered()
         if not layers:
-            return NO_CELLS
+            return messages.no_cells_to_correct()
         if self._viewer.dims.ndisplay == 3:
-            return IN_3D
+            return messages.correct_in_2d()
         self._gesture.begin(layers[0].layer, lambda start, end: self._done(act(start, end)))
         return sentence
 
     def _split(self, start: Array, end: Array) -> str:
         crossing = max(self._crossings(start, end), key=lambda found: max(found.ids.values(), default=0), default=None)
         if crossing is None or not crossing.ids:
-            return "The line crosses no cell."
+            return messages.line_crosses_nothing()
         cells, frame = crossing.cells, crossing.frame
         cell = max(crossing.ids, key=lambda number: crossing.ids[number])
         pixels, new_id = cells.pixels(frame), cells.free_id()
         if not cells.has_room(new_id + 1):
-            return f"'{cells.layer.name}' has no id left: convert its type in the context menu of the layer list."
+            return messages.no_id_left(cells.layer.name)
         change = corrections.split(pixels, cell, crossing.start, crossing.end, new_id)
         if change is None:
-            return f"The line does not cut cell {cell} in two: draw it from one side to the other."
+            return messages.line_does_not_cut(cell)
         n_parts = int(change.labels.max()) - new_id + 2
-        return self._apply(cells, frame, change, f"Split cell {cell} of '{cells.layer.name}' in {n_parts}.")
+        return self._apply(cells, frame, change, messages.was_split(cell, cells.layer.name, n_parts))
 
     def _merge(self, start: Array, end: Array) -> str:
         crossing = max(self._crossings(start, end), key=lambda found: len(found.ids), default=None)
         if crossing is None or len(crossing.ids) < 2:
-            return "The line has to go through two cells at least."
+            return messages.line_needs_two_cells()
         cells, frame, ids = crossing.cells, crossing.frame, list(crossing.ids)
         change = corrections.merge(cells.pixels(frame), ids, cells.first_id)
-        return self._apply(cells, frame, change, f"Joined {len(ids)} cells of '{cells.layer.name}'.")
+        return self._apply(cells, frame, change, messages.were_merged(len(ids), cells.layer.name))
 
     def _change_at_cursor(self, change: Callable[[Array, int, int], Change | None], verb: str) -> str:
         if self._viewer.dims.ndisplay == 3:
-            return IN_3D
+            return messages.correct_in_2d()
         for cells in self._ordered():
             frame, cell = cells.cell_at(self._viewer.cursor.position)
             if cell:
                 made = change(cells.pixels(frame), cell, cells.first_id)
                 if made is None:
-                    return f"Nothing would be left of cell {cell}: delete it with D."
-                return self._apply(cells, frame, made, f"{verb} cell {cell} of '{cells.layer.name}'.")
-        return "Point at a cell."
+                    return messages.nothing_left(cell)
+                return self._apply(cells, frame, made, messages.was_changed(verb, cell, cells.layer.name))
+        return messages.point_at_a_cell()
 
     def _apply(self, cells: CellLayer, frame: int, change: Change, sentence: str) -> str:
         if cells.problem:
             return cells.problem
         self._viewer.layers.selection.active = cells.layer
         cells.apply(frame, change)
-        return f"{sentence} Ctrl+Z takes it back."
+        return messages.can_be_undone(sentence)
 
     def _crossings(self, start: Array, end: Array) -> list[_Crossing]:
         """Say what a line, given by its ends in the world, crosses on each layer."""

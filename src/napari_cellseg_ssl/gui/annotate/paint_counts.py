@@ -7,6 +7,7 @@ from napari.layers import Labels
 
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID
 from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.widgets.wording import counted
 
 FEWEST_CELLS = 2
@@ -36,15 +37,15 @@ class PaintCounts:
             Number of regions in which unpainted means background.
         """
         if self.is_empty:
-            return "Nothing painted yet: paint some whole cells and some background."
+            return messages.nothing_painted()
         painted = f"{counted(self.cells, 'cell')}, {counted(self.strokes, 'background stroke')}"
         if complete_regions:
             painted += f", {counted(complete_regions, 'complete region')} (unpainted is background there)"
         if self.cells < FEWEST_CELLS:
-            return f"{painted}; paint at least {FEWEST_CELLS} whole cells"
+            return messages.cells_missing(painted, FEWEST_CELLS)
         if not self.strokes and not complete_regions:
-            return f"{painted}; paint some background too"
-        return f"{painted}; enough to train"
+            return messages.background_missing(painted)
+        return messages.enough_painted(painted)
 
 
 class PaintCounter:

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Shapes
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.painting import acceptable_cells, ring_around
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.annotate.key_bindings import Act
 from napari_cellseg_ssl.gui.annotate.proposals import Proposals
 from napari_cellseg_ssl.gui.layers.cell_layer import FIRST_CELL_ID, CellLayer
@@ -22,7 +23,6 @@ USUAL_DIAMETER = 20.0
 """px; sets the brush as long as nobody has said how large the cells are."""
 BRUSHES_PER_CELL, RINGS_PER_CELL = 4, 8
 WIDEST_RING = 4
-POINT = "Point at a proposed instance."
 
 PAINT_ACTS = (
     Act("N", "next_cell", "Next cell", "Give the brush a new id: what you paint now is another cell."),
@@ -89,13 +89,13 @@ class Painter:
         self._take_brush(free)
         if FIRST_CELL_ID <= before < free:
             self._finished = before
-            return f"Painting cell {free}. Press O for a ring of background around cell {before}."
-        return f"Painting cell {free}."
+            return messages.painting_cell(free, before)
+        return messages.painting_cell(free)
 
     def background(self) -> str:
         """Give the brush the id of background."""
         self._take_brush(BACKGROUND_ID)
-        return "Painting background."
+        return messages.painting_background()
 
     def ring(self) -> str:
         """Paint background around the cell under the cursor, else around the one that was finished last."""
@@ -104,12 +104,12 @@ class Painter:
         candidates = (under, int(self.layer.selected_label), self._finished)
         cell = next((number for number in candidates if number >= FIRST_CELL_ID and (painted == number).any()), 0)
         if not cell:
-            return "Paint a cell first, or point at one."
+            return messages.paint_or_point_first()
         width = min(WIDEST_RING, max(1, round(self._diameter() / RINGS_PER_CELL)))
         proposed = self.proposals.cells_for(self.layer)
         others = proposed.pixels(frame) if isinstance(proposed, CellLayer) else None
         self._write(frame, *ring_around(painted, cell, width, others), BACKGROUND_ID)
-        return f"Painted a ring of background around cell {cell}."
+        return messages.ring_painted(cell)
 
     def accept(self) -> str:
         """Copy the proposed instance under the cursor as a new cell; painted cells are not overwritten."""
@@ -119,10 +119,10 @@ class Painter:
         frame, rows, columns = found
         free = self.cells.pixels(frame)[rows, columns] < FIRST_CELL_ID
         if not free.any():
-            return "This cell is painted already."
+            return messages.painted_already()
         number = self.cells.free_id()
         self._write(frame, rows[free], columns[free], number)
-        return f"Accepted as cell {number}."
+        return messages.accepted(number)
 
     def reject(self) -> str:
         """Paint the proposed instance under the cursor as background, where nothing is painted yet."""
@@ -132,7 +132,7 @@ class Painter:
         frame, rows, columns = found
         free = self.cells.pixels(frame)[rows, columns] == 0
         self._write(frame, rows[free], columns[free], BACKGROUND_ID)
-        return "Rejected: painted as background."
+        return messages.rejected()
 
     def accept_all(self) -> str:
         """Copy every proposed instance that is wholly in view, not rejected, and on which no cell is painted."""
@@ -142,7 +142,7 @@ class Painter:
         frame = self.shown_frame_number()
         rows, columns, numbers = acceptable_cells(proposed.pixels(frame), self.cells.pixels(frame), self._view())
         self._write(frame, rows, columns, self.cells.free_id() + numbers)
-        return f"Accepted {int(numbers.max(initial=-1)) + 1} cells."
+        return messages.accepted_all(int(numbers.max(initial=-1)) + 1)
 
     def shown_frame_number(self) -> int:
         """Index of the shown frame among all frames of the layer."""
@@ -156,7 +156,7 @@ class Painter:
         frame, place = self.cells.locate(self.viewer.cursor.position)  # both layers have the same pixels
         cell = proposed.cell(frame, place)
         if not cell or self.viewer.dims.ndisplay == 3:
-            return POINT
+            return messages.point_at_a_proposal()
         return frame, *proposed.find(frame, cell)
 
     def _view(self) -> tuple[slice, slice]:

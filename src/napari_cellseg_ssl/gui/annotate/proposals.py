@@ -4,12 +4,12 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
+from napari_cellseg_ssl.gui.annotate import messages
 from napari_cellseg_ssl.gui.layers.cell_layer import CellLayer
 from napari_cellseg_ssl.gui.layers.current_result import current_result
 from napari_cellseg_ssl.gui.layers.layout import level_zero
 from napari_cellseg_ssl.gui.layers.tags import kind_of
 
-NONE_YET = "There are no proposed instances yet: segment the image first, or choose a layer in 'Proposals from'."
 CORNER_TOLERANCE = 0.5
 """px by which the corners of two layers may differ."""
 
@@ -37,7 +37,7 @@ class Proposals:
         """Return the proposals if they lie exactly over an annotation, else a sentence that says why not."""
         layer = self.layer()
         if layer is None:
-            return NONE_YET
+            return messages.no_proposals()
         return misfit(layer, annotation) or CellLayer(layer)
 
 
@@ -49,16 +49,16 @@ def can_propose(layer: Layer) -> bool:
 def misfit(layer: Labels, annotation: Labels) -> str:
     """Say why cells of a layer cannot be copied to an annotation pixel by pixel; empty if they can."""
     if layer is annotation:
-        return f"'{layer.name}' is what you paint on: choose another layer in 'Proposals from'."
+        return messages.proposals_are_the_annotation(layer.name)
     ours, theirs = _frames(annotation), _frames(layer)
     if ours != theirs:
-        return f"'{layer.name}' has {_in_words(theirs)}, but the annotation {_in_words(ours)}: choose another layer."
+        return messages.proposals_of_another_size(layer.name, _in_words(theirs), _in_words(ours))
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (np.array(ours[-2:]) - 1)
     for corner in corners:
         world = layer.data_to_world([*[0] * (layer.ndim - 2), *corner])
         place = np.array(annotation.world_to_data(world))[-2:]
         if np.abs(place - corner).max() > CORNER_TOLERANCE:
-            return f"'{layer.name}' does not lie over the annotation: give it the same scale and position."
+            return messages.proposals_elsewhere(layer.name)
     return ""
 
 

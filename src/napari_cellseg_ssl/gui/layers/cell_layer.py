@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.segmentation.corrections import Change, window_of
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layout import level_zero
 
 FIRST_CELL_ID = BACKGROUND_ID + 1
@@ -34,7 +35,7 @@ class CellLayer:
         layer = self.layer
         if layer.editable and isinstance(layer.data, np.ndarray) and layer.data.flags.writeable:
             return ""
-        return f"'{layer.name}' cannot be changed: it is locked, or its pixels are not in memory."
+        return messages.locked(layer.name)
 
     def index(self, frame: int) -> tuple[int, ...]:
         """Indices of a frame along the leading axes."""

@@ -11,9 +11,9 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.data.images import SPATIAL_AXES, Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.io.units import micrometres_in
 from napari_cellseg_ssl.core.training.pseudo_labels import agreed
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layout import Layout, layout_of, level_zero
 from napari_cellseg_ssl.gui.layers.placement import pixel_sizes
 from napari_cellseg_ssl.gui.layers.tags import find_layer, kind_of
@@ -177,10 +177,7 @@ def _labels_layout(layer: Labels, image_layer: Image | None, ndim: int) -> Layou
     if shape == without_channel:
         letters = layout.derived_axes.replace("C", "")
         return Layout(letters, shape, False)
-    raise WrongAnnotation(
-        f"Labels '{layer.name}' have the shape {shape}, but image '{image_layer.name}' needs {layout.derived_shape}.",
-        "Choose the labels that belong to this image, or make a new annotation for it.",
-    )
+    raise messages.labels_of_another_shape(layer.name, shape, image_layer.name, layout.derived_shape)
 
 
 def _covers(frame: Array) -> bool:

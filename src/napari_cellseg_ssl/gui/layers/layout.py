@@ -8,7 +8,7 @@ from napari.layers import Image, Layer
 from napari.utils.transforms import CompositeAffine
 
 from napari_cellseg_ssl.core.data.images import CHANNEL_AXES, MAX_CHANNELS_GUESSED, SAMPLE_AXES, SPATIAL_AXES, Array
-from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.gui import messages
 
 _LETTERS = {
     "t": "T", "time": "T", "f": "T", "frame": "T",
@@ -171,10 +171,7 @@ def _axes_from_labels(layer: Layer) -> str | None:
 def _guessed(layer: Layer, shape: tuple[int, ...]) -> str:
     """Guess as for files, except that napari has already said whether a layer is RGB; never a volume."""
     if len(shape) < 2 or len(shape) > 5:
-        raise WrongImage(
-            f"Layer '{layer.name}' has {len(shape)} dimensions, and their meaning is not given.",
-            "Give the layer axis labels such as t, z, c, y, x.",
-        )
+        raise messages.axes_unknown(layer.name, len(shape))
     if len(shape) == 4 and (layer.rgb or shape[1] > MAX_CHANNELS_GUESSED):
         return "TNYX"
     axes = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TNCYX"}[len(shape)]

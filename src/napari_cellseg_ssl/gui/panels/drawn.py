@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QSpinBox, QWidget
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.methods.events import Note
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layout import Layout
 from napari_cellseg_ssl.gui.layers.synthetic_layers import show_between, show_pair
 from napari_cellseg_ssl.gui.session.controller import Controller
@@ -26,7 +27,6 @@ from napari_cellseg_ssl.tasks.training_files import TrainingFile
 
 INTRODUCTION = "The model can draw images like yours with cells that it invents, so each of them is known exactly."
 DEFAULT_PAIRS, MOST_PAIRS = 50, 1000
-WHAT_NEXT = "If they look like yours, pairs are worth writing; if not, train for longer."
 NOT_SEEN = "Nothing of the image is in view in 2D: show it there, and press again."
 
 
@@ -45,7 +45,7 @@ class DrawnPanel(Stage):
         self.example = button(
             "Draw an example",
             "cellseg_draw_example",
-            "An invented image and its cells, to the right of yours. They should look alike. Press again for another.",
+            "An invented image and its cells, to the right of yours. They should look similar. Press again for another.",
             self._draw_example,
         )
         self.between = button(
@@ -131,7 +131,7 @@ class DrawnPanel(Stage):
         held, layout, bundle = self._beside
         image = held()
         if image is None or image not in viewer.layers:
-            self._controller.apply(Note("The image was closed meanwhile, so there is nothing to show this beside."))
+            self._controller.apply(Note(messages.image_closed_nothing_shown()))
             return None
         before = set(viewer.layers)
         shown = show(viewer, image, layout, bundle=bundle)
@@ -142,7 +142,7 @@ class DrawnPanel(Stage):
     def _show_example(self, event: synthesis_pipeline.ExampleDrawn) -> None:
         if self._show(partial(show_pair, pair=event.pair, pixel=event.pixel)) is not None:
             n = event.pair.labels.max()
-            self._controller.apply(Note(f"On the right: {counted(n, 'invented cell')}, outlined. {WHAT_NEXT}"))
+            self._controller.apply(Note(messages.invented_cells(n)))
 
     def _show_between(self, event: InterpolationReady) -> None:
         layer = self._show(partial(show_between, stack=event.stack, frame=event.frame, region=event.region))
@@ -151,7 +151,7 @@ class DrawnPanel(Stage):
             return
         viewer.dims.set_current_step(viewer.dims.ndim - layer.ndim, 0)
         last = len(event.stack) - 1
-        self._controller.apply(Note(f"Move the slider τ below the image: at 0 is the image, at {last} its mask."))
+        self._controller.apply(Note(messages.move_tau(last)))
 
     def _learn_from(self, files: tuple[TrainingFile, ...], folder: Path) -> None:
         """Put pairs on the list of what is learned from, and choose a method that can."""

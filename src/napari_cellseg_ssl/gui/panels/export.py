@@ -11,7 +11,8 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layout import level_zero
 from napari_cellseg_ssl.gui.layers.tags import KEY, is_labels
 from napari_cellseg_ssl.gui.panels.result_combo import ResultCombo
@@ -98,7 +99,7 @@ class ExportPanel(Stage):
         """Start writing."""
         image, labels = self._controller.image_layer, self.labels.layer
         if image is None or labels is None:
-            self.message.setText("Choose an image and labels first.")
+            self.message.setText(messages.choose_image_and_labels())
             return
         try:
             source = image_source(image, ndim=self._controller.choices.ndim)
@@ -123,7 +124,7 @@ class ExportPanel(Stage):
             self._measured_layer, self._written = labels, []
             self.message.setText("Writing …")
         else:
-            self.message.setText("Another job is running: wait for it, or stop it.")
+            self.message.setText(messages.another_job_runs())
 
     def _wanted(self) -> dict[str, Any]:
         """Say what is to be written beside the labels, and how."""
@@ -149,7 +150,7 @@ class ExportPanel(Stage):
             if answer == REPLACE:
                 return folder
             if answer is None or not self._browse():
-                self.message.setText("Nothing was written.")
+                self.message.setText(messages.nothing_written())
                 return None
 
     def _browse(self) -> bool:
@@ -184,7 +185,7 @@ class ExportPanel(Stage):
                 self._written = None
             case Ended():
                 names = ", ".join(path.name for path in self._written)
-                self.message.setText(f"Wrote {names} in {self.folder.text()}." if names else "Nothing was written.")
+                self.message.setText(messages.wrote(names, self.folder.text()) if names else messages.nothing_written())
                 self._written = None
 
 
@@ -210,9 +211,7 @@ def write_results(
     try:
         request.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise WrongAnnotation(
-            f"The folder '{request.folder}' cannot be made: {problem.strerror}.", "Choose another folder."
-        ) from problem
+        raise messages.folder_not_made(request.folder, problem) from problem
     yield from export(request, control)
     if request.measure and request.labels is not None and not control.should_stop():
         yield Measured(measured(request))
@@ -224,8 +223,7 @@ def file_stem(name: str) -> str:
 
 
 def _replaced(files: Sequence[Path], folder: Path) -> str:
-    names = ", ".join(file.name for file in files)
-    return f"{names} {'is' if len(files) == 1 else 'are'} in {folder} already, and would be replaced."
+    return messages.would_be_replaced([file.name for file in files], folder)
 
 
 def _frames(labels: Labels, source: ImageSource) -> Array:
@@ -239,10 +237,7 @@ def _frames(labels: Labels, source: ImageSource) -> Array:
     layout = source.layout
     array = np.array(level_zero(labels))
     if array.size != np.prod(layout.derived_shape) or array.shape[-2:] != layout.derived_shape[-2:]:
-        raise WrongAnnotation(
-            f"Labels '{labels.name}' have the shape {array.shape}, image '{source.name}' {layout.derived_shape}.",
-            "Choose the labels that belong to the image of the first step.",
-        )
+        raise messages.labels_of_another_shape(labels.name, array.shape, source.name, layout.derived_shape)
     return layout.gather(array.reshape(layout.derived_shape))
 
 

@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.annotate.corrections import CORRECTION_ACTS, Corrector
 from napari_cellseg_ssl.gui.annotate.key_bindings import Act, bind
 from napari_cellseg_ssl.gui.annotate.paint_counts import PaintCounter
@@ -47,8 +48,6 @@ INTRODUCTION = (
 NAPARI_KEYS = (
     "napari: <b>[</b> <b>]</b> brush size, <b>F</b> fill, <b>3</b> polygon, <b>E</b> eraser, <b>Ctrl+Z</b> undo"
 )
-NOT_SAVED = "What you paint is not saved: see the top of the dock."
-NO_ANNOTATION = "Press 'New annotation' first."
 
 
 class PaintPanel(QWidget):
@@ -77,7 +76,7 @@ class PaintPanel(QWidget):
         self._on_image()
 
     def _on_trouble(self, trouble: str) -> None:
-        self._say(NOT_SAVED if trouble else "What you paint is saved again.")
+        self._say(messages.not_saved() if trouble else messages.saved_again())
 
     def _follow(self, viewer: ViewerModel) -> None:
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -131,13 +130,13 @@ class PaintPanel(QWidget):
     def _start(self) -> None:
         viewer, image = self._controller.viewer, self._image()
         if viewer is None or image is None:
-            self._say("Open an image first: drag it into the window, or File > Open Sample.")
+            self._say(messages.open_an_image())
             return
         layer = new_annotation(viewer, image)
         self._controller.choices.choose_annotation(layer, "sparse")
         if self._painter is not None:
             self._painter.start()
-            self._say("Paint the first cell completely, then press N for the next one.")
+            self._say(messages.paint_the_first_cell())
 
     def _recover(self) -> None:
         viewer, image, saved = self._controller.viewer, self._controller.image_layer, self._saved
@@ -163,7 +162,7 @@ class PaintPanel(QWidget):
             regions = complete_regions(viewer, image)
             regions.events.data.connect(self._on_painted)
             bind(regions, BRUSH_ACTS, self._keys)
-            self._say("Draw a rectangle around a part in which every cell is painted; N goes on painting.")
+            self._say(messages.draw_a_complete_region())
 
     @property
     def _keys(self) -> dict[str, Any]:
@@ -179,7 +178,7 @@ class PaintPanel(QWidget):
     def _run(self, act: Act) -> str:
         if act in CORRECTION_ACTS:
             return str(getattr(self._corrector, act.name)())
-        return NO_ANNOTATION if self._painter is None else str(getattr(self._painter, act.name)())
+        return messages.make_an_annotation() if self._painter is None else str(getattr(self._painter, act.name)())
 
     def _say(self, sentence: str) -> None:
         if isalive(self):

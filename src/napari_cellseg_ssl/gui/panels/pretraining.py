@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem,
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.training.held_out import FEWEST_CELLS
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.session.controller import Controller
 from napari_cellseg_ssl.gui.session.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.session.worker import Job
@@ -32,8 +33,6 @@ from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState, con
 COLUMNS = ("pre-training", "held-out F1", "IoU", "steps")
 MODEL = Qt.ItemDataRole.UserRole
 ROWS = len(TITLES)
-NO_SOURCE = "To compare pre-trainings, name a Source under Advanced options: annotated images, or 'shapes'."
-NO_CELLS = f"To compare pre-trainings, paint at least {FEWEST_CELLS} whole cells: some are held out to judge by."
 
 
 class PretrainingBox(QWidget):
@@ -78,7 +77,7 @@ class PretrainingBox(QWidget):
         self.table = QTreeWidget()
         self.table.setObjectName("cellseg_pretraining_table")
         self.table.setToolTip(
-            "All were fine-tuned on the same cells, and judged by the same held-out ones: F1 and mean IoU."
+            "All were fine-tuned on the same cells, and validated on the same held-out ones: F1 and mean IoU."
         )
         self.table.setHeaderLabels(list(COLUMNS))
         self.table.setRootIsDecorated(False)
@@ -123,8 +122,8 @@ class PretrainingBox(QWidget):
     def _reason(self) -> str:
         """Say what is missing; empty = nothing."""
         if not self._options().source:
-            return NO_SOURCE
-        return NO_CELLS if self._controller.state.n_cells < FEWEST_CELLS else ""
+            return messages.source_missing()
+        return messages.cells_to_validate_missing(FEWEST_CELLS) if self._controller.state.n_cells < FEWEST_CELLS else ""
 
     def _tell(self) -> None:
         self._said.setText(self._reason() or self._length())
@@ -133,8 +132,8 @@ class PretrainingBox(QWidget):
         """Say how long it will take."""
         budget, n = self._time_budget(), 2 * len(self._arms) - self.scratch.isChecked()
         if budget is None:
-            return f"{n} trainings of {self._options().steps} steps each."
-        return f"{n} trainings of {duration(budget)} each: about {duration(n * budget)}."
+            return messages.trainings_by_steps(n, self._options().steps)
+        return messages.trainings_by_time(n, duration(budget), duration(n * budget))
 
     def _compare(self) -> None:
         controller, budget = self._controller, self._time_budget()

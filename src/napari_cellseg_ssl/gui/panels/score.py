@@ -10,6 +10,7 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.annotate.key_bindings import bind_key
 from napari_cellseg_ssl.gui.layers.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
 from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_labels_mode
@@ -60,7 +61,7 @@ class ScorePanel(Stage):
         self.truth.setToolTip("What is right: a complete label image, or painted cells.")
         self.prediction = ResultCombo(self._controller, is_comparable)
         self.prediction.setObjectName("cellseg_score_prediction")
-        self.prediction.setToolTip("What is to be judged; the newest result is chosen.")
+        self.prediction.setToolTip("What is to be scored; the newest result is chosen.")
         self.mode = QComboBox()
         self.mode.setObjectName("cellseg_score_mode")
         narrow(self.mode)
@@ -118,7 +119,7 @@ class ScorePanel(Stage):
         """Score in the background; the layers are copied now."""
         truth, prediction = self.truth.layer, self.prediction.layer
         if truth is None or prediction is None or truth is prediction:
-            self._say("Choose two different Labels layers: what is right, and what is to be judged.")
+            self._say(messages.choose_two_layers())
             return
         mode = self.mode.currentData()
         guess = guess_labels_mode(truth) if mode == "auto" else None
@@ -226,10 +227,7 @@ def _on_known_pixels(result: Scored) -> str:
     if result.known_share == 1:
         return ""
     unknown = sum(one.match.verdict == "unknown" for one in result.objects)
-    return (
-        f"Only what is painted counts, {100 * result.known_share:.0f} % of the pixels; {counted(unknown, 'instance')} "
-        "where nothing is painted cannot be judged."
-    )
+    return messages.partly_known(result.known_share, unknown)
 
 
 def _may_be_of(viewer: ViewerModel, layer: Layer, image: Image | None) -> bool:

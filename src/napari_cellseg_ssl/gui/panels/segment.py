@@ -6,6 +6,7 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_cellseg_ssl.core.methods.base import get_method
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.panels.tune import TuneBox
 from napari_cellseg_ssl.gui.session.controller import Controller
 from napari_cellseg_ssl.gui.views.boxes_view import boxes_on_demand
@@ -47,7 +48,7 @@ class SegmentPanel(Stage):
         self.alike = AlikeView(controller, self)
         self.save = button("Save run …", "cellseg_save_run", "Save the model in a folder.", self._save)
         self.open = button(
-            "Open run …", "cellseg_open_run", "Open a saved model, or go on with an interrupted training.", self._open
+            "Open run …", "cellseg_open_run", "Open a saved model, or continue an interrupted training.", self._open
         )
         self.roll_back = button(
             "Previous model", "cellseg_roll_back", "Go back to the model before this one.", controller.session.roll_back
@@ -137,4 +138,4 @@ def _borrowed(state: SessionState) -> str:
     if state.bundle is None or state.segments_with == state.method_id:
         return ""
     used, chosen = (get_method(method_id).info.title for method_id in (state.segments_with, state.method_id))
-    return f"With '{state.bundle.name}', a model of {used}. Choose {chosen} again, or train it, to leave it."
+    return messages.other_model_segments(state.bundle.name, used, chosen)

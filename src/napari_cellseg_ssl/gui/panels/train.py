@@ -24,7 +24,7 @@ from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 MADE_BY_US = ("instances", "pseudo-labels", "errors", "synthetic-labels", SEEDS, PARTIAL)
 """Kinds of labels that nobody painted."""
 RANGE = 1000
-GO_ON = "go on from the current model"
+GO_ON = "continue from the current model"
 MODES = {"auto": "guessed", "sparse": "painted: 0 unknown, 1 background", "dense": "complete: 0 background"}
 
 
@@ -136,7 +136,7 @@ class TrainPanel(Stage):
         self._name_stage(state, start if goes_on else None, "Train on" if goes_on and is_own else "Train")
 
     def _take_what_was_pretrained(self, start: ModelBundle, is_own: bool) -> None:
-        """Go on from a model that was made to be gone on from, unless the user says otherwise."""
+        """Continue from a model that was made for it, unless the user says otherwise."""
         method, is_new = get_method(start.method_id), start.id != self._start_id
         self._start_id = start.id
         if is_new and is_own and isinstance(method, LearnsInStages) and method.next_act(start):
@@ -176,8 +176,8 @@ class TrainPanel(Stage):
         self.agreeing = LayerCombo(viewer, is_result, none="not checked", follows=False)
         self.agreeing.setObjectName("cellseg_agreeing")
         self.agreeing.setToolTip("A result of another method: only what both found is learned from.")
-        self.form.addRow("And a result", self.results)
-        self.form.addRow("agreeing with", self.agreeing)
+        self.form.addRow("Pseudo-labels", self.results)
+        self.form.addRow("Consensus with", self.agreeing)
         self._learns_from_results = False
         for combo in (self.results, self.agreeing):
             combo.chosen.connect(self._on_results)
@@ -207,7 +207,7 @@ class TrainPanel(Stage):
         self.starter = QCheckBox("start from a starter model, if one fits")
         self.starter.setObjectName("cellseg_use_starter")
         self.starter.setToolTip(
-            "A model that comes with the plugin has seen such cells already. Whether it fits is judged by the images; "
+            "A model that comes with the plugin was trained on such cells already. Whether it fits is decided by the images; "
             "the notes below say which was taken and why. Without it the network begins at random."
         )
         self.starter.setChecked(True)
@@ -251,7 +251,7 @@ class JobStrip(QWidget):
         self.progress.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.status = note(n_lines=2)
         self.status.setObjectName("cellseg_status")
-        self.pause = button("Pause", "cellseg_pause", "Wait, and go on later.", controller.pause)
+        self.pause = button("Pause", "cellseg_pause", "Wait, and continue later.", controller.pause)
         self.stop = button("Stop", "cellseg_stop", "End the job; the best so far is kept.", controller.stop)
         self.copy_report = button(
             "Copy report",

@@ -5,6 +5,7 @@ from datetime import datetime
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtWidgets import QHeaderView, QSlider, QTreeWidget, QTreeWidgetItem, QWidget
 
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.session.controller import Controller
 from napari_cellseg_ssl.gui.views.comparison import Comparison
 from napari_cellseg_ssl.gui.widgets.fitting import follow_font
@@ -122,10 +123,7 @@ class VersionsPanel(Stage):
             self.divider.setValue(STEPS // 2)
         self._divide()
         first, second = (version.number for version in event.versions)
-        self._show_comparison(
-            f"Left of the line version {first} (blue), right of it version {second} (orange). They agree with F1 "
-            f"{event.f1:.2f}; cells without a partner are pink."
-        )
+        self._show_comparison(messages.versions_compared(first, second, event.f1))
 
     def _divide(self) -> None:
         if self._comparison is not None:

@@ -1,4 +1,4 @@
-"""Where to paint next: fields in which the current model is in doubt, a click away."""
+"""Where to paint next: fields in which the current model is uncertain, a click away."""
 
 from functools import partial
 from weakref import ref
@@ -7,6 +7,7 @@ from napari.layers import Image
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_cellseg_ssl.core.inference.where_next import Field
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layer_snapshots import open_file
 from napari_cellseg_ssl.gui.session.controller import Controller
 from napari_cellseg_ssl.gui.views.goto_region import go_to, mark_complete
@@ -18,11 +19,10 @@ from napari_cellseg_ssl.tasks.where_next import FieldsRanked, where_next
 
 ROWS = 6
 INTRODUCTION = (
-    "Where the current model is in doubt, in the chosen image and those checked under <b>Also learn from</b>. "
+    "Where the current model is uncertain, in the chosen image and those checked under <b>Also learn from</b>. "
     "Paint every cell of a field, then say so."
 )
 TIP = "Run the model over all images, and list the fields that are worth painting most."
-NO_MODEL = "There is no model yet: train one first, with or without labels."
 
 
 class WhereNextPanel(Stage):
@@ -53,7 +53,7 @@ class WhereNextPanel(Stage):
     def _render(self, state: SessionState) -> None:
         has_model = state.bundle is not None and bool(state.image)
         self.find.setEnabled(has_model and not controls(state).is_busy)
-        self.find.setToolTip(TIP if has_model else NO_MODEL)
+        self.find.setToolTip(TIP if has_model else messages.no_model_yet())
 
     def _find(self) -> None:
         controller, choices = self._controller, self._controller.choices
@@ -74,7 +74,7 @@ class WhereNextPanel(Stage):
         for rank, (field, name) in enumerate(zip(fields, names, strict=True), start=1):
             frame = f", frame {field.frame + 1}" if any(f.image == field.image and f.frame for f in fields) else ""
             item = QListWidgetItem(f"{rank}  {name}{frame}: {field.reason}")
-            item.setToolTip(f"Mean doubt {field.score:.2f}; at {field.box}")
+            item.setToolTip(f"Mean uncertainty {field.score:.2f}; at {field.box}")
             self.list.addItem(item)
         self.form.setRowVisible(self.list, bool(fields))
         self.form.setRowVisible(self.complete, bool(fields))

@@ -19,6 +19,7 @@ from napari_cellseg_ssl.core.methods.events import MapsReady, Note
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE, RUN_FILE
 from napari_cellseg_ssl.core.model.starters import find_starter
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.placement import Placement
 from napari_cellseg_ssl.gui.session import results
 from napari_cellseg_ssl.gui.session.following import Following
@@ -224,7 +225,7 @@ class Controller(QObject):
         if maps is None or model is None or not examples:
             return
         if not any(example.painted for example in examples):
-            self.report(Failed("There is nothing to tune for.", "Choose the layer in which cells are painted."))
+            self.report(messages.nothing_to_tune_for())
             return
         self.run(self.session.keeping(lambda control: pipelines.search(maps, examples, model, options, control)))
 
@@ -243,7 +244,7 @@ class Controller(QObject):
             return
         examples = self.taken(lambda: self.choices.examples(with_labels=True))
         if not examples:
-            self.report(Failed("An interrupted training needs its image.", "Open the image first, then the run."))
+            self.report(messages.training_needs_its_image())
             return
         job = partial(pipelines.resume, examples, folder, self.device, CPU_THREADS)
         self.run(self.session.keeping(job, folder))
@@ -289,7 +290,7 @@ class Controller(QObject):
             self._worker = None
             self._watch.stop()
         if isinstance(event, MapsReady | LabelsReady | Agreement) and self.job_image is None:
-            self.apply(Note("The image was closed while the job ran; the model is kept."))
+            self.apply(Note(messages.image_closed_model_kept()))
             return
         is_in_sight = self.job_image is None or self.job_image is self.image_layer
         told = event if is_in_sight else results.told_elsewhere(event, self._job_image, self.state.message)

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_cellseg_ssl.core.data.images import CHANNEL_AXES, SAMPLE_AXES, ImageStack
-from napari_cellseg_ssl.core.errors import OutOfMemory
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.inputs import is_calibrated, spacing_um
 from napari_cellseg_ssl.gui.layers.layout import Layout, layout_of, level_zero
 from napari_cellseg_ssl.tasks import PreviewWindow
@@ -55,9 +55,7 @@ class ImageSource:
         try:
             array = np.asarray(self.array)
         except MemoryError as problem:
-            raise OutOfMemory(
-                f"Image '{self.name}' of shape {self.layout.shape} does not fit into memory.", "Use a part of it."
-            ) from problem
+            raise messages.image_too_large(self.name, self.layout.shape) from problem
         spacing = self.spacing if self.is_calibrated else None
         return ImageStack.from_array(array, self.layout.axes, name=self.name, spacing=spacing, channels=self.channels)
 

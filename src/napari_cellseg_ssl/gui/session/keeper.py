@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.methods.events import Note
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layer_snapshots import (
     clear,
     current_of,
@@ -27,12 +28,11 @@ from napari_cellseg_ssl.gui.session.host import Host
 from napari_cellseg_ssl.gui.session.settings import CPU_THREADS
 from napari_cellseg_ssl.gui.session.worker import Job
 from napari_cellseg_ssl.tasks.session import versioning
-from napari_cellseg_ssl.tasks.session.advance import Failed, SavingChanged, SessionState, version_before
+from napari_cellseg_ssl.tasks.session.advance import SavingChanged, SessionState, version_before
 from napari_cellseg_ssl.tasks.session.folder import SessionRecord
 from napari_cellseg_ssl.tasks.session.saved_layers import KeptLayer
 from napari_cellseg_ssl.tasks.session.versions import Version, next_folder
 
-STAYS = "Its file stays where it is."
 PUT_BACK, MODEL_ONLY = "Put its labels back too", "Only the model"
 
 
@@ -92,10 +92,7 @@ class SessionKeeper(QObject):
         is_same = {layer.hash for layer in keep.labels} == set(version.labels.values())
         answer: str | None = PUT_BACK
         if not is_same and keep.labels:
-            text = (
-                f"Version {version.number} has other labels than are painted now. If they are put back, what is "
-                "painted now is kept as a version of its own first, and then replaced."
-            )
+            text = messages.other_labels_now(version.number)
             answer = consent.ask("Restore a version", text, (PUT_BACK, MODEL_ONLY))
         if answer is None:
             return
@@ -122,7 +119,7 @@ class SessionKeeper(QObject):
             self._waiting = replace(event, layers=missing)
             if missing:
                 names = ", ".join(sorted({layer.image_name for layer in missing}))
-                self._controller.apply(Note(f"Open {names}: what was painted there then comes back."))
+                self._controller.apply(Note(messages.open_to_restore(names)))
 
     def _on_inserted(self, event: Any) -> None:
         """Place layers that wait for their image, once napari is done with adding it."""
@@ -140,7 +137,7 @@ class SessionKeeper(QObject):
         try:
             made = put_back(viewer, layer)
         except (ValueError, TypeError, LookupError, AttributeError) as problem:  # what a damaged record gives napari
-            self._controller.report(Failed(f"'{layer.settings['name']}' cannot be put back ({problem}).", STAYS))
+            self._controller.report(messages.cannot_be_put_back(layer.settings["name"], problem))
             return True
         if made is None:
             return False

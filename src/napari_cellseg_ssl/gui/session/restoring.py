@@ -14,6 +14,7 @@ from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.methods import registry
 from napari_cellseg_ssl.core.methods.events import Note, Remark
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layer_snapshots import find_image, fingerprint, open_file
 from napari_cellseg_ssl.gui.session.autosave import Autosave
 from napari_cellseg_ssl.gui.session.host import Host
@@ -75,8 +76,8 @@ class Interrupted:
         record = self.record
         counts = {"image": len(record.images), "painted cell": record.n_cells, "version": self.n_versions}
         held = ", ".join(counted(n, what) for what, n in counts.items() if n) or "nothing painted yet"
-        training = " A training was under way; it can go on." if self.training else ""
-        return f"Your session of {_moment(self.room / 'session.json')} was interrupted: {held}.{training}"
+        when = _moment(self.room / "session.json")
+        return messages.session_interrupted(when, held, training=self.training is not None)
 
 
 def find_interrupted() -> Interrupted | None:
@@ -160,9 +161,9 @@ def _read_session(offer: Interrupted, room: Path, _control: Control) -> Iterator
     layers = [layer for layer in load_layers(room / LAYERS_FOLDER) if layer.key in offer.record.layers]
     yield LayersRestored(tuple(layers), chosen=offer.record.annotation)
     if offer.training is not None:
-        yield Note(f"The training '{offer.training.name}' was interrupted: 'Open run …' goes on with it.")
+        yield Note(messages.training_interrupted(offer.training.name))
     if room != offer.room:
-        yield Remark("Another window has this session open, so this window goes on in a copy of its own.")
+        yield Remark(messages.session_is_open_elsewhere())
 
 
 def _moment(file: Path) -> str:

@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, Remark
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.options import options_to_json
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layer_visibility import is_resting, rest, wake
 from napari_cellseg_ssl.gui.layers.outputs import show_labels, show_maps
 from napari_cellseg_ssl.gui.layers.styles import Picture, draw_maps
@@ -20,7 +21,6 @@ from napari_cellseg_ssl.gui.layers.tags import find_layer
 from napari_cellseg_ssl.gui.layers.window_layers import show_in_window, show_preview
 from napari_cellseg_ssl.gui.session.worker import Job
 from napari_cellseg_ssl.gui.views.score_features import note_scores
-from napari_cellseg_ssl.gui.widgets.wording import counted
 from napari_cellseg_ssl.tasks import Control, LabelsReady, Preview
 from napari_cellseg_ssl.tasks.memory import closed_after
 from napari_cellseg_ssl.tasks.pipelines import REFERENCE, ReferenceReady
@@ -69,7 +69,7 @@ def show(viewer: ViewerModel, image: Image, event: object, method_id: str, bundl
             )
             note_scores(layer, image, labels, scores)
             if before is not None and layer is not before:
-                return Note(f"'{before.name}' was edited, so the new cells are in '{layer.name}'.")
+                return Note(messages.edited_layer_kept(before.name, layer.name))
         case Preview(_, window, maps, labels):
             layer = show_preview(
                 viewer, image, maps, labels, frame=window.frame, region=window.region, method=method_id
@@ -94,7 +94,7 @@ def told_elsewhere(event: object, image: Image | None, message: str) -> object:
         case MapsReady():
             return None
         case Agreement(n_cells=n) if image is not None:
-            return Note(f"'{image.name}' has a new result of {counted(n, 'cell')}: select it to see them.")
+            return Note(messages.result_of_another_image(image.name, n))
         case Remark(text):
             return Note(f"{message} {text}".strip())
     return event

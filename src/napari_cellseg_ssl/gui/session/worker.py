@@ -18,6 +18,7 @@ from superqt.utils import create_worker as create_plain_worker
 
 from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.methods.events import Checkpoint, Snapshot
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.tasks import Control, Preview
 from napari_cellseg_ssl.tasks.session.advance import Ended, Failed
 from napari_cellseg_ssl.tasks.support import logger
@@ -118,11 +119,10 @@ def describe(problem: Exception) -> Failed:
         logger().warning("%s", problem)
         return Failed(problem.message, problem.hint)
     if isinstance(problem, MemoryError):
-        return Failed("Memory ran out.", "Close other programs, or work on a smaller image.")
+        return messages.out_of_memory()
     logger().error("%s: %s", type(problem).__name__, problem, exc_info=problem)
     details = "".join(traceback.format_exception(problem))
-    name = type(problem).__name__
-    return Failed(f"Something unexpected happened ({name}: {problem}).", "Please report it.", details)
+    return messages.unexpected(problem, details)
 
 
 class LatestOnly(QObject):

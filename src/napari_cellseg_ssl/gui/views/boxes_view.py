@@ -13,6 +13,7 @@ from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.maps import PredictionMaps
 from napari_cellseg_ssl.core.methods.base import ShowsBoxes
+from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layer_visibility import wake
 from napari_cellseg_ssl.gui.layers.layout import Layout, layout_of, transform_of
 from napari_cellseg_ssl.gui.layers.outputs import BOXES, add_layer
@@ -51,7 +52,7 @@ class BoxesShown:
 
     def too_much(self) -> str:
         """Many boxes are drawn only when the button is pressed."""
-        return "Press again for the boxes of the new cells." if self._n_shown > FOLLOWED else ""
+        return messages.press_for_boxes() if self._n_shown > FOLLOWED else ""
 
     def work(self, method: Any, maps: PredictionMaps, options: Any) -> tuple[tuple[Detections, ...], float]:
         """Find out which boxes there are, and how wide their lines should be."""
@@ -70,7 +71,7 @@ class BoxesShown:
         boxes = placed(result[0], layout_of(image, ndim=2), result[1])
         show_boxes(viewer, image, boxes, method_id)
         self._n_shown = len(boxes.scores)
-        return f"{_counted(self._n_shown)}; yellow ones are sure, dark ones in doubt."
+        return messages.boxes_shown(_counted(self._n_shown))
 
 
 def boxes_on_demand(controller: Controller, parent: QObject | None = None) -> OnDemandView:

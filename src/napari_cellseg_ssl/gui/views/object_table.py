@@ -12,7 +12,7 @@ from napari_cellseg_ssl.gui.widgets.fitting import show_rows
 from napari_cellseg_ssl.gui.widgets.stage import leave_keys
 
 SHOWN_ROWS = 9
-VERDICTS = {"missed": "missed", "extra": "extra", "found": "found", "unknown": "not judged"}
+VERDICTS = {"missed": "missed", "extra": "extra", "found": "found", "unknown": "not scored"}
 NO_ID = "–"
 
 
@@ -34,7 +34,7 @@ COLUMNS = (
     Column(
         "Verdict",
         "found: IoU above 0.5. missed: a true cell without such an instance. extra: an instance that is no true cell. "
-        "not judged: an instance where nothing is painted.",
+        "not scored: an instance where nothing is painted.",
         lambda one: VERDICTS[one.match.verdict],
     ),
     Column("Frame", "Counted from 0.", lambda one: one.frame),

@@ -7,7 +7,6 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics.scores import (
     ObjectMatch,
     image_scores,
@@ -17,6 +16,7 @@ from napari_cellseg_ssl.core.metrics.scores import (
     set_scores,
     sparse_score,
 )
+from napari_cellseg_ssl.gui import messages
 
 MISSED, EXTRA, BOTH = 1, 2, 3
 """Ids in the picture of errors; both where a missed cell and a wrong instance lie on top of each other."""
@@ -112,12 +112,9 @@ def score_lines(truth: Annotation, prediction: Array) -> tuple[ScoreLine, ...]:
         If the shapes differ, or there is nothing to score against.
     """
     if truth.cells.shape != prediction.shape:
-        raise WrongAnnotation(
-            f"The truth has the shape {truth.cells.shape}, the prediction {prediction.shape}.",
-            "Choose two layers of the same image.",
-        )
+        raise messages.shapes_differ(truth.cells.shape, prediction.shape)
     if not truth.known.any():
-        raise WrongAnnotation("Nothing is painted in the truth layer.", "Paint some cells, or choose another layer.")
+        raise messages.truth_is_empty()
     return _complete(truth, prediction) if truth.known.all() else _sparse(truth, prediction)
 
 
@@ -145,7 +142,7 @@ def _sparse(truth: Annotation, prediction: Array) -> tuple[ScoreLine, ...]:
     return (
         ScoreLine("F1 where painted", f"{pooled_f1(matches):.3f}", F1_WHERE_PAINTED),
         *_counts(n_truth, n_judged, sum(m.tp for m in matches)),
-        ScoreLine("Not judged", str(n_instances - n_judged), "Instances where nothing is painted: they may be cells."),
+        ScoreLine("Not scored", str(n_instances - n_judged), "Instances where nothing is painted: they may be cells."),
         ScoreLine("Overlap", f"{mean_overlap(matches):.3f}", "Mean IoU of the painted cells, 0 for those not touched."),
     )
 

@@ -1,4 +1,4 @@
-"""What looks alike to a model, as boxes over the image."""
+"""Regions that are similar to a model, as boxes over the image."""
 
 from functools import partial
 from typing import Any
@@ -32,14 +32,14 @@ TIP = (
 
 
 class AlikeView(QObject):
-    """A button, for models that can say what looks alike to them."""
+    """A button, for models that can say which regions are similar to them."""
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._controller = controller
         self._method_id = ""
         self._pointed = None if controller.viewer is None else Pointed(controller.viewer, self)
-        self.button = QPushButton("Show what looks alike")
+        self.button = QPushButton("Show similar regions")
         self.button.setObjectName("cellseg_alike")
         self.button.setToolTip(TIP)
         self.button.setVisible(False)
