@@ -251,5 +251,5 @@ def test_a_type_that_is_full_says_so():
     Hand._send(hand, mouse_move_callbacks, "mouse_move", (10, 20))
     Hand._send(hand, mouse_release_callbacks, "mouse_release", (10, 20))
 
-    assert said[0] == messages.no_id_left(cells.layer.name)
+    assert said[0] == messages.no_id_left(layer.name)
     assert set(np.unique(layer.data)) == {0, 255}

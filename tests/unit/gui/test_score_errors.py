@@ -44,7 +44,7 @@ def test_objects_are_listed_with_errors_first_and_errors_are_drawn():
     assert not picture[5:15, 5:15].any()
 
 
-def test_what_nobody_painted_is_listed_as_not_judged_and_is_no_error():
+def test_what_nobody_painted_is_listed_as_not_scored_and_is_no_error():
     painted = np.where(_truth() == 3, 3, 0)
 
     result = scored(Annotation.from_painting(painted), _prediction()[None])
@@ -52,7 +52,7 @@ def test_what_nobody_painted_is_listed_as_not_judged_and_is_no_error():
     assert [one.match.verdict for one in result.objects] == ["found", "unknown", "unknown"]
     assert not result.errors.any()
     lines = {line.name: line.value for line in result.lines}
-    assert (lines["F1 where painted"], lines["Not judged"], lines["Overlap"]) == ("1.000", "2", "1.000")
+    assert (lines["F1 where painted"], lines["Not scored"], lines["Overlap"]) == ("1.000", "2", "1.000")
 
 
 @pytest.fixture

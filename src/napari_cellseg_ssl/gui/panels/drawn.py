@@ -45,7 +45,7 @@ class DrawnPanel(Stage):
         self.example = button(
             "Draw an example",
             "cellseg_draw_example",
-            "An invented image and its cells, to the right of yours. They should look similar. Press again for another.",
+            "An invented image and its cells, to the right of yours. They should look alike. Press again for more.",
             self._draw_example,
         )
         self.between = button(

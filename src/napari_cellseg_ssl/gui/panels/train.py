@@ -207,7 +207,7 @@ class TrainPanel(Stage):
         self.starter = QCheckBox("start from a starter model, if one fits")
         self.starter.setObjectName("cellseg_use_starter")
         self.starter.setToolTip(
-            "A model that comes with the plugin was trained on such cells already. Whether it fits is decided by the images; "
+            "A model that comes with the plugin was trained on such cells already. The images decide whether it fits; "
             "the notes below say which was taken and why. Without it the network begins at random."
         )
         self.starter.setChecked(True)
