@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from napari_cellseg_ssl.core.data.diameter import diameters_of_cells
+from napari_cellseg_ssl.core.data.images import Array
+
 SETS_3D = ("nuclei_3d",)
 
 
@@ -114,3 +117,9 @@ def _ctc_set(data: Path, masks: Path) -> LabelledSet:
         for file in sorted(masks.glob("man_seg*.tif"))
     )
     return LabelledSet(name=name, items=items, images_folder=frames, labels_folder=masks)
+
+
+def median_diameter(truth: Array) -> float | None:
+    """Median equivalent diameter of the true cells (*S) in px, or None when there are none."""
+    diameters = diameters_of_cells(truth)
+    return float(np.median(diameters)) if len(diameters) else None

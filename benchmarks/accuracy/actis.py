@@ -19,10 +19,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks._lib.datasets import find_sets
+from benchmarks._lib.datasets import find_sets, median_diameter
 from benchmarks._lib.painting import Painted, sparse, tiles
 from napari_cellseg_ssl.core.data.annotations import Annotation
-from napari_cellseg_ssl.core.data.diameter import diameter_of_cells
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
@@ -59,7 +58,7 @@ def stack(image: Painted) -> ImageStack:
 
 def diameters(images: list[Painted], of_truth: bool) -> list[float]:
     if of_truth:
-        return [diameter_of_cells(image.truth) or FALLBACK for image in images]
+        return [median_diameter(image.truth) or FALLBACK for image in images]
     return resolve_diameters([stack(image) for image in images], "auto")[0]
 
 

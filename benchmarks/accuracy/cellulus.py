@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._lib.datasets import LabelledSet, find_sets
-from napari_cellseg_ssl.core.data.diameter import diameter_of_cells
+from benchmarks._lib.datasets import LabelledSet, find_sets, median_diameter
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.maps import PredictionMaps
@@ -59,7 +58,7 @@ def read(sets: Sequence[LabelledSet], mode: str, first: int | None) -> tuple[Tra
     if mode == "auto":
         diameters = resolve_diameters(stacks, "auto")[0]
     else:
-        of_image = [diameter_of_cells(truth) for truth in truths]
+        of_image = [median_diameter(truth) for truth in truths]
         of_set = float(np.median([d for d in of_image if d]))
         diameters = [of_set if mode == "set" or not d else d for d in of_image]
     rows = zip(stacks, diameters, strict=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._lib.datasets import LabelledSet, find_sets
-from napari_cellseg_ssl.core.data.diameter import diameter_of_cells, estimate_diameter
+from benchmarks._lib.datasets import LabelledSet, find_sets, median_diameter
+from napari_cellseg_ssl.core.data.diameter import estimate_diameter
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segment import segment_frame
@@ -27,7 +27,7 @@ SHOWN = ("f1_50", "seg", "ap_50", "s_dsb", "dice", "seg_pooled")
 
 def measure(one_set: LabelledSet, mode: str, options: ClassicalSegmentOptions) -> dict[str, object]:
     truths = [item.read_labels() for item in one_set]
-    of_set = float(np.median([diameter_of_cells(truth) for truth in truths]))
+    of_set = float(np.median([median_diameter(truth) for truth in truths]))
     scores, seconds = [], []
     for item, truth in zip(one_set, truths, strict=True):
         image = item.read_image()
@@ -35,7 +35,7 @@ def measure(one_set: LabelledSet, mode: str, options: ClassicalSegmentOptions) -
         if mode == "auto":
             diameter = estimate_diameter(image).diameter
         else:
-            diameter = of_set if mode == "set" else float(diameter_of_cells(truth) or of_set)
+            diameter = of_set if mode == "set" else float(median_diameter(truth) or of_set)
         start = time.perf_counter()
         labels = segment_frame(intensity, diameter, options)
         seconds.append(time.perf_counter() - start)

@@ -27,6 +27,7 @@ import tifffile
 
 import napari_cellseg_ssl as cs
 from benchmarks._lib.datasets import LabelledSet, find_sets
+from benchmarks._lib.detection_scores import coco_scores, judged
 from benchmarks._lib.painting import Painted
 from benchmarks.accuracy.actis import diameters, stack
 from napari_cellseg_ssl.core.data.annotations import Annotation
@@ -35,7 +36,6 @@ from napari_cellseg_ssl.core.methods.base import Run, get_method
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
 from napari_cellseg_ssl.core.methods.cupre.phases import plan_phases
 from napari_cellseg_ssl.core.methods.events import TrainFinished, last_of
-from napari_cellseg_ssl.core.metrics.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.metrics.scores import image_scores, set_scores
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.options import with_values

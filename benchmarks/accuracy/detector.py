@@ -19,10 +19,10 @@ import tifffile
 import torch
 from torch.nn import functional
 
+from benchmarks._lib.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.scaling import resize_labels, resize_linear, working_shape
 from napari_cellseg_ssl.core.data.synthetic_masks import MaskPrior, draw_mask
-from napari_cellseg_ssl.core.metrics.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.metrics.scores import image_scores
 from napari_cellseg_ssl.core.nets.detector.cascade import first_regions, positives_of
 from napari_cellseg_ssl.core.nets.detector.config import PRESETS

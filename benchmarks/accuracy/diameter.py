@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._lib.datasets import LabelledSet, find_sets
-from napari_cellseg_ssl.core.data.diameter import diameter_of_cells, estimate_diameter, estimate_set_diameter
+from benchmarks._lib.datasets import LabelledSet, find_sets, median_diameter
+from napari_cellseg_ssl.core.data.diameter import estimate_diameter, estimate_set_diameter
 
 WITHIN = np.log2(1.25)
 
@@ -26,7 +26,7 @@ def measure(one_set: LabelledSet) -> dict[str, object]:
         start = time.perf_counter()
         estimates.append(estimate_diameter(image))
         seconds.append(time.perf_counter() - start)
-        truth.append(diameter_of_cells(item.read_labels()))
+        truth.append(median_diameter(item.read_labels()))
     log_truth = np.log2(np.array(truth, dtype=float))
     log_single = np.log2([e.diameter for e in estimates])
     log_pooled = np.full(len(truth), np.log2(estimate_set_diameter(images).diameter))

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_cellseg_ssl.core.data.diameter import diameter_of_cells
+from benchmarks._lib.datasets import median_diameter
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.methods.base import Run, get_method
@@ -72,7 +72,7 @@ def find_volumes(data: Path, names: list[str]) -> list[Volume]:
 
 def diameter_of(image: ImageStack, truth: Array | None, mode: str) -> float:
     """Diameter in px of the plane, estimated or true."""
-    true = diameter_of_cells(truth) if mode == "truth" and truth is not None else None
+    true = median_diameter(truth) if mode == "truth" and truth is not None else None
     return float(true * np.prod(image.aspect) ** (1 / 3)) if true else resolve_diameter(image, "auto")
 
 

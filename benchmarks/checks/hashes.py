@@ -75,7 +75,7 @@ def sample_set(*, labelled: bool) -> TrainingSet:
     for name in samples.NAMES:
         image = read_image(samples.IMAGES / f"{name}.tif")
         note = None
-        if labelled and name in samples.PAINTED_NAMES:
+        if labelled and (samples.PAINTED / f"{name}.tif").exists():
             note = Annotation.from_painting(read_labels(samples.PAINTED / f"{name}.tif", image))
         items.append(TrainingItem(image=image, annotation=note, diameter=DIAMETERS[name]))
     return TrainingSet(tuple(items))

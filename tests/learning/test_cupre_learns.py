@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_cellseg_ssl as cs
-from napari_cellseg_ssl.core.metrics.detection_scores import coco_scores, judged
+from benchmarks._lib.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.metrics.scores import image_scores, set_scores
 from napari_cellseg_ssl.gui.sample_data import nuclei_1, nuclei_3
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks._lib.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.data.synthetic_masks import MaskPrior, draw_mask
-from napari_cellseg_ssl.core.metrics.detection_scores import coco_scores, judged
 from napari_cellseg_ssl.core.metrics.scores import match_instances
 from napari_cellseg_ssl.core.nets.detector.config import PRESETS
 from napari_cellseg_ssl.core.nets.detector.detector import Detector

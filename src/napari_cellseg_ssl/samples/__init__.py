@@ -5,4 +5,3 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 IMAGES, LABELS, PAINTED = FOLDER / "images", FOLDER / "labels", FOLDER / "painted"
 NAMES = ("nuclei_1", "nuclei_2", "nuclei_3")
-PAINTED_NAMES = ("nuclei_2", "nuclei_3")

@@ -109,18 +109,6 @@ def estimate_set_diameter(images: Iterable[Array], *, spatial_ndim: int | None =
     )
 
 
-def diameter_of_cells(cells: Array) -> float | None:
-    """Return the median equivalent diameter of annotated cells in px, or None when there are none.
-
-    Parameters
-    ----------
-    cells : (*S) or (N, *S) integer, S = (Y, X), or (*S) with S = (Z, Y, X)
-        One id per cell, 0 = no cell. Frames of a stack must not share ids; see `diameters_of_cells`.
-    """
-    diameters = diameters_of_cells(cells)
-    return float(np.median(diameters)) if len(diameters) else None
-
-
 def diameters_of_cells(cells: Array) -> Array:
     """Return the equivalent diameter of every cell in px, (n,) float64, in order of id.
 

@@ -24,7 +24,6 @@ MapKind = Literal[
     "synthetic-image",
     "synthetic-mask",
     "reconstruction",
-    "boxes",
     "intensity",
 ]
 

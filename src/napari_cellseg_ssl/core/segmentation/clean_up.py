@@ -62,21 +62,6 @@ def keep_largest_pieces(labels: Array) -> Array:
     return kept[pieces].astype(labels.dtype)
 
 
-def keep_seeded_pieces(labels: Array, seeds: Array) -> Array:
-    """Keep the connected pieces of each object that hold one of its own seeds.
-
-    Parameters
-    ----------
-    labels, seeds : (*S) integer
-        A seed carries the id of its object.
-    """
-    pieces, owner, _ = _pieces(labels)
-    seeded = np.zeros_like(owner)
-    own = (seeds > 0) & (seeds == labels)
-    seeded[pieces[own]] = labels[own]
-    return seeded[pieces].astype(labels.dtype)
-
-
 def separate_pieces(labels: Array, highest: int) -> Array:
     """Give each connected piece of an object an id of its own; the largest keeps the object's, of equal ones the first.
 

@@ -18,7 +18,6 @@ from napari_cellseg_ssl.core.segmentation.clean_up import (
     fill_holes,
     fill_mask,
     keep_largest_pieces,
-    keep_seeded_pieces,
     relabel_sequential,
     remove_small,
 )
@@ -143,13 +142,6 @@ def test_each_object_keeps_its_largest_piece():
     kept = keep_largest_pieces(labels)
 
     assert kept.tolist() == [[5, 5, 0, 0, 0, 0], [5, 5, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [2, 2, 2, 0, 0, 0]]
-
-
-def test_pieces_without_their_seed_go():
-    labels = np.array([[1, 1, 0, 1, 1], [2, 2, 0, 2, 2]])
-    seeds = np.array([[0, 0, 0, 1, 0], [2, 0, 0, 1, 0]])
-
-    assert keep_seeded_pieces(labels, seeds).tolist() == [[0, 0, 0, 1, 1], [2, 2, 0, 0, 0]]
 
 
 def test_holes_inside_one_object_are_filled_and_others_stay_open():

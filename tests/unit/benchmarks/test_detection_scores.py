@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coder
 
-from napari_cellseg_ssl.core.data.detections import Detections
-from napari_cellseg_ssl.core.metrics.detection_scores import (
+from benchmarks._lib.detection_scores import (
     JudgedImage,
     coco_scores,
     encode_labels,
@@ -11,6 +10,7 @@ from napari_cellseg_ssl.core.metrics.detection_scores import (
     encode_window,
     judged,
 )
+from napari_cellseg_ssl.core.data.detections import Detections
 
 
 def grid(n, size=10, gap=2, columns=20):

@@ -1,17 +1,9 @@
 """How the benchmark of whole slides finds seams."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-
-@pytest.fixture
-def whole_slide(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])
-    from benchmarks.speed import whole_slide
-
-    return whole_slide
+from benchmarks.speed import whole_slide
 
 
 def disk(labels, middle, id_, radius=13):
@@ -19,7 +11,7 @@ def disk(labels, middle, id_, radius=13):
     labels[(y - middle[0]) ** 2 + (x - middle[1]) ** 2 <= radius**2] = id_
 
 
-def test_objects_that_the_frame_cuts_are_not_compared_and_others_with_their_best_partner(whole_slide):
+def test_objects_that_the_frame_cuts_are_not_compared_and_others_with_their_best_partner():
     alone = np.zeros((40, 60), np.int32)
     alone[0:10, 5:15], alone[15:25, 5:15], alone[15:25, 30:40], alone[28:34, 50:55] = 1, 2, 3, 4
     found = np.zeros_like(alone)
@@ -28,7 +20,7 @@ def test_objects_that_the_frame_cuts_are_not_compared_and_others_with_their_best
     assert whole_slide.agreement(found, alone) == pytest.approx([1.0, 0.8, 0.0])
 
 
-def test_only_objects_with_a_straight_end_on_the_line_count_as_cut(whole_slide):
+def test_only_objects_with_a_straight_end_on_the_line_count_as_cut():
     labels = np.zeros((200, 300), np.int32)
     disk(labels, (100, 40), 1)  # across the line, whole
     disk(labels, (86, 100), 2)  # ends at the line by chance
@@ -42,7 +34,7 @@ def test_only_objects_with_a_straight_end_on_the_line_count_as_cut(whole_slide):
     assert whole_slide.cut_along(labels, 0, 150) == 0
 
 
-def test_crops_lie_across_borders_or_between_them(whole_slide):
+def test_crops_lie_across_borders_or_between_them():
     shape, lines = (1000, 900), ([400, 700], [450])
     across, within = (
         list(crops(shape, lines, 250, 20, np.random.default_rng(0)))

@@ -1,23 +1,14 @@
 """The person that the benchmark of the label loop simulates."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from benchmarks._lib import person
 from napari_cellseg_ssl.core.data.images import ImageStack
 
 
 @pytest.fixture
-def person(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])
-    from benchmarks._lib import person
-
-    return person
-
-
-@pytest.fixture
-def picture(person):
+def picture():
     truth = np.zeros((60, 60), np.int32)
     truth[5:15, 5:15], truth[30:40, 5:15], truth[30:40, 30:40] = 1, 2, 3
     return person.Picture(image=ImageStack.from_array(truth.astype(float)), truth=truth, diameter=10.0)
@@ -30,7 +21,7 @@ def proposals_for(picture):
     return proposed
 
 
-def test_what_is_accepted_has_the_pixels_of_the_proposal_and_not_of_the_truth(person, picture):
+def test_what_is_accepted_has_the_pixels_of_the_proposal_and_not_of_the_truth(picture):
     person.Person([picture], seed=0).work(4, proposals_for)
 
     cell = picture.painting[10, 10]
@@ -39,7 +30,7 @@ def test_what_is_accepted_has_the_pixels_of_the_proposal_and_not_of_the_truth(pe
     np.testing.assert_array_equal(picture.painting == cell, proposals_for(picture) == 1)
 
 
-def test_a_rejected_proposal_becomes_background_except_on_true_cells(person, picture):
+def test_a_rejected_proposal_becomes_background_except_on_true_cells(picture):
     person.Person([picture], seed=0).work(4, proposals_for)
 
     rejected = proposals_for(picture) == 2
@@ -48,7 +39,7 @@ def test_a_rejected_proposal_becomes_background_except_on_true_cells(person, pic
     assert (picture.painting[rejected & (picture.truth == 2)] >= 2).all()
 
 
-def test_every_cell_is_dealt_with_once_however_many_actions_there_are(person, picture):
+def test_every_cell_is_dealt_with_once_however_many_actions_there_are(picture):
     she = person.Person([picture], seed=0)
 
     she.work(100, proposals_for)
@@ -58,7 +49,7 @@ def test_every_cell_is_dealt_with_once_however_many_actions_there_are(person, pi
     assert len(np.unique(picture.painting[picture.painting > 1])) == 3
 
 
-def test_a_seed_decides_what_is_painted(person, picture):
+def test_a_seed_decides_what_is_painted(picture):
     again = person.Picture(image=picture.image, truth=picture.truth, diameter=10.0)
 
     person.Person([picture], seed=3).work(2, None)
