@@ -55,7 +55,8 @@ def maps(method, bundle):
 
 def test_describing_them_loads_no_torch():
     code = (
-        "import sys; from napari_cellseg_ssl.core.methods.registry import METHODS, get_method\n"
+        "import sys; from napari_cellseg_ssl.core.methods.base import get_method\n"
+        "from napari_cellseg_ssl.core.methods.registry import METHODS\n"
         f"METHODS.update({METHODS})\n"
         f"for name in {list(METHODS)}:\n"
         "    print(name, get_method(name).info.id, {'torch', 'sklearn', 'monai'} & set(sys.modules))"

@@ -13,6 +13,7 @@ from drawings import disks, picture
 from drawn import trained
 from napari_cellseg_ssl.core.methods import registry
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
+from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.tags import find_layer
 from napari_cellseg_ssl.tasks import synthesis_pipeline
@@ -281,7 +282,7 @@ def test_pairs_are_written_listed_and_learned_from_with_their_own_size(window, c
     screen.wait(lambda: screen.find("train").isEnabled())
     assert screen.find("reasons").text() == ""
 
-    sets, method = [], registry.get_method("actis")
+    sets, method = [], get_method("actis")
     train = method.train
     monkeypatch.setattr(method, "train", lambda *args: (sets.append(args[0]), train(*args))[1], raising=False)
     screen.find("limit_time").setChecked(False)
