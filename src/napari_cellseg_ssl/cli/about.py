@@ -42,7 +42,10 @@ def _describe(info: MethodInfo, console: Console) -> None:
     ):
         specs = option_specs(options_class)
         console.say(f"\n{title} options (--set NAME=VALUE):" if specs else f"\n{title} options: none")
-        for spec in specs:
+        ordered = sorted(specs, key=lambda spec: spec.advanced)
+        for n, spec in enumerate(ordered):
+            if spec.advanced and not ordered[n - 1].advanced:
+                console.say("  Well set by the presets, hardly ever changed:")
             console.say(f"  {spec.name} = {shown_default(spec)}   {allowed(spec)}\n      {spec.help}")
         record[key] = [_option(spec) for spec in specs]
     console.result(record)

@@ -18,6 +18,7 @@ class Options:
     shrink: bool = option(True, label="Shrink", help="Whether", unit="px")
     weights: str = option("", label="Weights", help="A file")
     source: str = option("", label="Source", help="Where", path="file or folder", words=("shapes",))
+    decay: float = option(0.01, label="Decay", help="Of weights", min=0.0, max=1.0, advanced=True)
 
 
 def field(form, name):
@@ -47,6 +48,21 @@ def test_moving_a_slider_says_so_and_setting_values_does_not(qtbot):
     assert heard == []
     field(form, "threshold").setValue(0.8)
     assert [options.threshold for options in heard] == [0.8]
+
+
+def test_what_hardly_anybody_should_change_is_left_to_the_preset_until_all_is_asked_for(qtbot):
+    form = ConfigForm(Options, all_rows=False)
+    qtbot.addWidget(form)
+    form.show()
+    form.set_value(Options(decay=0.5))
+
+    assert field(form, "steps").isVisible()
+    assert not field(form, "decay").isVisible()
+    assert form.value().decay == 0.5
+
+    form.show_all(True)
+
+    assert field(form, "decay").isVisible()
 
 
 def test_values_out_of_range_cannot_be_entered(qtbot):

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.gui.panels.starters import StartersBox
 from napari_cellseg_ssl.gui.session.controller import Controller
 from napari_cellseg_ssl.gui.views.mask_preview import MaskPreview
 from napari_cellseg_ssl.gui.widgets.config_form import ConfigForm
-from napari_cellseg_ssl.gui.widgets.stage import Stage, button, discard, note
+from napari_cellseg_ssl.gui.widgets.stage import Stage, button, discard, note, row
 from napari_cellseg_ssl.tasks.pipelines import REFERENCE
 from napari_cellseg_ssl.tasks.session.advance import Controls, SessionState
 
@@ -107,7 +107,7 @@ class MethodPanel(Stage):
         self._toggle = QToolButton()
         self._toggle.setText("Advanced options ▸")
         self._toggle.setObjectName("cellseg_advanced")
-        self._toggle.setToolTip("Every setting of the method.")
+        self._toggle.setToolTip("Settings of the method.")
         self._toggle.setCheckable(True)
         self._toggle.toggled.connect(self._on_toggle)
         self._options = QWidget()
@@ -117,7 +117,11 @@ class MethodPanel(Stage):
         self._restore = button(
             "Restore defaults", "cellseg_restore", "Take the settings of the preset again.", self._on_preset
         )
-        layout.addWidget(self._restore)
+        self._all = QCheckBox("all settings")
+        self._all.setObjectName("cellseg_all_options")
+        self._all.setToolTip("Also those that the presets set well, and that hardly anybody should change.")
+        self._all.toggled.connect(lambda shown: self._form.show_all(shown) if self._form is not None else None)
+        layout.addWidget(row(self._restore, self._all))
         self.form.addRow(self._toggle)
         self.form.addRow(self._options)
 
@@ -129,7 +133,7 @@ class MethodPanel(Stage):
             self.preset.addItems(list(info.presets))
         if self._form is not None:
             discard(self._form)
-        self._form = ConfigForm(info.train_options)
+        self._form = ConfigForm(info.train_options, all_rows=self._all.isChecked())
         self._form.changed.connect(self._masks.refresh)
         self._form.changed.connect(lambda *_: self.options_changed.emit())
         self._options.layout().insertWidget(0, self._form)

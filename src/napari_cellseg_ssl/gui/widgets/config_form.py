@@ -26,15 +26,20 @@ class ConfigForm(QWidget):
         A dataclass made of `option`.
     sliders : bool
         Whether numbers with both limits get a slider.
+    all_rows : bool
+        Whether options marked as advanced are shown too; `show_all` changes it.
     """
 
     changed = Signal(object)
 
-    def __init__(self, options_class: type, *, sliders: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, options_class: type, *, sliders: bool = False, all_rows: bool = True, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._class = options_class
         self._fields: dict[str, _Field] = {}
-        layout = QFormLayout(self)
+        self._advanced: list[QWidget] = []
+        layout = self._layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for spec in option_specs(options_class):
@@ -48,6 +53,14 @@ class ConfigForm(QWidget):
             label.setWordWrap(True)
             layout.addRow(label, made.widget)
             self._fields[spec.name] = made
+            if spec.advanced:
+                self._advanced.append(made.widget)
+        self.show_all(all_rows)
+
+    def show_all(self, shown: bool) -> None:
+        """Show the options that hardly anybody should change, or leave them to the preset; their values stay."""
+        for widget in self._advanced:
+            self._layout.setRowVisible(widget, shown)
 
     def value(self) -> Any:
         """Return the options as shown."""
