@@ -125,7 +125,7 @@ def actis_on(
 
 
 def measure_label_free(sets: Sequence[LabelledSet], arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """One row per set and seed, beside the two methods whose agreement is learnt from."""
+    """One row per set and seed, beside the two methods whose agreement is learned from."""
     data, truths = read(sets, "auto", None)
     first = list(segmented(ModelBundle.load(arguments.cellulus / arguments.run), data.items))
     second = classical(data)
