@@ -178,6 +178,40 @@ def test_nothing_but_the_registry_reaches_into_a_method(trees):
     assert reached == []
 
 
+SAYING = {
+    "WrongImage", "WrongAnnotation", "WrongOption", "WrongRun", "WouldOverwrite", "OutOfMemory", "CellSegError",
+    "NotSaved", "Failed", "Note", "Remark",
+}  # fmt: skip
+
+
+def sentences_in(tree):
+    """Yield the lines in which an error or a note is made with a text of its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (
+            (isinstance(node.func, ast.Name) and node.func.id in SAYING)
+            or (isinstance(node.func, ast.Attribute) and node.func.attr == "note")
+        ):
+            texts = (one.value for given in node.args for one in ast.walk(given) if isinstance(one, ast.Constant))
+            if any(isinstance(text, str) and " " in text.strip() for text in texts):
+                yield node.lineno
+
+
+def test_what_a_user_reads_is_written_in_messages(trees):
+    written = [
+        f"{relative}:{line}"
+        for relative, tree in trees.items()
+        if not relative.endswith(("messages.py", "errors.py"))
+        for line in sentences_in(tree)
+    ]
+
+    assert written == []
+
+
+def test_a_sentence_elsewhere_would_be_found():
+    assert list(sentences_in(ast.parse('raise WrongRun(f"{file} is damaged.", hint)'))) == [1]
+    assert list(sentences_in(ast.parse("raise messages.damaged(file)"))) == []
+
+
 def test_the_test_would_catch_a_breach():
     tree = ast.parse("try:\n    import torch.nn\nexcept ImportError: pass\ndef f():\n    import sklearn\n")
 

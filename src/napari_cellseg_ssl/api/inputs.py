@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from napari_cellseg_ssl.api import messages
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.io.user_files import (
     LabelsMode,
     annotate,
@@ -77,13 +77,13 @@ def _partners(
     if files and all(isinstance(p, str | Path) for p in partners):
         partners = pair_by_stem(files, find_files(partners, labels=True, images=files, tell=tell), tell, what)
     if len(partners) != len(stacks):
-        raise WrongAnnotation(f"{len(stacks)} images but {len(partners)} labels.", "Give one per image, or None.")
+        raise messages.labels_for_each_image(len(stacks), len(partners))
     return read_each(zip(partners, stacks, strict=True), lambda pair: _labels(*pair))
 
 
 def _pseudo_labels(first: Sequence[Array | None], second: Sequence[Array | None]) -> tuple[Annotation | None, ...]:
     if second and not first:
-        raise WrongAnnotation("There are results to agree with, but none that could agree.", "Give pseudo-labels too.")
+        raise messages.nothing_to_agree()
     if not second:
         return tuple(None if a is None else Annotation.from_dense(a) for a in first)
     pairs = zip(first, second, strict=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.api import messages
 from napari_cellseg_ssl.core.metrics.scores import set_scores
 from napari_cellseg_ssl.tasks.score import LabelImage, frame_scores
 
@@ -28,7 +28,7 @@ def score(prediction: Any, truth: Any, *, axes: str | None = None) -> dict[str, 
     """
     found, true = (x if isinstance(x, list | tuple) else [x] for x in (prediction, truth))
     if len(found) != len(true):
-        raise WrongAnnotation(f"{len(found)} predictions but {len(true)} truths.", "Give one of each per image.")
+        raise messages.one_truth_each(len(found), len(true))
     notes: list[str] = []
     scores = []
     for n, (t, p) in enumerate(zip(true, found, strict=True), start=1):

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg_ssl.api import messages
 from napari_cellseg_ssl.api.inputs import Picture, noted, predict_request, relayed
 from napari_cellseg_ssl.api.models import opened
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.maps import PredictionMaps
 from napari_cellseg_ssl.core.data.volumes import ZMeaning
-from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.methods.base import ScoresObjects, SegmentationSteps, ShowsSteps, get_method
 from napari_cellseg_ssl.core.methods.events import MapsReady, last_of
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
@@ -112,7 +112,7 @@ def segment_scored(
     """
     bundle = opened(model)
     if not isinstance(get_method(bundle.method_id), ScoresObjects):
-        raise WrongRun(f"Models of '{bundle.method_id}' give no scores.", "Use `segment`.")
+        raise messages.no_scores(bundle.method_id)
     listener, found = settings.pop("on_event", None), []
 
     def listen(event: object) -> None:
@@ -145,7 +145,5 @@ def steps(
     bundle = opened(model)
     method = get_method(bundle.method_id)
     if not isinstance(method, ShowsSteps):
-        raise WrongRun(
-            f"Models of '{bundle.method_id}' make instances in one step.", "Look at the maps that `predict` returns."
-        )
+        raise messages.one_step_only(bundle.method_id)
     return method.steps(maps, with_values(bundle.segment_options, options or {}))

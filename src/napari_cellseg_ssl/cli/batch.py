@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from napari_cellseg_ssl.cli import messages
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import CellSegError
 
@@ -63,7 +64,7 @@ class Batch:
 def _about(file: Path, problem: Exception) -> CellSegError:
     """Name the file, where the message does not yet."""
     if not isinstance(problem, CellSegError):
-        return CellSegError(f"{file}: unexpected {type(problem).__name__}: {problem}.")
+        return messages.unexpected_problem(file, type(problem).__name__, problem)
     if str(file) in problem.message:
         return problem
     return type(problem)(f"{file}: {problem.message}", problem.hint)

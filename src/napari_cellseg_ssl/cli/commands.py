@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg_ssl.api import inputs, models
+from napari_cellseg_ssl.cli import messages
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.data.volumes import spatial_ndim
-from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.methods.events import MapsReady, TrainFinished
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
@@ -79,7 +79,7 @@ def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
     if origin.scores:
         console.say("  " + ", ".join(f"{name} {value:.3f}" for name, value in origin.scores.items()))
     if event.reason == "stopped":
-        console.note("Go on with the same command and --resume.")
+        console.note(messages.continue_with_resume())
     console.result(
         {
             "run": str(out),
@@ -99,10 +99,7 @@ def _tell_trained(event: TrainFinished, out: Path, console: Console) -> None:
 def tune(arguments: argparse.Namespace, console: Console, control: Control) -> None:
     """Search segmentation options on painted cells, and keep the best ones in the run."""
     if arguments.model.startswith(PREFIX):
-        raise WrongRun(
-            f"'{arguments.model}' comes with the package and is not changed, so nothing can be stored in it.",
-            f"Train a run from it (--start-from {arguments.model}), or say options with segment --set.",
-        )
+        raise messages.starter_is_not_changed(arguments.model)
     bundle = models.load_run(arguments.model)
     images, annotations, _ = inputs.collect(
         arguments.images,
@@ -172,7 +169,7 @@ def option_values(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise WrongOption(f"'--set {pair}' has no value.", "Write --set OPTION=VALUE.")
+            raise messages.option_without_value(pair)
         values[name.strip().replace("-", "_")] = value.strip()
     return values
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from napari_cellseg_ssl.cli import messages
 from napari_cellseg_ssl.core.errors import CellSegError, WouldOverwrite
 from napari_cellseg_ssl.core.methods.events import Note, Started, Step, TileDone, Validated
 from napari_cellseg_ssl.tasks import Control
@@ -95,7 +96,7 @@ class Console:
             if control.is_stopping:
                 raise KeyboardInterrupt
             control.stop()
-            self.note("\nStopping and saving; Ctrl-C again quits at once.")
+            self.note(messages.stopping())
 
         before = {}
         try:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from napari_cellseg_ssl.cli import messages
 from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.errors import WrongAnnotation
@@ -37,12 +38,7 @@ def score(arguments: argparse.Namespace, console: Console, control: Control) -> 
     if scores:
         _tell(scores, batch.told(), arguments, console)
     rest = "the means are those of the others" if scores else "there are no means"
-    batch.end(
-        WrongAnnotation(
-            f"{batch.count} of {len(pairs)} images could not be scored (see above), so {rest}: '{arguments.pred}' "
-            f"against '{arguments.truth}'."
-        )
-    )
+    batch.end(messages.not_all_scored(batch.count, len(pairs), rest, arguments.pred, arguments.truth))
 
 
 def _scores_of(predicted: Path, truth: Path, axes: str | None, console: Console) -> Sequence[ImageScores]:
@@ -73,10 +69,6 @@ def _pairs(predicted: Path, truth: Path, tell: Callable[[str], None]) -> list[tu
     found = [(label_key(file), label, file) for file, label in zip(truths, pairs.labels, strict=True) if label]
     missing = [label_key(file) for file, label in zip(truths, pairs.labels, strict=True) if label is None]
     if missing:
-        raise WrongAnnotation(
-            f"'{predicted}' has no labels for {len(missing)} of {len(truths)} images, "
-            f"for example '{missing[0]}_labels.tif'.",
-            "Segment them first, or leave them out of the truth.",
-        )
+        raise messages.predictions_missing(predicted, len(missing), len(truths), missing[0])
     tell(pairs.describe("predictions"))
     return found

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg_ssl.api import models
+from napari_cellseg_ssl.cli import messages
 from napari_cellseg_ssl.cli.batch import Batch
 from napari_cellseg_ssl.cli.commands import option_values, reading_of
 from napari_cellseg_ssl.cli.console import Console
 from napari_cellseg_ssl.core.data.images import ImageStack
-from napari_cellseg_ssl.core.errors import CellSegError, WrongImage
+from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.core.io.own_files import require_own
 from napari_cellseg_ssl.core.io.user_files import find_files, stem_of
 from napari_cellseg_ssl.core.methods.base import get_method
@@ -47,7 +48,7 @@ def segment(arguments: argparse.Namespace, console: Console, control: Control) -
     console.result({"images": records, "problems": batch.told()})
     if not control.is_stopping:
         rest = f"; the others are in '{arguments.out}'" if records else ""
-        batch.end(WrongImage(f"{batch.count} of {len(files)} images could not be segmented (see above){rest}."))
+        batch.end(messages.not_all_segmented(batch.count, len(files), rest))
 
 
 def _refused(
@@ -68,7 +69,7 @@ def _refused(
         )
         source = next((target for target in targets if target.resolve() in sources), None)
         if source is not None:
-            yield file, WrongImage(f"'{source}' is one of the images, so it stays.", "Choose another folder.")
+            yield file, messages.input_is_not_overwritten(source)
             continue
         try:
             require_own(targets, overwrite=arguments.overwrite)
@@ -115,7 +116,4 @@ def _refuse_same_names(files: Sequence[Path]) -> None:
     for file in files:
         other = seen.setdefault(stem_of(file), file)
         if other is not file:
-            raise WrongImage(
-                f"'{other}' and '{file}' would both be written as '{stem_of(file)}_labels.tif'.",
-                "Segment them into different folders.",
-            )
+            raise messages.same_output_name(other, file, stem_of(file))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core import messages
 
 DEVICE_NAMES = ("auto", "cpu", "cuda", "mps")
 
@@ -32,9 +32,9 @@ def pick_device(wanted: str = "auto") -> Device:
             return Device("cpu", f"CPU: {_why_no_gpu()}")
     kind = wanted.partition(":")[0]
     if kind not in DEVICE_NAMES[1:]:
-        raise WrongOption(f"There is no device '{wanted}'.", f"Choose one of: {', '.join(DEVICE_NAMES)}.")
+        raise messages.no_such_device(wanted, ", ".join(DEVICE_NAMES))
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
-        raise WrongOption(f"Device '{wanted}' is not available: {_why_no_gpu()}.", "Choose 'auto' or 'cpu'.")
+        raise messages.device_not_available(wanted, _why_no_gpu())
     if kind == "cuda":
         return Device(wanted, f"GPU: {torch.cuda.get_device_name(wanted)}")
     return Device(wanted, "Apple GPU" if kind == "mps" else "CPU, as chosen")

@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core import messages
 
 Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 PathKind = Literal["", "file", "file or folder"]
@@ -86,7 +86,7 @@ def options_from_json(options_class: type[OptionsT], values: Mapping[str, Any]) 
     specs = {spec.name: spec for spec in option_specs(options_class)}
     unknown = sorted(set(values) - set(specs))
     if unknown:
-        raise WrongOption(f"Unknown option '{unknown[0]}'.", _nearest(unknown[0], sorted(specs)))
+        raise messages.unknown_option(unknown[0], _nearest(unknown[0], sorted(specs)))
     return options_class(**{name: _checked(specs[name], value) for name, value in values.items()})
 
 
@@ -111,16 +111,16 @@ def _checked(spec: OptionSpec, value: Any) -> Any:
     """Return `value` as the option's type, or say what would be right."""
     parsed = _parsed(spec, value)
     if spec.choices and parsed not in spec.choices:
-        raise WrongOption(f"Option '{spec.name}' cannot be '{parsed}'.", f"Choose one of: {', '.join(spec.choices)}.")
+        raise messages.not_a_choice(spec.name, parsed, ", ".join(spec.choices))
     too_low = spec.min is not None and parsed < spec.min
     too_high = spec.max is not None and parsed > spec.max
     if too_low or too_high:
-        raise WrongOption(f"Option '{spec.name}' is {parsed}.", f"Use a value from {spec.min} to {spec.max}.")
+        raise messages.option_out_of_range(spec.name, parsed, spec.min, spec.max)
     return parsed
 
 
 def _parsed(spec: OptionSpec, value: Any) -> Any:
-    wrong = WrongOption(f"Option '{spec.name}' cannot be '{value}'.", f"Give a value of type {spec.type.__name__}.")
+    wrong = messages.wrong_option_type(spec.name, value, spec.type.__name__)
     if spec.type is bool:
         if isinstance(value, str) and value.lower() in _WORDS:
             return _WORDS[value.lower()]

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from napari_cellseg_ssl.core.errors import CellSegError, WrongImage
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.tasks import messages
 
 NAMED = 10
 """So many of the files are named in one error."""
@@ -31,7 +32,5 @@ def read_each(items: Iterable[ItemT], read: Callable[[ItemT], ResultT]) -> list[
     if problems:
         told = " ".join(problem.message for problem in problems[:NAMED])
         more = f" And {len(problems) - NAMED} more." if len(problems) > NAMED else ""
-        raise WrongImage(
-            f"{len(problems)} of {count} files cannot be used. {told}{more}", "Mend them, or leave them out."
-        ) from problems[0]
+        raise messages.files_cannot_be_used(len(problems), count, told, more) from problems[0]
     return found

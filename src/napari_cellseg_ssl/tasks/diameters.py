@@ -8,7 +8,7 @@ import numpy as np
 from napari_cellseg_ssl.core.data.diameter import DiameterEstimate, estimate_diameter, estimate_set_diameter
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.scaling import resize_linear, working_shape
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.requests import Diameter
 
 WINDOW = {2: 2048, 3: 192}
@@ -37,9 +37,7 @@ def resolve_diameters(
         return first + others, f"{given} Other images: {estimated}"
     if wanted != "auto":
         if not SMALLEST <= wanted < float("inf"):
-            raise WrongOption(
-                f"The object diameter is {wanted:g} px.", "Give the size of a typical object, at least 1 px, or 'auto'."
-            )
+            raise messages.wrong_diameter(wanted)
         return [float(wanted)] * len(images), f"Object diameter {wanted:.1f} px, as given."
     estimates = [_estimate(image) for image in images]
     seen = [one.diameter for one in estimates if one.confidence > 0]

@@ -11,11 +11,11 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.scaling import resize_linear, working_shape
-from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.inference.predictor import Interpolates, NeedsField
 from napari_cellseg_ssl.core.inference.tiling import field_of, predict_tiled
 from napari_cellseg_ssl.core.inference.windows import KnownField, KnownIntensity, cut_out, whole_frame
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, TileDone
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.memory import guarded
 from napari_cellseg_ssl.tasks.predict import PredictionJob
@@ -54,7 +54,7 @@ def interpolate(
     """
     control = control or Control()
     if request.steps < 2:
-        raise WrongOption(f"{request.steps} steps do not lead from image to mask.", "Take 2 or more.")
+        raise messages.too_few_steps(request.steps)
     with guarded("Interpolation"):
         window = _Window(request)
         yield from window.notes
@@ -73,12 +73,9 @@ class _Window:
     def __init__(self, request: InterpolationRequest) -> None:
         job, image, frame = PredictionJob(request), request.image, request.frame
         if not isinstance(job.predictor, Interpolates):
-            raise WrongRun(
-                f"Model '{request.bundle.name}' of {job.method.info.title} has nothing between image and mask.",
-                "Choose a run of AD-GAN.",
-            )
+            raise messages.nothing_in_between(request.bundle.name, job.method.info.title)
         if not 0 <= frame < len(image.frames):
-            raise WrongImage(f"Image '{image.name}' has {len(image.frames)} frames, there is none of index {frame}.")
+            raise messages.no_such_frame(image.name, len(image.frames), frame)
         self.notes, self._specs, self._predictor = job.notes, job.specs, job.predictor
         shape = image.spatial_shape
         self.region = _complete(request.region, shape)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongRun
 from napari_cellseg_ssl.core.inference.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.io.records import DAMAGES
+from napari_cellseg_ssl.tasks import messages
 
 EventT = TypeVar("EventT")
 HINTS = {
@@ -41,9 +41,7 @@ def guarded(job: str, *, tidy: bool = True) -> Iterator[None]:
         if not is_out_of_memory(problem):
             raise
         forget(problem)
-        raise OutOfMemory(
-            f"{job} ran out of memory.", HINTS.get(job, "Close other programs, or work on a smaller image.")
-        ) from None
+        raise messages.out_of_memory(job, HINTS.get(job, "Close other programs, or work on a smaller image.")) from None
     finally:
         if failed or (tidy and _holds_gpu_memory()):
             release_memory()
@@ -72,7 +70,7 @@ def blaming(file: str) -> Iterator[None]:
     try:
         yield
     except (*DAMAGES, IndexError) as problem:
-        raise WrongRun(f"{file} is damaged ({problem!r}).", "Use another run, or train again.") from problem
+        raise messages.file_damaged(file, problem) from problem
 
 
 def forget(problem: BaseException) -> None:

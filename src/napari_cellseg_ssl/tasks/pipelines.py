@@ -21,6 +21,7 @@ from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE
 from napari_cellseg_ssl.core.model.starters import PREFIX, load_starter
 from napari_cellseg_ssl.core.model.weights_file import load_arrays
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.diameters import resolve_diameter
 from napari_cellseg_ssl.tasks.events import LabelsReady, TuneFinished
 from napari_cellseg_ssl.tasks.job_control import Control
@@ -183,7 +184,7 @@ def begin_with(read: ReadImage, name: str, model: Callable[[ModelBundle], Model]
     if maps is None or f1 is None:
         return
     found = suits(bundle, maps, f1)
-    yield Remark("The starter suits this image." if found.fits else f"The starter may not suit this image. {found.why}")
+    yield Remark(messages.starter_suits() if found.fits else messages.starter_may_not_suit(found.why))
 
 
 def resume(
@@ -246,7 +247,7 @@ def search(
             found.append((one, note))
     yield Began("tuning")
     if len(found) > 1:
-        yield Note(f"What is painted on {len(found)} images counts.")
+        yield Note(messages.images_with_painting(len(found)))
     method_id = model.bundle.method_id
     request = TuneRequest(
         method_id=method_id,
@@ -276,7 +277,7 @@ def maps_among(
                 case TileDone(done, tiles):
                     yield TileDone(PARTS * number + PARTS * done // tiles, PARTS * total)
     except OutOfMemory as problem:
-        yield Note(f"{problem.message} It is left out.")
+        yield Note(messages.left_out(problem.message))
     return None
 
 
@@ -284,7 +285,7 @@ def save(bundle: ModelBundle, folder: Path, _control: Control) -> Iterator[objec
     """Write a run folder."""
     yield Began("saving")
     bundle.save(folder)
-    yield Note(f"Saved the model in {folder}.")
+    yield Note(messages.model_saved(folder))
 
 
 def reopen(folder: Path, _control: Control) -> Iterator[object]:
@@ -324,7 +325,7 @@ def _recognise(request: PredictRequest, options: Any, reference: Array | None, c
             yield event
             labels = event.labels if isinstance(event, LabelsReady) else labels
     except OutOfMemory as problem:
-        yield Note(f"{problem.message} Its maps are not kept, so the sliders need a new Segment.")
+        yield Note(messages.maps_not_kept(problem.message))
         for event in segment_image(request, options, control):
             yield event
             labels = event.labels if isinstance(event, LabelsReady) else labels

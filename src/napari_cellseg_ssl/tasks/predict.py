@@ -10,7 +10,6 @@ from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.scaling import working_shape
 from napari_cellseg_ssl.core.data.volumes import describe_volume, require_depth
 from napari_cellseg_ssl.core.devices import Device, pick_device
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.inference.blocks import Block, SeamWriter, plan_blocks
 from napari_cellseg_ssl.core.inference.predictor import Predictor
 from napari_cellseg_ssl.core.inference.tiling import predict_tiled
@@ -25,6 +24,7 @@ from napari_cellseg_ssl.core.methods.base import (
 )
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, PredictEvent, Remark, TileDone
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.diameters import resolve_diameters
 from napari_cellseg_ssl.tasks.events import LabelsReady, SegmentEvent
 from napari_cellseg_ssl.tasks.job_control import Control
@@ -148,10 +148,7 @@ class PredictionJob:
         maps = len(self.image.frames) * sum(spec.channels_in(len(shape)) for spec in self.specs.values())
         needed = 4 * float(frame) * (maps + COPIES * self.image.n_channels)
         if needed > (LARGEST_JOB if len(shape) == 2 else LARGEST_JOB_3D):
-            raise OutOfMemory(
-                f"Making the maps of '{self.image.name}' would take {needed / 2**30:.0f} GB of memory.",
-                "Segment it without keeping the maps, or work on a part of it.",
-            )
+            raise messages.maps_do_not_fit_into_memory(self.image.name, needed / 2**30)
 
     def blocks(self) -> tuple[Block, ...]:
         """Plan the pieces in which a frame is done."""
@@ -233,17 +230,11 @@ def _check_fits(bundle: ModelBundle, image: ImageStack) -> None:
     require_finite(image)
     expected = bundle.architecture.get("in_channels")
     if isinstance(expected, int) and expected > 0 and image.n_channels != expected:
-        raise WrongImage(
-            f"Model '{bundle.name}' expects {expected} channel(s), but image '{image.name}' has {image.n_channels}.",
-            "Choose the matching channels, or train a new model on this kind of image.",
-        )
+        raise messages.model_expects_channels(bundle.name, expected, image.name, image.n_channels)
     ndim = len(image.spatial_shape)
     if ndim not in bundle_ndims(bundle):
         hint = "volumes; is Z a volume or frames?" if ndim == 2 else "flat images: segment its slices one by one."
-        raise WrongImage(
-            f"Model '{bundle.name}' does not work on {ndim}D images such as '{image.name}'.",
-            f"It was trained on {hint}",
-        )
+        raise messages.model_expects_dimensions(bundle.name, ndim, image.name, hint)
 
 
 def _empty_labels(image: ImageStack) -> Array:
@@ -251,6 +242,4 @@ def _empty_labels(image: ImageStack) -> Array:
     try:
         return np.zeros(shape, np.int32)
     except MemoryError:
-        raise OutOfMemory(
-            f"The labels of '{image.name}', {shape}, do not fit into memory.", "Write them to a file instead."
-        ) from None
+        raise messages.labels_do_not_fit_into_memory(image.name, shape) from None

@@ -9,12 +9,12 @@ from typing import Any, cast
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.training_set import TrainingSet
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption
 from napari_cellseg_ssl.core.methods.base import ComparesPretraining, get_method
 from napari_cellseg_ssl.core.methods.events import Note, Started, Step, TrainFinished, Validated
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_folder import require_own_run
 from napari_cellseg_ssl.core.training.held_out import FEWEST_CELLS
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.job_control import Control, PartControl
 from napari_cellseg_ssl.tasks.memory import closed_after, guarded
 from napari_cellseg_ssl.tasks.requests import Diameter, TrainRequest
@@ -151,7 +151,7 @@ def compare_pretraining(
             done.append(finished)
             yield finished
         rows = tuple(one.row for one in done)
-        yield Note(caution(rows[0].held_out) if rows else "Stopped before one pre-training was judged.")
+        yield Note(caution(rows[0].held_out) if rows else messages.stopped_before_validation())
         best = max(done, key=lambda one: (one.row.f1, one.row.iou), default=None)
         yield ComparisonFinished(rows, best, stopped=len(rows) < len(request.arms))
 
@@ -196,10 +196,7 @@ class _Comparison:
         request, enough = self._request, data.n_cells >= FEWEST_CELLS
         count = self._method.count_held_out(data, request.options, request.seed) if enough else 0
         if not count:
-            raise WrongAnnotation(
-                f"{data.n_cells} cells are painted, too few to hold some out to judge by.",
-                f"Paint at least {FEWEST_CELLS} whole cells.",
-            )
+            raise messages.too_few_to_validate(data.n_cells, FEWEST_CELLS)
         return count
 
     def run(self, arm: str) -> Generator[ComparisonEvent, None, ArmDone | None]:
@@ -271,7 +268,7 @@ def _check(request: PretrainingComparisonRequest) -> None:
     unknown = [arm for arm in request.arms if arm not in TITLES]
     if unknown or not request.arms or len(set(request.arms)) < len(request.arms):
         named = f"There is no arm '{unknown[0]}'." if unknown else "Arms have to be named, each once."
-        raise WrongOption(named, f"Choose some of: {', '.join(TITLES)}.")
+        raise messages.wrong_arms(named, ", ".join(TITLES))
     for seconds in (request.pretrain_seconds, request.fine_tune_seconds):
         if seconds is not None and not seconds > 0:
-            raise WrongOption(f"The time budget is {seconds:g} s.", "Give seconds, more than 0.")
+            raise messages.wrong_time_budget(seconds)

@@ -14,6 +14,7 @@ from napari_cellseg_ssl.core.inference.tiling import predict_tiled
 from napari_cellseg_ssl.core.inference.windows import cut_out, whole_frame
 from napari_cellseg_ssl.core.methods.base import Method, get_method
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, Snapshot, last_of
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.events import Preview
 from napari_cellseg_ssl.tasks.requests import PreviewWindow
 
@@ -47,7 +48,7 @@ class Previewer:
         try:
             yield self._preview(snapshot, window)
         except CellSegError as problem:
-            yield Note(f"No preview: {problem}")
+            yield Note(messages.no_preview(problem))
         now = time.monotonic()
         self._not_before = now + (now - begin) / MOST_OF_TIME
 

@@ -19,6 +19,7 @@ from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE, HISTORY_FIL
 from napari_cellseg_ssl.core.model.starters import is_starter
 from napari_cellseg_ssl.core.model.weights_file import load_arrays, save_arrays
 from napari_cellseg_ssl.core.options import Json, options_from_json, options_to_json
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.requests import Diameter, TrainRequest
 
@@ -84,11 +85,7 @@ class Recorder:
         self._rows: list[Mapping[str, float]] = list(resumed.history) if resumed else []
         self._next_row_at = 0.0
         if resumed and dict(resumed.fingerprints) != self.fingerprints:
-            raise WrongRun(
-                f"The training in '{self._folder}' was started on other images "
-                f"({', '.join(resumed.fingerprints) or 'none'}).",
-                "Resume it with the same images, or start a new run that starts from this one.",
-            )
+            raise messages.resumed_on_other_images(self._folder, ", ".join(resumed.fingerprints) or "none")
 
     @property
     def history(self) -> tuple[Mapping[str, float], ...]:
@@ -110,9 +107,7 @@ class Recorder:
             with tempfile.TemporaryFile(dir=self._folder):
                 pass
         except OSError as problem:
-            raise WrongRun(
-                f"The folder '{self._folder}' cannot be written: {reason(problem)}.", "Choose another folder."
-            ) from problem
+            raise messages.folder_not_writable(self._folder, reason(problem)) from problem
 
     def note(self, event: Step | Validated) -> None:
         """Add a row to the history; steps at most every tenth of a second."""
@@ -157,9 +152,8 @@ class Recorder:
             self._kept_step = checkpoint.step
             write_history(self._folder / HISTORY_FILE, self._rows)
         except OSError as problem:
-            raise WrongRun(
-                f"The training in '{self._folder}' cannot be saved: {reason(problem)}. {self._what_is_kept()}",
-                self._how_to_go_on(),
+            raise messages.training_not_saved(
+                self._folder, reason(problem), self._what_is_kept(), self._how_to_go_on()
             ) from problem
 
     def save_run(self, finished: TrainFinished) -> None:
@@ -199,28 +193,22 @@ def load_checkpoint(request: TrainRequest) -> Resumed:
         If there is none, or it is damaged or of another method.
     """
     if request.out is None:
-        raise WrongRun("There is no run folder to resume from.", "Say where the interrupted run is.")
+        raise messages.nothing_to_resume_from()
     file = request.out / CHECKPOINT_FILE
     try:
         is_there = file.exists()
     except OSError as problem:
         hint = how_to_read(problem, "Choose another folder.")
-        raise WrongRun(f"'{request.out}' cannot be read: {reason(problem)}.", hint) from problem
+        raise messages.folder_unreadable(request.out, reason(problem), hint) from problem
     if not is_there:
-        raise WrongRun(
-            f"'{request.out}' holds no interrupted training.",
-            "A finished run is continued by a new run that starts from it.",
-        )
+        raise messages.no_interrupted_training(request.out)
     arrays, meta = load_arrays(file)
     try:
         resumed = _resumed(arrays, meta, request)
     except (*DAMAGES, OSError) as problem:
-        raise WrongRun(f"'{file}' is damaged ({problem!r}).", "Train again.") from problem
+        raise messages.checkpoint_damaged(file, problem) from problem
     if meta["method"] != request.method_id:
-        raise WrongRun(
-            f"'{request.out}' holds an interrupted training of '{meta['method']}', not of '{request.method_id}'.",
-            f"Resume it as '{meta['method']}'.",
-        )
+        raise messages.interrupted_other_method(request.out, meta["method"], request.method_id)
     return resumed
 
 
@@ -231,7 +219,7 @@ def _resumed(arrays: Mapping[str, Array], meta: Mapping[str, Any], request: Trai
     try:
         options: Any = options_from_json(info.train_options, meta["options"])
     except CellSegError as problem:
-        raise WrongRun(f"The interrupted training does not fit this version: {problem}") from problem
+        raise messages.checkpoint_does_not_fit(problem) from problem
     return Resumed(
         checkpoint=Checkpoint(int(meta["step"]), arrays, dict(meta["state"])),
         settings=Settings(

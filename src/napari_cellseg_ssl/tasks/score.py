@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.data.images import CHANNEL_AXES, SAMPLE_AXES, Array
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.io.image_files import read_with_axes
 from napari_cellseg_ssl.core.metrics.scores import ImageScores, image_scores
+from napari_cellseg_ssl.tasks import messages
 
 _ASSUMED = {2: "YX", 3: "TYX", 4: "TZYX"}
 """Axes of bare label arrays, as those of bare images are understood and as `segment` returns them."""
@@ -45,7 +46,7 @@ class LabelImage:
         """
         array, axes = read_with_axes(path)
         if (axes or "").endswith("YXC") or (axes is None and path.suffix.lower() == ".png" and array.ndim == 3):
-            raise WrongAnnotation(f"'{path}' is in colour.", "Choose label images: one whole number per pixel.")
+            raise messages.labels_in_colour(path)
         return cls(array, axes, path.name)
 
     def squeezed(self, asked: str | None) -> "LabelImage":
@@ -86,10 +87,7 @@ def frame_scores(
     pair = truth.squeezed(asked), prediction.squeezed(asked)
     true, found = (_frames(one, axes) for one, axes in zip(pair, _understood(*pair, tell), strict=True))
     if true.shape != found.shape:
-        raise WrongAnnotation(
-            f"The truth is {_shape(truth)} and the prediction {_shape(prediction)} pixels.",
-            "Score labels of the same image, without cropping or rescaling one of them.",
-        )
+        raise messages.shapes_to_score_differ(_shape(truth), _shape(prediction))
     return [image_scores(np.asarray(true[n, 0]), np.asarray(found[n, 0])) for n in range(len(true))]
 
 
@@ -107,9 +105,7 @@ def _understood(truth: LabelImage, prediction: LabelImage, tell: Callable[[str],
         return assumed, assumed
     if len(stated) == 2 and set(stated[0]) != set(stated[1]):
         if not all(axes.endswith("YX") for axes in stated):
-            raise WrongAnnotation(
-                f"The truth '{truth.name}' has the axes {stated[0]}, the prediction {stated[1]}.", "Say what they are."
-            )
+            raise messages.axes_differ(truth.name, stated[0], stated[1])
         chosen = max(stated, key=lambda axes: sum(axis in SAMPLE_AXES + CHANNEL_AXES for axis in axes))
         tell(f"'{truth.name}' has the axes {stated[0]}, its prediction {stated[1]}: both are scored as {chosen}.")
         return chosen, chosen
@@ -127,7 +123,7 @@ def _frames(labels: LabelImage, axes: str) -> Array:
 
 def _assumed(ndim: int) -> str:
     if ndim not in _ASSUMED:
-        raise WrongAnnotation(f"Labels with {ndim} axes have no meaning by themselves.", "Say the axes, such as TZYX.")
+        raise messages.axes_required(ndim)
     return _ASSUMED[ndim]
 
 

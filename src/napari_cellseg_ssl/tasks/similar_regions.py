@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.inference.similar_regions import Alike, FindsAlike
 from napari_cellseg_ssl.core.methods.events import Note
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.memory import guarded
 from napari_cellseg_ssl.tasks.pipelines import Model, ReadImage
@@ -41,13 +41,11 @@ def find_alike(
     """
     control = control or Control()
     if count < 1:
-        raise WrongOption(f"{count} parts are asked for.", "Ask for 1 or more.")
+        raise messages.wrong_count(count)
     with guarded("The comparison"):
         job = PredictionJob(request)
         if not isinstance(job.method, FindsAlike):
-            raise WrongRun(
-                f"Models of '{request.bundle.method_id}' do not say what looks alike.", "Choose a run of CUPre."
-            )
+            raise messages.does_not_find_similar(request.bundle.method_id)
         yield from job.notes
         found = job.method.alike(
             request.bundle,

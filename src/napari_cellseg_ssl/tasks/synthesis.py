@@ -8,13 +8,13 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.synthetic_masks import MaskExample, SyntheticPair
-from napari_cellseg_ssl.core.errors import WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.inference.windows import cut_out
 from napari_cellseg_ssl.core.io.own_files import require_own
 from napari_cellseg_ssl.core.io.tiff import label_dtype, write_tiff
 from napari_cellseg_ssl.core.methods.base import DrawsImages, DrawsMasks, get_method
 from napari_cellseg_ssl.core.methods.events import Note
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.events import FileWritten
 from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.memory import guarded
@@ -44,7 +44,7 @@ def example_mask(
     """
     method = get_method(method_id)
     if not isinstance(method, DrawsMasks):
-        raise WrongOption(f"{method.info.title} draws no masks.", "Choose a method that learns from drawn masks.")
+        raise messages.draws_no_masks(method.info.title)
     return method.example_mask(cut_out(image, window.frame, window.region), diameter, options)
 
 
@@ -87,12 +87,12 @@ def draw_pairs(
     """
     method = get_method(bundle.method_id)
     if not isinstance(method, DrawsImages):
-        raise WrongRun(f"Model '{bundle.name}' of {method.info.title} cannot draw images.", "Choose a run of AD-GAN.")
+        raise messages.draws_no_images(bundle.name, method.info.title)
     ndim = bundle.architecture.get("spatial_ndim")
     if ndim != len(shape):
-        raise WrongImage(f"Model '{bundle.name}' draws {ndim}D images, not {len(shape)}D ones.")
+        raise messages.draws_other_dimensions(bundle.name, ndim, len(shape))
     if min(shape) < 1:
-        raise WrongImage(f"An image of shape {tuple(shape)} has no pixels.", "Give the length of each side, px.")
+        raise messages.shape_without_pixels(tuple(shape))
     with guarded("Drawing"):
         chosen = device_for(method.info, device, threads)
         yield Note(f"Device: {chosen.why}.")

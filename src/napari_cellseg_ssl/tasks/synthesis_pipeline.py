@@ -6,9 +6,10 @@ from pathlib import Path
 
 from napari_cellseg_ssl.core.data.scaling import working_shape
 from napari_cellseg_ssl.core.data.synthetic_masks import SyntheticPair
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.errors import reason
 from napari_cellseg_ssl.core.methods.base import method_infos
 from napari_cellseg_ssl.core.methods.events import TileDone
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.diameters import resolve_diameter
 from napari_cellseg_ssl.tasks.events import FileWritten
 from napari_cellseg_ssl.tasks.interpolation import interpolate
@@ -134,7 +135,5 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise WrongAnnotation(
-            f"The folder '{folder}' cannot be made: {problem.strerror}.", "Choose another folder."
-        ) from problem
+        raise messages.folder_not_made(folder, reason(problem)) from problem
     return folder

@@ -10,7 +10,6 @@ from typing import Any
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.data.volumes import require_depth, spatial_ndim
-from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.inference.tiling import is_out_of_memory
 from napari_cellseg_ssl.core.methods.base import Method, MethodInfo, Run, for_channels, get_method
 from napari_cellseg_ssl.core.methods.checks import problems
@@ -27,6 +26,7 @@ from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_folder import claimed, holds_finished_run, require_own_run, what_is_replaced
 from napari_cellseg_ssl.core.model.starters import PREFIX, is_starter, load_starter, starters
 from napari_cellseg_ssl.core.training.pseudo_labels import with_pseudo_labels
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.diameters import resolve_unknown
 from napari_cellseg_ssl.tasks.events import RunEvent
 from napari_cellseg_ssl.tasks.job_control import Control
@@ -97,7 +97,7 @@ def _train(request: TrainRequest, control: Control) -> Iterator[RunEvent]:
     with nullcontext() if request.out is None else claimed(request.out):
         recorder.claim_folder()
         if resumed:
-            yield Note(f"Going on from step {resumed.checkpoint.step}, with the settings recorded then.")
+            yield Note(messages.continuing(resumed.checkpoint.step))
         replaced = what_is_replaced(request.out) if request.out is not None and not resumed else ""
         for text in (replaced, sizes, f"Device: {device.why}.", why):
             if text:
@@ -124,7 +124,7 @@ def _attempts(
         recorder.settings = replace(settings, options=smaller)
         run = replace(run, resume=recorder.checkpoint or run.resume)
         sizes = ", ".join(str(size) for size in _batches(smaller).values())
-        yield Note(f"Not enough memory; going on with a batch of {sizes}.")
+        yield Note(messages.smaller_batch(sizes))
 
 
 def _attempt(
@@ -146,7 +146,7 @@ def _attempt(
                     if isinstance(event, Step | Validated):
                         recorder.note(event)
                     yield event
-    raise WrongRun(f"The method '{request.method_id}' ended without a model.", "Please report this.")
+    raise messages.method_without_model(request.method_id)
 
 
 def _begun(events: Iterator[TrainEvent], run: Run) -> Iterator[TrainEvent]:
@@ -194,9 +194,9 @@ def _settings(request: TrainRequest, info: MethodInfo) -> Settings:
     if options is None:
         options = info.preset(request.preset or None, ndim=spatial_ndim(request.images))
     if not isinstance(options, info.train_options):
-        raise WrongOption(f"These are not training options of '{info.id}': {options!r}.")
+        raise messages.not_training_options(info.id, options)
     if request.time_budget is not None and not request.time_budget > 0:
-        raise WrongOption(f"The time budget is {request.time_budget:g} s.", "Give seconds, more than 0.")
+        raise messages.wrong_time_budget(request.time_budget)
     return Settings(
         options=options,
         preset=request.preset or next(iter(info.presets)),
@@ -211,7 +211,7 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
     """Pair images with what is known, refuse what cannot be trained on, then find the diameters and say which."""
     notes, found = _one_each(request, request.annotations), _one_each(request, request.pseudo_labels)
     if any(found) and not info.learns_from_results:
-        raise WrongOption(f"{info.title} does not learn from what other methods found.", "Leave pseudo-labels out.")
+        raise messages.does_not_learn_from_results(info.title)
     known = (guess or note for note, guess in zip(notes, found, strict=True))
     pairs = zip(request.images, known, strict=True)
     unsized = TrainingSet(tuple(TrainingItem(image=image, annotation=note, diameter=1.0) for image, note in pairs))
@@ -233,7 +233,7 @@ def _training_set(request: TrainRequest, settings: Settings, info: MethodInfo) -
 def _one_each(request: TrainRequest, notes: tuple[Annotation | None, ...]) -> tuple[Annotation | None, ...]:
     notes = notes or (None,) * len(request.images)
     if len(notes) != len(request.images):
-        raise WrongOption(f"{len(request.images)} images but {len(notes)} annotations.", "Give one per image, or None.")
+        raise messages.annotations_for_each_image(len(request.images), len(notes))
     return notes
 
 
@@ -263,10 +263,7 @@ def _check_start(start: ModelBundle, info: MethodInfo) -> None:
     if not info.accepts(start):
         own = (PREFIX + one.name for one in starters() if one.method_id == info.id)
         choices = ", ".join([f"a run of '{info.id}'", *own])
-        raise WrongRun(
-            f"{info.title} cannot start from '{start.name}', a model of '{start.method_id}'.",
-            f"Choose {choices}, or start from nothing.",
-        )
+        raise messages.cannot_start_from(info.title, start.name, start.method_id, choices)
 
 
 def _half_batch(options: Any) -> Any | None:

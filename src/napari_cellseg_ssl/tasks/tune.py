@@ -5,9 +5,9 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.methods.base import Method, get_method
 from napari_cellseg_ssl.core.metrics.scores import SparseMatches, mean_overlap, pooled_f1, sparse_score
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.events import Trial, TrialDone, TuneEvent, TuneFinished
 from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.memory import guarded
@@ -34,7 +34,7 @@ def tune(request: TuneRequest, control: Control | None = None) -> Iterator[TuneE
     control = control or Control()
     with guarded("Tuning"):
         if not any(note.n_cells for note in request.annotations):
-            raise WrongAnnotation("No cell is painted, so there is no score to tune for.", "Paint some cells first.")
+            raise messages.nothing_to_tune_for()
         pairs = zip(request.maps, request.annotations, strict=True)
         painted = [painted_part(maps, note) for maps, note in pairs if note.known.any()]
         method, sampler = get_method(request.method_id), _Sampler(request)

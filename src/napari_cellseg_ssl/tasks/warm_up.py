@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_cellseg_ssl.core.methods.events import Note
+from napari_cellseg_ssl.tasks import messages
 
 RTLD_NOW = 2
 LIBRARIES = ("libc10", "libtorch_cpu", "libtorch", "libtorch_python")
@@ -24,7 +25,7 @@ def load_torch() -> Iterator[Note]:
     """Import PyTorch, once and gently; says so where it takes a moment."""
     if "torch" in sys.modules:
         return
-    yield Note("Loading PyTorch …")
+    yield Note(messages.loading_torch())
     _map_libraries()
     with uncollected():
         import torch  # noqa: F401

@@ -18,6 +18,7 @@ from napari_cellseg_ssl.core.inference.where_next import (
 )
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, TrainFinished, last_of
+from napari_cellseg_ssl.tasks import messages
 from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.pipelines import REFERENCE, Example, Model, maps_among
 from napari_cellseg_ssl.tasks.predict import predict
@@ -62,7 +63,7 @@ def where_next(
         if maps is not None:
             candidates += fields_of(_clues(model, image, maps), known, side, number)
     if not candidates:
-        yield Note("This model is in no doubt anywhere, or its method does not tell.")
+        yield Note(messages.certain_everywhere())
     yield FieldsRanked(rank(candidates, count, painted))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data import messages
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 
 BACKGROUND_ID = 1
 Box = tuple[tuple[int, int], ...]
@@ -83,11 +83,8 @@ def _as_ids(labels: Array) -> Array:
     labels = np.asarray(labels)
     whole = labels.dtype.kind in "bui" or (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)))
     if not whole:
-        raise WrongAnnotation(
-            f"The labels hold values of type {labels.dtype} that are not whole numbers.",
-            "Choose a Labels layer or a label image: one whole number per cell.",
-        )
+        raise messages.labels_are_not_whole_numbers(labels.dtype)
     if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
-        raise WrongAnnotation(f"The labels run from {labels.min()} to {labels.max()}.", "Use ids from 0 to 2147483647.")
+        raise messages.ids_out_of_range(labels.min(), labels.max())
     labels = labels.astype(np.int64)
     return labels[None] if labels.ndim == 2 else labels

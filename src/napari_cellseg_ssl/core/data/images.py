@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data import messages
 from napari_cellseg_ssl.core.data.on_demand import OnDemand, is_lazy
-from napari_cellseg_ssl.core.errors import WrongImage
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -127,10 +127,7 @@ def guess_axes(shape: Sequence[int]) -> str:
         return "YXC" if is_rgb else "TYX"
     if ndim == 4:
         return "TYXC" if is_rgb else "TCYX"
-    raise WrongImage(
-        f"An image of shape {tuple(shape)} has {ndim} axes, and their meaning is not given.",
-        "Say the axes, for example TZCYX.",
-    )
+    raise messages.axes_unknown(tuple(shape), ndim)
 
 
 def require_finite(image: ImageStack) -> None:
@@ -145,15 +142,10 @@ def require_finite(image: ImageStack) -> None:
     for part in _strips(image):
         if part.dtype.kind == "f" and not np.isfinite(part).all():
             share = 100 * (1 - np.mean(np.isfinite(part)))
-            raise WrongImage(
-                f"Image '{image.name}' contains NaN or infinite values ({share:.1f} % of where the first is).",
-                "Replace them, for example with 0, and try again.",
-            )
+            raise messages.values_not_finite(image.name, float(share))
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if low == high:
-        raise WrongImage(
-            f"Image '{image.name}' is constant: every pixel is {low:g}.", "Choose the layer that shows the cells."
-        )
+        raise messages.image_is_constant(image.name, low)
 
 
 def _strips(image: ImageStack) -> Iterator[Array]:
@@ -168,21 +160,15 @@ def _strips(image: ImageStack) -> Iterator[Array]:
 def _check(array: Array, axes: str, name: str) -> None:
     known = set(SAMPLE_AXES + CHANNEL_AXES + SPATIAL_AXES)
     if len(axes) != array.ndim or len(set(axes)) != len(axes) or not set(axes) <= known or not {"Y", "X"} <= set(axes):
-        raise WrongImage(
-            f"Image '{name}' of shape {array.shape} cannot have the axes '{axes}'.",
-            "Name each axis once, with Y and X among them, out of T, S, N, C, Z, Y, X.",
-        )
+        raise messages.wrong_axes(name, array.shape, axes)
     if array.size == 0:
-        raise WrongImage(f"Image '{name}' of shape {array.shape} is empty.", "Choose another image.")
+        raise messages.image_is_empty(name, array.shape)
     if array.dtype.kind not in "buif":
-        raise WrongImage(f"Image '{name}' holds values of type {array.dtype}.", "Convert it to real numbers.")
+        raise messages.wrong_pixel_type(name, array.dtype)
 
 
 def _valid_channels(channels: Sequence[int], n_channels: int, name: str) -> list[int]:
     wrong = [c for c in channels if not 0 <= c < n_channels]
     if wrong or not channels:
-        raise WrongImage(
-            f"Image '{name}' has {n_channels} channel(s); channel {wrong[0] if wrong else 'list'} does not exist.",
-            f"Choose from 0 to {n_channels - 1}.",
-        )
+        raise messages.no_such_channel(name, n_channels, wrong[0] if wrong else "list", n_channels - 1)
     return list(channels)

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from napari_cellseg_ssl.core.data import messages
 from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.scaling import resize_labels, resize_linear, working_shape
-from napari_cellseg_ssl.core.errors import WrongRun
 
 MapKind = Literal[
     "embedding",
@@ -87,7 +87,7 @@ class PredictionMaps:
     def __post_init__(self) -> None:
         for name, array in self.arrays.items():
             if name not in self.specs:
-                raise WrongRun(f"Map '{name}' was not announced by the method.")
+                raise messages.unannounced_map(name)
             array.flags.writeable = False
 
     @property

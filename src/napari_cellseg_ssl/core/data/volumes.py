@@ -5,8 +5,8 @@ from dataclasses import replace
 from math import ceil
 from typing import Literal
 
+from napari_cellseg_ssl.core.data import messages
 from napari_cellseg_ssl.core.data.images import SAMPLE_AXES, ImageStack
-from napari_cellseg_ssl.core.errors import WrongImage
 
 ZMeaning = Literal["volume", "frames"]
 
@@ -40,9 +40,7 @@ def as_volume(image: ImageStack) -> ImageStack:
         return image
     samples = [axis for axis in image.axes if axis in SAMPLE_AXES]
     if len(samples) != 1:
-        raise WrongImage(
-            f"Image '{image.name}' with the axes {image.axes} is no volume.", "Say which axis is Z, for example TZYX."
-        )
+        raise messages.not_a_volume(image.name, image.axes)
     frames = image.frames.swapaxes(0, 1).reshape(1, image.n_channels, *image.frames.shape[:1], *image.spatial_shape)
     axes = image.axes.replace(samples[0], "Z")
     return replace(image, frames=frames, axes=axes, spacing=(image.spacing[-1], *image.spacing))
@@ -58,10 +56,7 @@ def with_spacing(image: ImageStack, spacing: Sequence[float]) -> ImageStack:
     """
     if len(spacing) != len(image.spatial_shape) or not all(0 < size < float("inf") for size in spacing):
         axes = ", ".join("ZYX"[-len(image.spatial_shape) :])
-        raise WrongImage(
-            f"Image '{image.name}' cannot have the spacing {', '.join(f'{size:g}' for size in spacing)}.",
-            f"Give one size in µm for each of {axes}.",
-        )
+        raise messages.wrong_spacing(image.name, ", ".join(f"{size:g}" for size in spacing), axes)
     return replace(image, spacing=tuple(spacing), is_calibrated=True)
 
 
@@ -95,7 +90,4 @@ def require_depth(image: ImageStack, diameter: float = 0.0) -> None:
     slices, needed = image.spatial_shape[0], max(FEWEST_SLICES, ceil(diameter / image.aspect[0]))
     if slices < needed:
         size = f" of objects {diameter:.0f} px wide" if diameter else ""
-        raise WrongImage(
-            f"Image '{image.name}' has {slices} slices; a volume{size} needs {needed}.",
-            "Segment its slices one by one (frames instead of a volume), or correct the spacing or the object size.",
-        )
+        raise messages.too_few_slices(image.name, slices, size, needed)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core import messages
 from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.data.scaling import resize_image, resize_linear, working_shape
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage
 from napari_cellseg_ssl.core.inference.detecting import Detecting
 from napari_cellseg_ssl.core.inference.predictor import Detects, NeedsField, Predictor
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, PredictEvent, TileDone
@@ -117,7 +117,7 @@ def predict_tiled(
                 work.do(pending[0])
             except (MemoryError, RuntimeError) as problem:
                 tile = _smaller_tile(problem, tile, SMALLEST_TILE[len(shape)])
-                yield Note(f"Not enough memory for this tile; going on with tiles of {tile} px.")
+                yield Note(messages.smaller_tiles(tile))
                 pieces = work.plan(tile)
                 pending = list(pieces)
                 continue
@@ -156,9 +156,7 @@ def _smaller_tile(problem: Exception, tile: int, smallest: int) -> int:
     if not is_out_of_memory(problem):
         raise problem
     if tile // 2 < smallest:
-        raise OutOfMemory(
-            f"Not even a tile of {tile} px fits into memory.", "Close other programs or choose the device 'cpu'."
-        ) from problem
+        raise messages.tile_too_large(tile) from problem
     return tile // 2
 
 
@@ -168,9 +166,7 @@ def _empty_maps(n: int, shape: tuple[int, ...], specs: Mapping[str, MapSpec], na
     except (MemoryError, ValueError) as problem:
         channels = sum(spec.channels_in(len(shape)) for spec in specs.values())
         gigabytes = n * channels * float(np.prod(shape)) * 4 / 2**30
-        raise OutOfMemory(
-            f"The maps of '{name}' would take {gigabytes:.0f} GB.", "Segment it in blocks, or a part of it."
-        ) from problem
+        raise messages.maps_too_large(name, gigabytes) from problem
 
 
 class _Tiling:
@@ -190,7 +186,7 @@ class _Tiling:
         crop = self._frame[(slice(None), *tile.read)]
         for name, predicted in self._predictor(crop[None], np.array([tile.origin])).items():
             if name not in self._maps:
-                raise WrongImage(f"The network returned an unannounced map '{name}'.")
+                raise messages.unannounced_network_map(name)
             self._maps[name][(slice(None), *tile.write)] = predicted[0][(slice(None), *tile.keep)]
 
     def detections(self) -> tuple[Detections, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.coco_bounds import require_polygons, require_run_lengths
 
 FEWEST_NUMBERS = 6
@@ -157,15 +157,10 @@ class CocoImage:
             try:
                 runs = one.run_lengths(self.shape)
             except _OtherShape as problem:
-                raise WrongAnnotation(
-                    f"{called} {n} of '{self.name}' has the shape {problem.args[0]}, the image {self.shape}.",
-                    "Choose annotations that belong to the image.",
-                ) from None
+                raise messages.mask_of_another_shape(called, n, self.name, problem.args[0], self.shape) from None
             except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:
                 why = problem if isinstance(problem, ValueError) else repr(problem)
-                raise WrongAnnotation(
-                    f"{called} {n} of '{self.name}' cannot be decoded: {why}.", "Is the file complete?"
-                ) from problem
+                raise messages.mask_cannot_be_decoded(called, n, self.name, why) from problem
             yield runs
 
 

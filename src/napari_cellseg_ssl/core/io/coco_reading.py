@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.coco_bounds import image_shape
 from napari_cellseg_ssl.core.io.coco_objects import CocoImage, CocoObject, Region, corners, region_of
 from napari_cellseg_ssl.core.io.image_places import ImagePlaces
@@ -82,10 +82,7 @@ def read_coco(file: Path, folder: Path | None = None) -> CocoSet:
         images = _images(records, objects, unclear, folder or Path(file).parent, must_exist=folder is not None)
         named = {int(one["id"]): str(one.get("name", one["id"])) for one in content.get("categories", ())}
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
-        raise WrongAnnotation(
-            f"'{file}' is not in the format of COCO ({problem!r}).",
-            "It needs 'images' with id, file_name, height and width, and 'annotations' with image_id and segmentation.",
-        ) from problem
+        raise messages.not_coco(file, problem) from problem
     used = {one.category for found in objects.values() for one in found}
     return CocoSet(
         images=images, categories={**{id_: str(id_) for id_ in sorted(used - set(named))}, **named}, skipped=skipped
@@ -96,11 +93,11 @@ def _content(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
-        raise WrongAnnotation(f"There is no file '{file}'.", "Choose the JSON file of the annotations.") from problem
+        raise messages.no_such_coco_file(file) from problem
     except (OSError, ValueError, RecursionError) as problem:
-        raise WrongAnnotation(f"'{file}' cannot be read as JSON: {problem}.", "Is the file complete?") from problem
+        raise messages.not_json(file, problem) from problem
     if not isinstance(content, dict):
-        raise WrongAnnotation(f"'{file}' holds a list, not an annotated set.", "Results need their images beside them.")
+        raise messages.results_without_images(file)
     return content
 
 
@@ -127,15 +124,13 @@ def _objects(
             continue
         image = int(one["image_id"])
         if image not in images:
-            raise WrongAnnotation(
-                f"'{file}' has an annotation of image {image}, which it does not list.", "Is the file complete?"
-            )
+            raise messages.annotation_of_unknown_image(file, image)
         score = None if one.get("score") is None else float(one["score"])
         category = int(one.get("category_id", ONLY_CATEGORY))
         found[image].append(CocoObject(category=category, segmentation=one["segmentation"], score=score))
         _require_near(found[image][-1], one, images[image], file)
     if annotations and skipped[BOXES] == len(annotations):
-        raise WrongAnnotation(f"'{file}' has boxes but no masks.", "Choose annotations with segmentations.")
+        raise messages.boxes_without_masks(file)
     return found, unclear, dict(skipped)
 
 
@@ -143,9 +138,7 @@ def _shape(record: Mapping[str, Any], file: Path) -> tuple[int, int]:
     try:
         return image_shape(record["height"], record["width"])
     except (ValueError, OverflowError) as problem:
-        raise WrongAnnotation(
-            f"'{file}' describes image {record['id']} wrongly: {problem}.", "Write its size in px."
-        ) from problem
+        raise messages.wrong_coco_image(file, record["id"], problem) from problem
 
 
 def _require_near(region: Region, one: Mapping[str, Any], image: Mapping[str, Any], file: Path) -> None:
@@ -153,10 +146,8 @@ def _require_near(region: Region, one: Mapping[str, Any], image: Mapping[str, An
         region.require_near(image["shape"])
     except ValueError as problem:
         height, width = image["shape"]
-        raise WrongAnnotation(
-            f"Annotation {one.get('id')} in '{file}' does not belong to its image '{image['file_name']}' of "
-            f"{width} x {height} px: {problem}.",
-            "Write corners in px of this image, or leave the annotation out.",
+        raise messages.annotation_outside_its_image(
+            one.get("id"), file, image["file_name"], width, height, problem
         ) from problem
 
 
@@ -198,8 +189,5 @@ def _images(
             )
         )  # fmt: skip
     if missing:
-        raise WrongImage(
-            f"{len(missing)} of {len(records)} images are not in '{folder}', for example '{missing[0]}'.",
-            "Choose the folder that holds them.",
-        )
+        raise messages.images_missing(len(missing), len(records), folder, missing[0])
     return tuple(images)

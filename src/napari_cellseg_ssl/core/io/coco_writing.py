@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.instance_scores import by_label
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.coco_bounds import MOST_PIXELS
 from napari_cellseg_ssl.core.io.complete_files import write_text, writing
 from napari_cellseg_ssl.core.io.own_files import SOFTWARE, SOFTWARE_FIELD
@@ -54,12 +54,10 @@ def write_coco(
     annotations: list[dict[str, Any]] = []
     for n, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
         if frame.ndim != 2:
-            raise WrongOption("COCO masks lie in a plane; these labels are volumes.", "Leave COCO out.")
+            raise messages.coco_needs_planes()
         height, width = frame.shape
         if height * width > MOST_PIXELS:
-            raise WrongOption(
-                f"'{name}' has {width} x {height} px; COCO masks have at most {MOST_PIXELS} px.", "Leave COCO out."
-            )
+            raise messages.too_large_for_coco(name, width, height, MOST_PIXELS)
         images.append({"id": n, "file_name": name, "height": height, "width": width, "frame": seen[name]})
         seen[name] += 1
         told = scores[n - 1] if scores else {}

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_cellseg_ssl.core.errors import CellSegError, WrongImage
+from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.core.io import messages
 
 CODECS = "imagecodecs"
 
@@ -37,4 +38,4 @@ def decoding(source: Path | str, hint: str = "Is the file complete?", kind: str 
         if CODECS in text:
             hint = f"Install it: pip install {CODECS}."
         what = f" as {kind}" if kind else ""
-        raise WrongImage(f"'{source}' cannot be read{what}: {text.rstrip('.')}.", hint) from problem
+        raise messages.cannot_be_read(source, what, text.rstrip("."), hint) from problem

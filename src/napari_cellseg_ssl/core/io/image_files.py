@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.decoding import decoding
 from napari_cellseg_ssl.core.io.tiff import read_tiff
 from napari_cellseg_ssl.core.io.units import PixelSize
@@ -77,10 +78,7 @@ def read_labels(path: Path, image: ImageStack | None = None) -> Array:
         return array[None] if array.ndim == 2 else array
     expected = (len(image.frames), *image.spatial_shape)
     if array.size != np.prod(expected) or array.shape[-2:] != expected[-2:]:
-        raise WrongAnnotation(
-            f"The labels '{path}' have the shape {array.shape}, image '{image.name}' has {expected}.",
-            "Choose the labels that belong to this image, one whole number per pixel.",
-        )
+        raise messages.labels_of_another_shape(path, array.shape, image.name, expected)
     return array.reshape(expected)
 
 
@@ -104,9 +102,7 @@ def _read(path: Path) -> tuple[Any, str | None, PixelSize]:
             return tiff.array, tiff.axes, tiff.size
         return read_zarr(path) if suffix in ZARR else (_read_picture(path), None, PixelSize())
     except MemoryError as problem:  # or a damaged file says that it has that many pixels
-        raise OutOfMemory(
-            f"'{path}' does not fit into memory.", "Close other programs, or use a part of it."
-        ) from problem
+        raise messages.file_too_large(path) from problem
 
 
 def _read_picture(path: Path) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.image_files import PICTURES
 
 
@@ -28,7 +28,7 @@ class ImagePlaces:
     def __init__(self, folders: Sequence[Path]) -> None:
         for folder in folders:
             if not folder.is_dir():
-                raise WrongImage(f"There is no folder '{folder}'.", "Choose the folder of the images.")
+                raise messages.no_such_folder(folder)
         self._places = [_Place(folder) for folder in folders]
 
     def find(self, name: str) -> Path | None:

@@ -13,7 +13,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from napari_cellseg_ssl._version import __version__
-from napari_cellseg_ssl.core.errors import WouldOverwrite
+from napari_cellseg_ssl.core.io import messages
 
 PROGRAM = "napari-cellseg-ssl"
 SOFTWARE = f"{PROGRAM} {__version__}"
@@ -44,10 +44,7 @@ def require_own(files: Iterable[Path], *, overwrite: bool = False) -> None:
         return
     for file in files:
         if file.exists() and not is_own(file) and (file.is_file() or file.suffix == ZARR_SUFFIX):
-            raise WouldOverwrite(
-                f"'{file}' was not written by {PROGRAM}, or was changed since, so it is not replaced.",
-                "Move it, or choose another place.",
-            )
+            raise messages.not_ours(file, PROGRAM)
 
 
 def is_own(path: Path) -> bool:

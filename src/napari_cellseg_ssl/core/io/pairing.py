@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.image_files import PNG, TIFF, ZARR, stem_of
 from napari_cellseg_ssl.core.wording import listed
 
@@ -102,7 +102,7 @@ def pair_files(images: Sequence[Path], labels: Sequence[Path], *, images_are_lab
             unused.append(label)
         elif image in found:
             name = stem_of(image)
-            raise WrongAnnotation(f"Both '{found[image]}' and '{label}' could belong to image '{name}'.", "Remove one.")
+            raise messages.two_label_files(found[image], label, name)
         else:
             found[image] = label
     return Pairs(images, [found.get(image) for image in images], unused)
@@ -130,10 +130,7 @@ class _Finder:
                     candidates.setdefault(image, step)
         folders = sorted({image.parent for image in candidates})
         if len(folders) > 1:
-            raise WrongAnnotation(
-                f"The labels '{label}' could belong to images in {listed(str(folder) for folder in folders)}.",
-                "Name the folders of labels like those of their images, or take one folder at a time.",
-            )
+            raise messages.images_in_several_folders(label, listed(str(folder) for folder in folders))
         return min(candidates, key=lambda image: _rank(image, label, candidates[image]), default=None)
 
     def _nearest(self, folder: Path) -> frozenset[Path]:

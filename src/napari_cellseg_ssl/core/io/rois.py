@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.complete_files import complete_file, writing
 from napari_cellseg_ssl.core.io.own_files import SOFTWARE
 
@@ -27,7 +27,7 @@ def write_rois(labels: Array, file: Path) -> None:
         If the file cannot be written.
     """
     if labels.ndim != 3:
-        raise WrongOption("ImageJ ROIs are outlines in a plane; these labels are volumes.", "Leave the ROIs out.")
+        raise messages.rois_need_planes()
     from roifile import ImagejRoi
 
     with writing(file), complete_file(file) as unfinished, ZipFile(unfinished, "w") as archive:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.complete_files import complete_file, writing
 from napari_cellseg_ssl.core.io.decoding import decoding
 from napari_cellseg_ssl.core.io.own_files import SOFTWARE
@@ -146,7 +146,7 @@ def map_tiff(file: Path) -> Array:
     try:
         mapped: Array = tifffile.memmap(file, mode="r")
     except (OSError, ValueError) as problem:
-        raise WrongImage(f"'{file}' cannot be read: {problem}.", "Was it moved or changed?") from problem
+        raise messages.tiff_moved(file, problem) from problem
     return mapped
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.image_files import PNG, TIFF, ZARR, read_image, read_labels, stem_of
 from napari_cellseg_ssl.core.io.pairing import by_products, label_key, labels_beside, pair_files
 from napari_cellseg_ssl.core.wording import listed
@@ -62,13 +62,13 @@ def find_files(
         if path.is_dir() and path.suffix.lower() not in ZARR:
             inside, others = _sorted_out(path, labels)
             if not inside:
-                raise WrongImage(f"The folder '{path}' holds no TIFF, PNG or OME-Zarr.", "Choose another folder.")
+                raise messages.folder_holds_no_images(path)
             found += inside
             left_out += others
         elif not path.exists():
-            raise WrongImage(f"'{path}' does not exist.", "Check the path.")
+            raise messages.no_such_path(path)
         elif path.suffix.lower() not in READABLE:
-            raise WrongImage(f"'{path}' is not a TIFF, PNG or OME-Zarr.", "Convert it, or choose another file.")
+            raise messages.unknown_format(path)
         else:
             found.append(path)
     unexpected = [path.name for path in left_out if path not in images]
@@ -109,14 +109,8 @@ def pair_by_stem(
     pairs = pair_files(images, labels)
     if labels and not any(pairs.labels):
         if not pairs.unused:
-            raise WrongAnnotation(
-                f"Among the {what} are only the images themselves, '{labels[0].name}' for example.",
-                "Put the labels into a folder of their own, or name them like their images with '_labels' after it.",
-            )
-        raise WrongAnnotation(
-            f"No label file belongs to an image: labels such as '{labels[0].name}', images such as '{images[0].name}'.",
-            "Name each label file like its image.",
-        )
+            raise messages.labels_are_the_images(what, labels[0].name)
+        raise messages.no_labels_match(labels[0].name, images[0].name)
     tell(pairs.describe(what))
     return list(pairs.labels)
 

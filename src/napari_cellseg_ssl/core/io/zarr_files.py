@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import SPATIAL_AXES, Array
-from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.complete_files import complete_folder, writing
 from napari_cellseg_ssl.core.io.decoding import decoding
 from napari_cellseg_ssl.core.io.own_files import ZARR_RECORD
@@ -99,7 +99,4 @@ def _imported(path: Path, *modules: str) -> list[Any]:
     try:
         return [import_module(name) for name in modules]
     except ImportError:
-        raise WrongImage(
-            f"'{path}' is an OME-Zarr, and zarr is not installed.",
-            "Install it: pip install 'napari-cellseg-ssl[zarr]'.",
-        ) from None
+        raise messages.zarr_not_installed(path) from None

@@ -8,9 +8,8 @@ from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
-from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.inference.predictor import Predictor
-from napari_cellseg_ssl.core.methods import registry
+from napari_cellseg_ssl.core.methods import messages, registry
 from napari_cellseg_ssl.core.methods.events import Checkpoint, TrainEvent
 from napari_cellseg_ssl.core.methods.registry import method_module
 from napari_cellseg_ssl.core.options import Json, options_from_json
@@ -68,7 +67,7 @@ class MethodInfo:
         """
         name = name or next(iter(self.presets))
         if name not in self.presets:
-            raise WrongOption(f"Method '{self.id}' has no preset '{name}'.", f"Choose: {', '.join(self.presets)}.")
+            raise messages.no_such_preset(self.id, name, ", ".join(self.presets))
         in_space = self.presets_3d.get(name, {}) if ndim == 3 else {}
         return options_from_json(self.train_options, {**self.presets[name], **in_space})
 

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from napari_cellseg_ssl.core.data.images import ImageStack, require_finite
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.data.volumes import require_depth
-from napari_cellseg_ssl.core.errors import CellSegError, WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.errors import CellSegError, WrongImage
+from napari_cellseg_ssl.core.methods import messages
 from napari_cellseg_ssl.core.methods.base import MethodInfo
 
 
 def problems(data: TrainingSet, info: MethodInfo) -> Sequence[CellSegError]:
     """List what keeps a method from training on this set; empty = it may train."""
     if not data.items:
-        return (WrongImage("There is no image to train on.", "Open or choose an image first."),)
+        return (messages.no_image(),)
     found: list[CellSegError] = []
     for item in data.items:
         found += _image_problems(item, data.items[0].image, info)
@@ -24,20 +25,11 @@ def problems(data: TrainingSet, info: MethodInfo) -> Sequence[CellSegError]:
 def _label_problems(data: TrainingSet, info: MethodInfo) -> list[CellSegError]:
     painted = [item.annotation for item in data.items if item.annotation is not None]
     if not any(note.known.any() for note in painted):
-        return [WrongAnnotation(f"{info.title} learns from painted cells, and none are painted.", "Paint some first.")]
+        return [messages.labels_required(info.title)]
     if data.n_cells == 0:
-        return [
-            WrongAnnotation(
-                "Only background is painted, no cell.", "Paint at least 2 whole cells, each with its own id from 2."
-            )
-        ]
+        return [messages.only_background_painted()]
     if not any(note.has_background for note in painted):
-        return [
-            WrongAnnotation(
-                f"{data.n_cells} cells are painted but no background.",
-                "Paint some background with id 1, for example a ring around a cell.",
-            )
-        ]
+        return [messages.background_required(data.n_cells)]
     return []
 
 
@@ -50,32 +42,12 @@ def _image_problems(item: TrainingItem, first: ImageStack, info: MethodInfo) -> 
         except WrongImage as problem:
             found.append(problem)
     if image.n_channels != first.n_channels:
-        found.append(
-            WrongImage(
-                f"Image '{image.name}' has {image.n_channels} channel(s), the others have {first.n_channels}.",
-                "Train on images with the same channels.",
-            )
-        )
+        found.append(messages.channels_differ(image.name, image.n_channels, first.n_channels))
     if ndim not in info.spatial_ndims:
-        found.append(
-            WrongImage(
-                f"{info.title} does not work on {ndim}D images such as '{image.name}'.",
-                "Segment its slices one by one: frames instead of a volume.",
-            )
-        )
+        found.append(messages.dimensions_not_supported(info.title, ndim, image.name))
     if ndim != len(first.spatial_shape):
-        found.append(
-            WrongImage(
-                f"'{image.name}' is {ndim}D, '{first.name}' is {len(first.spatial_shape)}D.",
-                "Train on volumes only, or take their slices as frames.",
-            )
-        )
+        found.append(messages.dimensions_differ(image.name, ndim, first.name, len(first.spatial_shape)))
     expected = (image.frames.shape[0], *image.spatial_shape)
     if item.annotation is not None and item.annotation.cells.shape != expected:
-        found.append(
-            WrongAnnotation(
-                f"The labels of '{image.name}' have the shape {item.annotation.cells.shape}, the image {expected}.",
-                "Choose the labels that belong to this image.",
-            )
-        )
+        found.append(messages.labels_do_not_fit(image.name, item.annotation.cells.shape, expected))
     return found

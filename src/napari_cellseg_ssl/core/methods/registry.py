@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.methods import messages
 
 METHODS = {
     "cellulus": "napari_cellseg_ssl.core.methods.cellulus",
@@ -28,5 +28,5 @@ def method_module(method_id: str) -> ModuleType:
     if method_id not in METHODS:
         close = get_close_matches(method_id, METHODS, n=1)
         meant = f"Did you mean '{close[0]}'? " if close else ""
-        raise WrongOption(f"There is no method '{method_id}'.", f"{meant}Choose one of: {', '.join(METHODS)}.")
+        raise messages.no_such_method(method_id, meant, ", ".join(METHODS))
     return import_module(METHODS[method_id])

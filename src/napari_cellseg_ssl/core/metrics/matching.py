@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cellseg_ssl.core import messages
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +113,7 @@ def overlap(truth: Array, prediction: Array) -> Overlap:
         If the shapes differ or ids are negative.
     """
     if truth.shape != prediction.shape:
-        raise WrongAnnotation(
-            f"The truth is {truth.shape} and the prediction {prediction.shape} pixels.",
-            "Score labels of the same image, without cropping or rescaling one of them.",
-        )
+        raise messages.shapes_differ(truth.shape, prediction.shape)
     t, truth_ids = compact_ids(truth)
     p, prediction_ids = compact_ids(prediction)
     width = len(prediction_ids) + 1
@@ -197,7 +194,7 @@ def compact_ids(labels: Array) -> tuple[Array, Array]:
     if flat.size == 0:
         return flat, np.zeros(0, dtype=np.int64)
     if flat.min() < 0:
-        raise WrongAnnotation(f"The labels hold the id {flat.min()}.", "Use 0 for background and positive ids.")
+        raise messages.negative_id(flat.min())
     if flat.max() > 4 * flat.size + 1024:  # a table of ids would be larger than the image
         values, compact = np.unique(flat, return_inverse=True)
         compact = compact.reshape(-1)

@@ -15,6 +15,7 @@ from napari_cellseg_ssl.core.errors import CellSegError, WrongRun, how_to_read, 
 from napari_cellseg_ssl.core.io.complete_files import complete_files
 from napari_cellseg_ssl.core.io.records import DAMAGES
 from napari_cellseg_ssl.core.methods.registry import method_module
+from napari_cellseg_ssl.core.model import messages
 from napari_cellseg_ssl.core.model.run_files import HISTORY_FILE, RUN_FILE, WEIGHTS_FILE, read_history, write_rows
 from napari_cellseg_ssl.core.model.run_folder import require_own_run
 from napari_cellseg_ssl.core.model.weights_file import load_arrays, write_arrays
@@ -116,10 +117,7 @@ class ModelBundle:
                 write_rows(history, self.history)
                 run.write_text(json.dumps(record, indent=2), encoding="utf-8")
         except OSError as problem:
-            raise WrongRun(
-                f"The run cannot be saved in '{folder}': {reason(problem)}.",
-                "Choose another folder, or free some space.",
-            ) from problem
+            raise messages.run_not_saved(folder, reason(problem)) from problem
 
     @classmethod
     def load(cls, folder: Path, weights: Path | None = None) -> "ModelBundle":
@@ -142,29 +140,22 @@ class ModelBundle:
                 record, load_arrays(weights or folder / WEIGHTS_FILE)[0], read_history(folder / HISTORY_FILE)
             )
         except (FileNotFoundError, NotADirectoryError):
-            raise WrongRun(
-                f"'{folder}' is not a run folder: it has no {RUN_FILE}.", "Choose the folder of a finished run."
-            ) from None
+            raise messages.not_a_run_folder(folder, RUN_FILE) from None
         except PermissionError as problem:
-            raise WrongRun(f"'{folder}' cannot be read: {reason(problem)}.", how_to_read(problem, "")) from problem
+            raise messages.run_unreadable(folder, reason(problem), how_to_read(problem, "")) from problem
         except WrongRun:
             raise
         except CellSegError as problem:
-            raise WrongRun(f"The run in '{folder}' does not fit this version: {problem}") from problem
+            raise messages.run_does_not_fit(folder, problem) from problem
         except (*DAMAGES, OSError) as problem:
-            raise WrongRun(
-                f"The run in '{folder}' is damaged ({problem!r}).", "Use another run or train again."
-            ) from problem
+            raise messages.run_damaged(folder, problem) from problem
 
 
 def _from_record(
     record: Mapping[str, Any], weights: Mapping[str, Array], history: tuple[Mapping[str, float], ...]
 ) -> ModelBundle:
     if record["format_version"] > FORMAT_VERSION:
-        raise WrongRun(
-            f"The run has format {record['format_version']}; this version reads up to {FORMAT_VERSION}.",
-            "Update napari-cellseg-ssl.",
-        )
+        raise messages.run_is_newer(record["format_version"], FORMAT_VERSION)
     info = method_module(record["method"]).METHOD.info
     provenance = {**record["provenance"], "notes": tuple(record["provenance"].get("notes", ()))}
     diameter = record["object_diameter"]

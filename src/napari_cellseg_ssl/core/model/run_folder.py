@@ -10,6 +10,7 @@ from pathlib import Path
 from napari_cellseg_ssl.core.errors import WouldOverwrite, WrongRun
 from napari_cellseg_ssl.core.io.complete_files import remove_left_over, writing
 from napari_cellseg_ssl.core.io.own_files import PROGRAM
+from napari_cellseg_ssl.core.model import messages
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE, HISTORY_FILE, RUN_FILE, WEIGHTS_FILE
 from napari_cellseg_ssl.core.model.weights_file import load_meta
 
@@ -65,7 +66,7 @@ def require_own_run(folder: Path, method_id: str, *, overwrite: bool = False) ->
     """
     found = None if overwrite else occupied_by(folder)
     if found is not None and found.method_id != method_id:
-        raise WouldOverwrite(f"'{folder}' holds {found}, which '{method_id}' would replace.", "Choose another folder.")
+        raise messages.folder_is_occupied(folder, found, method_id)
 
 
 def holds_finished_run(folder: Path) -> bool:
@@ -108,9 +109,7 @@ def claimed(folder: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise WrongRun(
-                f"Another training is writing into '{folder}'.", "Wait until it has ended, or choose another folder."
-            ) from None
+            raise messages.folder_is_in_use(folder) from None
     try:
         remove_left_over(folder)
         yield
@@ -123,6 +122,4 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def _foreign(file: Path) -> WouldOverwrite:
-    return WouldOverwrite(
-        f"'{file}' was not written by {PROGRAM}, so no run is written over it.", "Choose another folder."
-    )
+    return messages.folder_is_not_ours(file, PROGRAM)

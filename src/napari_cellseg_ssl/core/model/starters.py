@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.io.records import hash_of
+from napari_cellseg_ssl.core.model import messages
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.downloads import fetch
 from napari_cellseg_ssl.core.model.run_files import WEIGHTS_FILE
@@ -90,7 +91,7 @@ def find_starter(name: str) -> Starter:
         if starter.name == wanted:
             return starter
     names = ", ".join(PREFIX + starter.name for starter in starters())
-    raise WrongRun(f"There is no starter model '{wanted}' in this version.", f"Those there are: {names}.")
+    raise messages.no_such_starter(wanted, names)
 
 
 def is_starter(bundle: ModelBundle) -> bool:
@@ -123,10 +124,7 @@ def load_starter(name: str) -> ModelBundle:
     if found != starter.sha256:
         names = ", ".join(PREFIX + one.name for one in starters())
         state = f"its hash begins with {found[:8]}, not {starter.sha256[:8]}" if found else "it is missing"
-        raise WrongRun(
-            f"'{weights}' is not the file of the starter '{starter.name}': {state}.",
-            f"Install napari-cellseg-ssl again. The starters of this version: {names}.",
-        )
+        raise messages.starter_damaged(weights, starter.name, state, names)
     return load_folder(starter.folder)
 
 

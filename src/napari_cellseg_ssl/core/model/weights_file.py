@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun, how_to_read, reason
+from napari_cellseg_ssl.core.errors import how_to_read, reason
 from napari_cellseg_ssl.core.io.complete_files import complete_file
+from napari_cellseg_ssl.core.model import messages
 from napari_cellseg_ssl.core.options import Json
 
 _META_KEY = "cellseg_ssl"
@@ -67,9 +68,7 @@ def load_arrays(file: Path) -> tuple[dict[str, Array], dict[str, Json]]:
         meta = _meta(content)
     for name, array in arrays.items():
         if not is_sound(name, array):
-            raise WrongRun(
-                f"'{file}' holds numbers that are none, in '{name}'.", "Nothing can be done with it; use another run."
-            )
+            raise messages.weights_not_finite(file, name)
     return arrays, meta
 
 
@@ -120,7 +119,7 @@ def _opened(file: Path) -> Iterator[Any]:
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as problem:
         what = reason(problem) if isinstance(problem, OSError) else problem
         hint = how_to_read(problem, "It is missing, damaged or of another kind; use another run.")
-        raise WrongRun(f"'{file}' cannot be read: {what}.", hint) from problem
+        raise messages.weights_unreadable(file, what, hint) from problem
 
 
 def _meta(content: Any) -> dict[str, Json]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.nets import messages
 from napari_cellseg_ssl.core.nets.encoder_weights import LoadReport, fit
 from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.names import DETECTOR, RESNETS
@@ -40,20 +40,17 @@ def begin_with_detector(net: OnResNet, name: str, model: ModelBundle) -> LoadRep
     """
     described: Any = model.architecture.get("detector")
     if not is_detector(model) or not isinstance(described, dict):
-        raise WrongRun(f"Model '{model.name}' is no detector.", "Start from a run of 'cupre', or from none.")
+        raise messages.model_is_no_detector(model.name)
     backbone, norm = described.get("backbone"), described.get("norm")
     if backbone != name:
         hint = f"Set encoder={backbone}." if backbone in RESNETS else f"Train a detector on {name}, or start from none."
-        raise WrongRun(f"Model '{model.name}' is a detector on {backbone}, this encoder is a {name}.", hint)
+        raise messages.other_backbone(model.name, backbone, name, hint)
     if norm not in BY_BATCH:
-        raise WrongRun(
-            f"The backbone of model '{model.name}' is normalised by {norm}, this encoder by batch.",
-            "Train a detector whose backbone is normalised by batch, or start from none.",
-        )
+        raise messages.other_norm(model.name, norm)
     tensors = {key: torch.from_numpy(np.array(value)) for key, value in model.weights.items() if key.startswith(NET)}
     report, fitting = fit(net.encoder, tensors, f"model '{model.name}'")
     if report.not_loaded:
-        raise WrongRun(f"Model '{model.name}' does not hold all weights of {name}. {report}", "Start from another run.")
+        raise messages.weights_incomplete(model.name, name, report)
     net.encoder.load_state_dict({**net.encoder.state_dict(), **fitting})
     net.expect(*(report.inputs or ()))
     return report

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets import messages
 from napari_cellseg_ssl.core.nets.adaptive_autoencoder import conv_of
 
 SMALLEST, THINNEST = 24, 8
@@ -66,10 +66,7 @@ def check_patch(patch: Sequence[int]) -> None:
     """
     least = (SMALLEST,) * len(patch) if len(patch) == 2 else (THINNEST, SMALLEST, SMALLEST)
     if any(side < needed for side, needed in zip(patch, least, strict=True)):
-        raise WrongOption(
-            f"Training crops of {' x '.join(map(str, patch))} px are too small.",
-            f"AD-GAN needs at least {' x '.join(map(str, least))} px at its working scale.",
-        )
+        raise messages.crops_too_small(" x ".join(map(str, patch)), " x ".join(map(str, least)))
 
 
 def _layers_that_keep_z(patch: Sequence[int]) -> int:

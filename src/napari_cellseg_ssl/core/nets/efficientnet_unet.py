@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets import messages
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
 from napari_cellseg_ssl.core.nets.released_weights import differs, fetch, read
 
@@ -72,18 +72,18 @@ def load_encoder(encoder: nn.Module, file: Path) -> None:
     names = {name: re.sub(_BLOCK, r"\1\2", name) for name in own if not name.startswith("_fc")}
     missing = [name for name in names.values() if name not in released]
     if missing:
-        raise WrongOption(f"'{file}' does not hold weights of EfficientNet-B5: it lacks '{missing[0]}'.", OFFLINE_HINT)
+        raise messages.not_efficientnet(file, missing[0], OFFLINE_HINT)
     found = {name: released[other] for name, other in names.items()}
     for name, other in names.items():
         if differs(found[name], own[name]):
-            raise WrongOption(f"'{other}' in '{file}' is of {differs(found[name], own[name])}.", OFFLINE_HINT)
+            raise messages.efficientnet_tensor_differs(other, file, differs(found[name], own[name]), OFFLINE_HINT)
     stem, channels = found[STEM], own[STEM].shape[1]
     if stem.shape[1] != channels:
         found[STEM] = stem.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
     try:
         encoder.load_state_dict(found, strict=False)
     except RuntimeError as problem:
-        raise WrongOption(f"The weights in '{file}' have other shapes: {problem}", OFFLINE_HINT) from problem
+        raise messages.efficientnet_shapes_differ(file, problem, OFFLINE_HINT) from problem
 
 
 def imagenet_file() -> Path:

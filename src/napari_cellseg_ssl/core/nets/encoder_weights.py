@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets import messages
 from napari_cellseg_ssl.core.nets.expects_inputs import OnResNet
 from napari_cellseg_ssl.core.nets.names import NO_WEIGHTS
 from napari_cellseg_ssl.core.nets.released_weights import cache, differs, fetch, read
@@ -115,12 +115,12 @@ def load_encoder(encoder: Encoder, name: str, weights: str) -> LoadReport | None
         return None
     hint = offline_hint(name)
     if weights == IMAGENET and name not in RELEASED:
-        raise WrongOption(f"No released weights are known for {name}.", hint)
+        raise messages.no_released_weights(name, hint)
     file = fetch(_address(name), _hash(RELEASED[name]), hint=hint) if weights == IMAGENET else Path(weights)
     tensors = read(file, hint=hint)
     report, fitting = fit(encoder, tensors, str(file))
     if len(report.not_loaded) > (1 - FEWEST) * len(report.fate):
-        raise WrongOption(f"'{file}' does not hold weights of {name}. {report}", hint)
+        raise messages.weights_of_another_network(file, name, report, hint)
     encoder.load_state_dict({**encoder.state_dict(), **fitting})
     return report
 

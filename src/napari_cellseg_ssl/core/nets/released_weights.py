@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_cellseg_ssl.core.errors import WrongOption, how_to_read, reason
+from napari_cellseg_ssl.core.errors import how_to_read, reason
 from napari_cellseg_ssl.core.model import downloads
 from napari_cellseg_ssl.core.model.weights_file import require_readable
+from napari_cellseg_ssl.core.nets import messages
 
 WRAPPERS = ("state_dict", "model")
 """Entries under which training programs keep the tensors, beside what they need to go on."""
@@ -57,20 +58,18 @@ def read(file: Path, *, hint: str) -> dict[str, Tensor]:
         else:
             content = dict(torch.load(file, map_location="cpu", weights_only=True))
     except FileNotFoundError as problem:
-        raise WrongOption(f"There is no weight file '{file}'.", hint) from problem
+        raise messages.no_such_weight_file(file, hint) from problem
     except PermissionError as problem:
-        raise WrongOption(
-            f"The weight file '{file}' cannot be read: {reason(problem)}.", how_to_read(problem, hint)
-        ) from problem
+        raise messages.weight_file_not_readable(file, reason(problem), how_to_read(problem, hint)) from problem
     except Exception as problem:
-        raise WrongOption(f"The weight file '{file}' cannot be read: {problem}", hint) from problem
+        raise messages.weight_file_cannot_be_read(file, problem, hint) from problem
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     for name, value in tensors.items():
         if value.is_floating_point() and not value.sum(dtype=torch.float64).isfinite():
-            raise WrongOption(f"The weight file '{file}' holds numbers that are none, in '{name}'.", hint)
+            raise messages.weight_file_not_finite(file, name, hint)
     return tensors
 
 

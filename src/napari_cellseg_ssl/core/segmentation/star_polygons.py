@@ -10,8 +10,8 @@ from types import ModuleType
 import numpy as np
 from scipy import ndimage
 
+from napari_cellseg_ssl.core import messages
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.metrics.matching import compact_ids
 
 SMALLEST_DISTANCE = 1e-3
@@ -129,7 +129,7 @@ def _compact(labels: Array) -> Array:
     """Renumber the objects of a label image from 1, since the package reads 16 bits only."""
     compact, ids = compact_ids(labels)
     if len(ids) > np.iinfo(np.uint16).max:
-        raise WrongOption(f"The labels hold {len(ids)} objects, more than polygons can be made of.", "Cut the image.")
+        raise messages.too_many_objects(len(ids))
     return compact.reshape(labels.shape).astype(np.uint16)
 
 
@@ -141,9 +141,6 @@ def _stardist(name: str) -> ModuleType:
     try:
         return import_module(f"stardist.{name}")
     except ImportError as problem:
-        raise WrongOption(
-            f"The package 'stardist' cannot be loaded: {problem}.",
-            "Install it with 'pip install stardist'; it needs Python 3.11 to 3.13.",
-        ) from problem
+        raise messages.stardist_missing(problem) from problem
     finally:
         warnings.formatwarning = shown

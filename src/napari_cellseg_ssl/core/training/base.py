@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.methods.events import Note, Reason, TrainEvent
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.core.training import messages
 from napari_cellseg_ssl.core.training.averaging import Decay
 from napari_cellseg_ssl.core.training.rates import learning_rate
 
@@ -219,8 +219,8 @@ class Training(ABC):
             self.load_state(checkpoint.arrays, checkpoint.meta)
         except KeyError as missing:
             name = "random state" if missing.args == ("random",) else str(missing)
-            raise WrongRun(f"The checkpoint lacks the {name}.", "Start the training again.") from missing
+            raise messages.checkpoint_lacks(name) from missing
         except (TypeError, ValueError) as problem:
-            raise WrongRun(f"The checkpoint is damaged ({problem!r}).", "Start the training again.") from problem
+            raise messages.checkpoint_damaged(problem) from problem
         self.step = checkpoint.step - self.steps_before
         return True

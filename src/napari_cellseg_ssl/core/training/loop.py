@@ -24,6 +24,7 @@ from napari_cellseg_ssl.core.methods.events import (
     TrainFinished,
     Validated,
 )
+from napari_cellseg_ssl.core.training import messages
 from napari_cellseg_ssl.core.training.base import Best, Progress, Training
 from napari_cellseg_ssl.core.training.randomness import TorchRandom
 from napari_cellseg_ssl.core.training.rates import WARM_UP_STEPS
@@ -101,10 +102,7 @@ class Loop:
         if self.run.time_budget and training.step >= training.enough_steps:
             return "plateau"
         if self.run.time_budget and training.total_steps < WARM_UP_STEPS:
-            yield training.note(
-                f"The time budget of {self.run.time_budget:g} s allowed only {training.total_steps} steps, too few to "
-                "learn anything: give more time."
-            )
+            yield training.note(messages.too_little_time(self.run.time_budget, training.total_steps))
         return "completed"
 
     def own(self, events: Generator[TrainEvent, None, ResultT]) -> Generator[TrainEvent, None, ResultT]:

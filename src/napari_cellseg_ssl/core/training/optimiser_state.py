@@ -9,7 +9,7 @@ import torch
 from torch.optim import Optimizer
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.training import messages
 
 
 def optimiser_arrays(optimiser: Optimizer, prefix: str = "optimiser.") -> dict[str, Array]:
@@ -37,9 +37,6 @@ def restore_optimiser(optimiser: Optimizer, arrays: Mapping[str, Array], prefix:
             index, _, name = key.removeprefix(prefix).partition(".")
             place = int(index) if index.isdecimal() else len(parameters)
             if place >= len(parameters) or value.shape not in ((), tuple(parameters[place].shape)):
-                raise WrongRun(
-                    f"The state of the training does not fit the network: '{key}' has the shape {value.shape}.",
-                    "The checkpoint is damaged; train again.",
-                )
+                raise messages.training_state_differs(key, value.shape)
             state.setdefault(place, {})[name] = torch.from_numpy(np.array(value))
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

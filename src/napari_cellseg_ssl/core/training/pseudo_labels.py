@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.metrics.matching import match_instances
 from napari_cellseg_ssl.core.metrics.scores import sparse_score
 from napari_cellseg_ssl.core.segmentation.boundaries import neighbour_pairs
+from napari_cellseg_ssl.core.training import messages
 
 AGREEMENT = 0.6
 """IoU from which two objects of different methods are the same."""
@@ -173,10 +173,7 @@ def grown(labels: Array, by: float) -> Array:
 
 def _check_same_shape(first: Array, second: Array) -> None:
     if first.shape != second.shape:
-        raise WrongAnnotation(
-            f"Labels of the shapes {first.shape} and {second.shape} do not belong to the same image.",
-            "Choose labels and results of the same image.",
-        )
+        raise messages.labels_and_results_differ(first.shape, second.shape)
 
 
 def _completed(painted: Annotation | None, found: Annotation, growth: float) -> Annotation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.training import messages
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,14 +31,11 @@ def load_weights(net: nn.Module, weights: Mapping[str, Array], prefix: str = NET
     own = {name.removeprefix(prefix): a for name, a in weights.items() if name.startswith(prefix)}
     for name, place in net.state_dict().items():
         if name in own and place.is_floating_point() != (own[name].dtype.kind == "f"):
-            raise WrongRun(
-                f"The weights do not fit the network: '{name}' holds {own[name].dtype}, not {place.dtype}.",
-                "The file is damaged; use another run.",
-            )
+            raise messages.weights_of_another_type(name, own[name].dtype, place.dtype)
     try:
         net.load_state_dict({name: torch.from_numpy(np.array(a)) for name, a in own.items()})
     except (RuntimeError, TypeError) as problem:
-        raise WrongRun(f"The weights do not fit the network: {problem}", "Use a run of the same settings.") from problem
+        raise messages.weights_do_not_fit(problem) from problem
 
 
 def start_from(net: nn.Module, parent: ModelBundle, architecture: Mapping[str, Any]) -> None:
@@ -51,10 +48,7 @@ def start_from(net: nn.Module, parent: ModelBundle, architecture: Mapping[str, A
     """
     for key, value in architecture.items():
         if parent.architecture.get(key) != value:
-            raise WrongRun(
-                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {value}.",
-                "Choose the same preset and channels, or start from no model.",
-            )
+            raise messages.start_has_other_settings(parent.name, key, parent.architecture.get(key), value)
     load_weights(net, parent.weights)
 
 

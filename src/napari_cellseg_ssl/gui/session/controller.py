@@ -131,8 +131,7 @@ class Controller(QObject):
 
     def _ways(self) -> Callable[[ModelBundle], pipelines.Model]:
         """Take what is chosen now of how a model is to be run."""
-        diameter = self.choices.diameter
-        given = None if diameter == "auto" else diameter
+        given = None if (diameter := self.choices.diameter) == "auto" else diameter
         return partial(pipelines.Model, diameter=given, device=self.device, threads=CPU_THREADS)
 
     def apply(self, event: object, seconds: float = 0.0) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from napari_cellseg_ssl.core.errors import WrongRun, reason
+from napari_cellseg_ssl.core.errors import reason
+from napari_cellseg_ssl.tasks.session import messages
 from napari_cellseg_ssl.tasks.session.folder import new_room
 
 LOCK_FILE = "lock"
@@ -121,9 +122,7 @@ def copy_room(room: Path, target: Path) -> None:
                 shutil.copytree(folder, target / folder.name, copy_function=_share, ignore=hidden, dirs_exist_ok=True)
     except OSError as problem:
         why = problem.args[0][0][2] if isinstance(problem, shutil.Error) else reason(problem)
-        raise WrongRun(
-            f"The session in '{room}' cannot be copied to '{target}': {why}.", "Free some space, then restore it again."
-        ) from problem
+        raise messages.session_not_copied(room, target, why) from problem
 
 
 def _share(source: str, target: str) -> None:

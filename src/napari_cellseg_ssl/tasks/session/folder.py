@@ -20,11 +20,12 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from napari_cellseg_ssl.core.errors import WrongRun, reason
+from napari_cellseg_ssl.core.errors import reason
 from napari_cellseg_ssl.core.io.complete_files import write_text
 from napari_cellseg_ssl.core.io.records import DAMAGES, read_table, require_kinds
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.tasks.requests import Diameter
+from napari_cellseg_ssl.tasks.session import messages
 
 APP = "napari-cellseg-ssl"
 RECORD_FILE, LAYERS_FOLDER = "session.json", "layers"
@@ -126,7 +127,7 @@ def write_record(room: Path, record: SessionRecord) -> None:
     try:
         write_text(room / RECORD_FILE, json.dumps({**asdict(record), "settings": dict(record.settings)}))
     except OSError as problem:
-        raise WrongRun(f"'{room}' cannot be written: {reason(problem)}.", "Free some space.") from problem
+        raise messages.session_not_writable(room, reason(problem)) from problem
 
 
 def read_record(room: Path) -> SessionRecord | None:

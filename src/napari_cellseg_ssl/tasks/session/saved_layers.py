@@ -15,9 +15,10 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun, reason
+from napari_cellseg_ssl.core.errors import WrongRun, reason
 from napari_cellseg_ssl.core.model.weights_file import load_arrays, load_meta, save_arrays
 from napari_cellseg_ssl.core.options import Json
+from napari_cellseg_ssl.tasks.session import messages
 
 SUFFIX, ANNOTATION = ".safetensors", "annotation"
 FRAME_NDIM = 2
@@ -90,7 +91,7 @@ def save_layer(folder: Path, layer: KeptLayer) -> None:
     try:
         save_arrays(folder / f"{layer.key}{SUFFIX}", packed, meta)
     except OSError as problem:
-        raise WrongAnnotation(f"'{folder}' cannot be written: {reason(problem)}.", "Free some space.") from problem
+        raise messages.layers_not_saved(folder, reason(problem)) from problem
 
 
 def load_layer(file: Path) -> KeptLayer:
@@ -115,9 +116,9 @@ def load_layer(file: Path) -> KeptLayer:
         if layer.kind == "labels" and len(layer.arrays) != 1:
             raise ValueError(f"labels in {len(layer.arrays)} arrays")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error) as problem:
-        raise WrongRun(f"'{file}' is damaged ({problem!r}).", "Use another version or session.") from problem
+        raise messages.layer_damaged(file, problem) from problem
     if layer.hash != meta.get("hash"):
-        raise WrongRun(f"The pixels in '{file}' are not those that were saved.", "Use another version or session.")
+        raise messages.pixels_changed(file)
     return layer
 
 

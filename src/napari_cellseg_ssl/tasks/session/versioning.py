@@ -19,6 +19,7 @@ from napari_cellseg_ssl.tasks.job_control import Control
 from napari_cellseg_ssl.tasks.memory import closed_after
 from napari_cellseg_ssl.tasks.pipelines import Model, ReadImage, agreement
 from napari_cellseg_ssl.tasks.predict import segment_image
+from napari_cellseg_ssl.tasks.session import messages
 from napari_cellseg_ssl.tasks.session.events import Began, BundleOpened, OptionsKept, VersionAdded, VersionRestored
 from napari_cellseg_ssl.tasks.session.saved_layers import KeptLayer, save_layer
 from napari_cellseg_ssl.tasks.session.versions import (
@@ -119,10 +120,7 @@ def keeping(job: Callable[[Control], Iterator[object]], keep: Keeping) -> Callab
                 try:
                     added = keep.after(event)
                 except (WrongRun, WrongAnnotation) as problem:
-                    raise WrongRun(
-                        f"{problem.message} The model stays in this window; no version of it is kept.",
-                        "Free some space, then press 'Save run …'.",
-                    ) from problem
+                    raise messages.version_not_kept_model_stays(problem.message) from problem
                 if added is not None:
                     yield added
 
@@ -161,9 +159,7 @@ def restore(version: Version, keep: Keeping | None, with_labels: bool, _control:
     bundle, layers = load_version(version)
     if keep is not None:
         if keep.bundle is None:
-            raise WrongRun(
-                "What is painted now cannot be kept without a model.", "Train first, or take only the model."
-            )
+            raise messages.no_version_without_model()
         folder = next_folder(keep.room, keep.bundle.method_id)
         yield VersionAdded(add_version(folder, keep.bundle, keep.labels, "kept", keep.current), keep.bundle)
     yield VersionRestored(version, bundle)
@@ -194,4 +190,4 @@ def compare(
     differences = np.stack([disagreements(a, b) for a, b in zip(first, second, strict=True)])
     f1 = agreement(second, first).f1 or 0.0
     yield Compared(versions, (first, second), differences, f1)
-    yield Note(f"Versions {versions[0].number} and {versions[1].number} agree with F1 {f1:.2f}.")
+    yield Note(messages.versions_agree(versions[0].number, versions[1].number, f1))

@@ -16,13 +16,14 @@ from typing import Literal
 import numpy as np
 
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID
-from napari_cellseg_ssl.core.errors import WrongRun, reason
+from napari_cellseg_ssl.core.errors import reason
 from napari_cellseg_ssl.core.io.complete_files import write_text
 from napari_cellseg_ssl.core.io.records import DAMAGES, hash_of, read_table, require_kinds
 from napari_cellseg_ssl.core.metrics.matching import compact_ids
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE, RUN_FILE, WEIGHTS_FILE
 from napari_cellseg_ssl.core.model.starters import is_starter
+from napari_cellseg_ssl.tasks.session import messages
 from napari_cellseg_ssl.tasks.session.saved_layers import ANNOTATION, KeptLayer, load_layers, save_layer
 
 VERSION_FILE, LABELS_FOLDER = "version.json", "labels"
@@ -122,7 +123,7 @@ def add_version(
     try:
         write_text(folder / VERSION_FILE, json.dumps(record, indent=2))
     except OSError as problem:
-        raise WrongRun(f"The version cannot be kept in '{folder}': {reason(problem)}.", "Free some space.") from problem
+        raise messages.version_not_kept(folder, reason(problem)) from problem
     return version
 
 
@@ -150,10 +151,10 @@ def load_version(version: Version) -> tuple[ModelBundle, tuple[KeptLayer, ...]]:
     """
     file = version.folder / WEIGHTS_FILE
     if not file.exists() or hash_of(file) != version.weights:
-        raise WrongRun(f"The weights of version {version.number} were changed or removed.", "Restore another one.")
+        raise messages.version_weights_changed(version.number)
     layers = load_layers(version.folder / LABELS_FOLDER)
     if {layer.key: layer.hash for layer in layers} != dict(version.labels):
-        raise WrongRun(f"The labels of version {version.number} were changed or removed.", "Restore another one.")
+        raise messages.version_labels_changed(version.number)
     return ModelBundle.load(version.folder), layers
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from napari_cellseg_ssl.core.data.images import Array
+from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
 from napari_cellseg_ssl.core.methods.actis.options import ActisSegmentOptions
 from napari_cellseg_ssl.core.segmentation.boundaries import neighbour_pairs
 from napari_cellseg_ssl.core.segmentation.clean_up import ids_at_edge
@@ -134,3 +135,28 @@ def _sizes(frame: Frame) -> Array:
     areas[0] = 0
     widths: Array = 2 * np.sqrt(areas[areas > 0] / np.pi)
     return widths
+
+
+def small_network_takes_no_weights(weights: object) -> WrongOption:
+    return WrongOption(
+        f"The small network takes no encoder weights, but '{weights}' is given.",
+        "Choose the encoder that the weights are of, for example encoder=resnet18, or set encoder_weights=none.",
+    )
+
+
+def detector_does_not_fit(model: object, encoder: str) -> WrongRun:
+    return WrongRun(
+        f"Model '{model}' is a detector, and this training's encoder, {encoder}, cannot be its backbone.",
+        "Choose the encoder that the detector has, for example encoder=resnet18, or start from none.",
+    )
+
+
+def start_has_another_network(start: object, key: object, has: object, wanted: object) -> WrongRun:
+    return WrongRun(
+        f"Model '{start}' has {key} {has}, this training {wanted}.",
+        "Start from a model of the same method and channels, or from none.",
+    )
+
+
+def refinement_begins() -> str:
+    return "Baseline trained; now learning from unpainted pixels too."

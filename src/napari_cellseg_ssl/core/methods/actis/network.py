@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
+from napari_cellseg_ssl.core.methods.actis import messages
 from napari_cellseg_ssl.core.methods.actis.options import EFFICIENTNET, SMALL, TAGS, ActisOptions
 from napari_cellseg_ssl.core.nets.detector_encoder import is_detector
 from napari_cellseg_ssl.core.nets.names import AT_RANDOM, NO_WEIGHTS, RESNETS
@@ -53,10 +54,7 @@ def begin(described: Mapping[str, Any], options: ActisOptions) -> tuple[nn.Modul
     """
     weights = options.encoder_weights or NO_WEIGHTS
     if options.encoder == SMALL and weights != NO_WEIGHTS:
-        raise WrongOption(
-            f"The small network takes no encoder weights, but '{weights}' is given.",
-            "Choose the encoder that the weights are of, for example encoder=resnet18, or set encoder_weights=none.",
-        )
+        raise messages.small_network_takes_no_weights(weights)
     if options.encoder not in RESNETS:
         return build(described, weights), ""
     from napari_cellseg_ssl.core.nets.encoder_weights import begin_with
@@ -77,11 +75,7 @@ def begin_with_detector(
         If that is another encoder.
     """
     if options.encoder not in RESNETS:
-        raise WrongRun(
-            f"Model '{model.name}' is a detector, and this training's encoder, {options.encoder}, cannot be its "
-            "backbone.",
-            "Choose the encoder that the detector has, for example encoder=resnet18, or start from none.",
-        )
+        raise messages.detector_does_not_fit(model.name, options.encoder)
     from napari_cellseg_ssl.core.nets.detector_encoder import begin_with_detector
 
     net = build(described)
@@ -106,7 +100,7 @@ def build(described: Mapping[str, Any], weights: str = "") -> nn.Module:
             channels = described["in_channels"]
             encoder = ResNetEncoder(name, channels, depth=min(described["depth"], DEEPEST.get(name, 4)))
             return ResNetUNet(encoder, channels, width=described["width"])
-    raise WrongRun(f"This version does not know the network '{described['tag']}'.", "Update napari-cellseg-ssl.")
+    raise shared.unknown_network(described["tag"])
 
 
 def reading(bundle: ModelBundle, channels: int) -> ModelBundle:
@@ -226,8 +220,5 @@ def prepared(
 def _start_from(net: nn.Module, parent: ModelBundle, described: Mapping[str, Any]) -> None:
     for key in ("tag", "in_channels"):
         if parent.architecture.get(key) != described[key]:
-            raise WrongRun(
-                f"Model '{parent.name}' has {key} {parent.architecture.get(key)}, this training {described[key]}.",
-                "Start from a model of the same method and channels, or from none.",
-            )
+            raise messages.start_has_another_network(parent.name, key, parent.architecture.get(key), described[key])
     load_weights(net, parent.weights)

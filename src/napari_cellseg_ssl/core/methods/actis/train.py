@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.actis import messages, network, validation
 from napari_cellseg_ssl.core.methods.actis.losses import Losses
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions, ActisSegmentOptions
@@ -93,7 +93,7 @@ class ActisLearning(Training):
         from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
 
         if data.n_cells == 0:
-            raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+            raise shared.no_cell_painted()
         options, net, self.architecture, self.beginning = network.prepared(data.n_channels, options, run)
         super().__init__(options, run, net, average=self.teacher_decay, keeps_best=False)
         was_pretrained = bool(run.resume and run.resume.meta.get(PRETRAINED))
@@ -136,7 +136,7 @@ class ActisLearning(Training):
         if self.options.refine_optimiser != ADAMW:
             self.optimisers["optimiser."] = self._optimiser(self.options.refine_optimiser)
         self.losses.calibrate(self._foreground_threshold())
-        yield Note("Baseline trained; now learning from unpainted pixels too.")
+        yield Note(messages.refinement_begins())
 
     def rate(self, progress: Progress) -> float:
         """Learning rate of a step."""

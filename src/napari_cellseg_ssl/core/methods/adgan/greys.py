@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.training.channels import main_mixture
 
 CHANNEL_WEIGHTS = "intensity.channel_weights"
@@ -60,4 +60,4 @@ def greys_of(architecture: Mapping[str, Any], weights: Mapping[str, Array]) -> G
             gamma=float(architecture["gamma"]),
         )
     except KeyError as missing:
-        raise WrongRun(f"The run lacks {missing}.", "Train again.") from missing
+        raise shared.run_lacks(missing) from missing

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.data.maps import RECONSTRUCTION
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK, domain
 from napari_cellseg_ssl.core.methods.adgan.empty_fields import is_only_noise
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
@@ -156,7 +156,7 @@ def build(architecture: Mapping[str, Any]) -> AutoEncoder:
 
     try:
         if architecture["tag"] != TAG:
-            raise WrongRun(f"The model is a '{architecture['tag']}', not an '{TAG}'.", "Open it with its own method.")
+            raise shared.model_of_another_method(architecture["tag"], TAG)
         return AutoEncoder(
             ndim=int(architecture["spatial_ndim"]),
             width=int(architecture["width"]),
@@ -165,7 +165,7 @@ def build(architecture: Mapping[str, Any]) -> AutoEncoder:
             domain_in_encoder=bool(architecture["domain_in_encoder"]),
         )
     except (KeyError, TypeError, ValueError) as problem:
-        raise WrongRun(f"The model's architecture is incomplete ({problem!r}).", "Train again.") from problem
+        raise shared.architecture_incomplete(problem) from problem
 
 
 def load_predictor(bundle: ModelBundle, device: str) -> AdganPredictor:

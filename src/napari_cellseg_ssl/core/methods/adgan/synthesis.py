@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cellseg_ssl.core.data.synthetic_masks import MaskPrior, SyntheticPair, draw_mask
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.adgan.domains import IMAGE, MASK
 from napari_cellseg_ssl.core.methods.adgan.greys import Greys, greys_of
 from napari_cellseg_ssl.core.methods.adgan.network import AdganPredictor, load_predictor
@@ -40,7 +40,7 @@ def synthetic_pairs(
         If the bundle is not one of AD-GAN's, or is damaged.
     """
     if COVERAGE not in bundle.weights:
-        raise WrongRun(f"The run lacks '{COVERAGE}'.", "Train again.")
+        raise shared.run_lacks(COVERAGE)
     predictor, greys = load_predictor(bundle, device), greys_of(bundle.architecture, bundle.weights)
     coverage = tuple(bundle.weights[COVERAGE].tolist())
     prior = replace(mask_prior(bundle.train_options), coverage=coverage)

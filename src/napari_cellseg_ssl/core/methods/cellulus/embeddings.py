@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.training.weights import load_weights
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def build(architecture: Mapping[str, Any]) -> CellulusUNet:
 
     try:
         if architecture["tag"] != TAG:
-            raise WrongRun(f"The model is a '{architecture['tag']}', not a '{TAG}'.", "Open it with its own method.")
+            raise shared.model_of_another_method(architecture["tag"], TAG)
         return CellulusUNet(
             int(architecture["in_channels"]),
             ndim=int(architecture["spatial_ndims"]),
@@ -144,7 +144,7 @@ def build(architecture: Mapping[str, Any]) -> CellulusUNet:
             depth=int(architecture["depth"]),
         )
     except (KeyError, TypeError, ValueError) as problem:
-        raise WrongRun(f"The model's architecture is incomplete ({problem!r}).", "Train again.") from problem
+        raise shared.architecture_incomplete(problem) from problem
 
 
 def load_predictor(bundle: ModelBundle, device: str) -> CellulusPredictor:
@@ -158,7 +158,7 @@ def load_predictor(bundle: ModelBundle, device: str) -> CellulusPredictor:
     net = build(bundle.architecture)
     load_weights(net, bundle.weights)
     if CHANNEL_WEIGHTS not in bundle.weights:
-        raise WrongRun(f"The run lacks '{CHANNEL_WEIGHTS}'.", "Train again.")
+        raise shared.run_lacks(CHANNEL_WEIGHTS)
     return CellulusPredictor(
         net.to(device).eval(),
         channel_weights=bundle.weights[CHANNEL_WEIGHTS],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core.methods.cellulus import messages
 from napari_cellseg_ssl.core.methods.cellulus.calibration import calibrate
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import (
     CHANNEL_WEIGHTS,
@@ -89,7 +90,7 @@ class CellulusTraining(Training):
     def before(self, progress: Progress) -> Generator[TrainEvent, None, None]:
         """Say early if nothing is learned."""
         if progress.step == STEPS_TO_JUDGE and (self.recent("pairs") or 0.0) > NOT_LEARNING * self._trivial:
-            yield Note("The loss has hardly moved yet: is the object diameter right, and do the images show cells?")
+            yield Note(messages.loss_hardly_moves())
 
     def learn(self, progress: Progress, rate: float) -> dict[str, float]:
         """Make one step."""

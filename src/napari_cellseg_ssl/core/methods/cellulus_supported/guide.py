@@ -10,10 +10,10 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.intensity import Intensity
-from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.inference.tiling import predict_tiled
 from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD
 from napari_cellseg_ssl.core.methods.cellulus.embeddings import TAG
+from napari_cellseg_ssl.core.methods.cellulus_supported import messages
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import Proposal
 from napari_cellseg_ssl.core.methods.classical.options import ClassicalSegmentOptions
 from napari_cellseg_ssl.core.methods.classical.segment import segment_frame
@@ -83,7 +83,7 @@ def unpacked(arrays: Mapping[str, Array], record: Mapping[str, Any]) -> ModelBun
             provenance=Provenance(seed=record["seed"]),
         )
     except (KeyError, TypeError) as problem:
-        raise WrongRun(f"The Cellulus part of the run is damaged ({problem!r}).", "Train again.") from problem
+        raise messages.cellulus_damaged(problem) from problem
 
 
 def given_guide(run: Run, n_channels: int) -> ModelBundle | None:
@@ -103,10 +103,7 @@ def given_guide(run: Run, n_channels: int) -> ModelBundle | None:
         record = run.start_from.architecture.get("cellulus")
         guide = unpacked(run.start_from.weights, record) if record else None
     if guide is not None and guide.architecture["in_channels"] != n_channels:
-        raise WrongRun(
-            f"The Cellulus model expects {guide.architecture['in_channels']} channel(s), not {n_channels}.",
-            "Start from a run on the same kind of images.",
-        )
+        raise messages.cellulus_channels(guide.architecture["in_channels"], n_channels)
     return guide
 
 
@@ -147,7 +144,7 @@ def train_guide(
                 pass
             case _:
                 yield event
-    raise WrongRun("Cellulus ended without a model.", "Please report this.")
+    raise messages.cellulus_without_model()
 
 
 def propose(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from napari_cellseg_ssl.core.methods.cellulus_supported import messages
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import packed
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedSegmentOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported.pseudo_labels import scores_on_painted
@@ -33,7 +34,7 @@ def _finish(work: SupportedLearning, reason: Reason) -> Generator[TrainEvent, No
         options, scores = yield from _tuned(work, is_quick=reason == "stopped")
         scores |= yield from _compared(work, options)
     else:
-        yield work.note("Stopped before the network began to learn: resume, or train again.")
+        yield work.note(messages.stopped_too_early())
     arrays, record = packed(work.guide) if work.guide else ({}, None)
     return ModelBundle(
         name="cellulus-supported",
@@ -65,10 +66,7 @@ def _tuned(
         work.options.working_diameter,
         should_stop=lambda: not is_quick and work.run.should_stop(),
     )
-    yield work.note(
-        f"Thresholds searched on {found.n_cells} known cells: probability {options.threshold:g}, overlap "
-        f"{options.overlap:g} (F1 {found.f1:.2f})."
-    )
+    yield work.note(messages.thresholds_searched(found.n_cells, options.threshold, options.overlap, found.f1))
     return options, {"tuned_f1": found.f1, "tuned_iou": found.iou}
 
 
@@ -80,9 +78,9 @@ def _compared(
     if work.judged:
         held = score(work.maps(work.judged), work.judged, work.options.working_diameter, options)
         scores |= {"f1": held.f1, "iou": held.iou}
-        yield work.note(f"F1 {held.f1:.2f} on {held.n_cells} painted cells that were held out.")
+        yield work.note(messages.held_out_score(held.f1, held.n_cells))
     others = scores_on_painted(work.proposals)
     if others:
         found = ", ".join(f"{source} F1 {f1:.2f}" for source, f1 in others.items())
-        yield work.note(f"Without labels, on the painted cells: {found}.")
+        yield work.note(messages.scores_without_labels(found))
     return scores | {f"{source}_f1": f1 for source, f1 in others.items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import RAYS, SupportedOptions
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.training.weights import load_weights
@@ -51,7 +51,7 @@ def build(described: Mapping[str, Any]) -> StarUNet:
     from napari_cellseg_ssl.core.nets.star_unet import StarUNet
 
     if described.get("tag") != TAG:
-        raise WrongRun(f"The model is a '{described.get('tag')}', not a '{TAG}'.", "Open it with its own method.")
+        raise shared.model_of_another_method(described.get("tag"), TAG)
     channels, width, depth = described["in_channels"], described["width"], described["depth"]
     body: SmallUNet | CellulusUNet
     if described["network"] == "small":

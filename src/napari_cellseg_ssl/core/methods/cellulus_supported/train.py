@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.methods.cellulus_supported import network
+from napari_cellseg_ssl.core.methods.cellulus_supported import messages, network
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops
 from napari_cellseg_ssl.core.methods.cellulus_supported.guide import PHASE, given_guide, packed, propose, train_guide
 from napari_cellseg_ssl.core.methods.cellulus_supported.losses import PSEUDO, SPARSE, losses_of
@@ -117,7 +117,7 @@ class SupportedLearning(Training):
                 return False
             yield from self._label(self.guide)
         elif self.options.alpha > 0:
-            yield self.note(f"{self.n_painted} cells are painted: nothing else needs to be learned from.")
+            yield self.note(messages.enough_painted(self.n_painted))
         if self.step == 0:
             self.begun = self.done()
         frames = {SPARSE: self.learning, PSEUDO: self.pseudo_labelled}
@@ -131,7 +131,7 @@ class SupportedLearning(Training):
 
     def _trained_guide(self) -> Generator[TrainEvent, None, ModelBundle | None]:
         options = self.options
-        yield Note("Cellulus learns first, from the images alone.")
+        yield Note(messages.cellulus_first())
         steps = min(round(options.cellulus_share * options.steps), options.steps - 1)
         guide = yield from train_guide(
             self.data, options.cellulus_preset, self.run, steps=steps, share=options.cellulus_share

@@ -132,7 +132,7 @@ class Pretraining(Training):
             If the source cannot be had.
         """
         if self.options.source:
-            yield Note("Reading the source.")
+            yield Note(messages.reading_source())
             self.source = load_source(
                 self.options.source,
                 in_channels=self._n_channels,

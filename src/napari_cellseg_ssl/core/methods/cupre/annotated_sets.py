@@ -11,11 +11,12 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
+from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.io.coco_objects import CocoImage
 from napari_cellseg_ssl.core.io.coco_reading import read_coco
 from napari_cellseg_ssl.core.io.image_files import PICTURES, PNG, TIFF, read_image, read_labels, stem_of
 from napari_cellseg_ssl.core.io.image_places import ImagePlaces
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.wording import listed
 
 IMAGES, LABELS = "images", "labels"
@@ -80,10 +81,10 @@ def open_set(path: Path) -> AnnotatedSet:
         If it has no masks or no images.
     """
     if not path.exists():
-        raise WrongOption(f"There is no annotated set '{path}'.", "Check the path of the source.")
+        raise messages.no_such_set(path)
     if path.is_file():
         if path.suffix.lower() != JSON:
-            raise WrongOption(f"'{path}' is no JSON file.", "Choose a COCO file, or a folder of images and labels.")
+            raise messages.not_a_json_file(path)
         return coco_file(path)
     files = sorted(file for file in path.iterdir() if file.suffix.lower() == JSON and not file.name.startswith("."))
     has_pairs = (path / IMAGES).is_dir() and (path / LABELS).is_dir()
@@ -91,14 +92,9 @@ def open_set(path: Path) -> AnnotatedSet:
     if has_pairs and (not files or _by_stem(path / LABELS, TIFF + PNG)):
         return label_folder(path)
     if not files:
-        raise WrongOption(
-            f"'{path}' holds neither a JSON file nor the folders '{IMAGES}' and '{LABELS}'.",
-            "Choose a folder that holds an annotated set.",
-        )
+        raise messages.nothing_annotated(path, IMAGES, LABELS)
     if len(files) > 1:
-        raise WrongOption(
-            f"'{path}' holds {len(files)} JSON files: {listed(file.name for file in files)}.", "Choose one of them."
-        )
+        raise messages.several_json_files(path, len(files), listed(file.name for file in files))
     return coco_file(files[0])
 
 
@@ -117,7 +113,7 @@ def coco_file(file: Path) -> AnnotatedSet:
     """
     annotated = read_coco(file)
     if not any(image.objects for image in annotated.images):
-        raise WrongAnnotation(f"'{file}' has no masks.", "Choose annotations with segmentations.")
+        raise messages.no_masks(file)
     folders = [folder for folder in (file.parent / IMAGES, file.parent) if folder.is_dir()]
     if file.resolve().parent.name == ANNOTATIONS:
         folders.append(file.resolve().parent.parent)
@@ -126,10 +122,7 @@ def coco_file(file: Path) -> AnnotatedSet:
     readers = [partial(_read_coco_image, image, path) for image, path in found if path is not None]
     missing = [image.name for image, path in found if path is None]
     if not readers:
-        raise WrongImage(
-            f"None of the {len(missing)} images of '{file}' is there: {listed(missing)}.",
-            f"Put them beside the file, or into a folder '{IMAGES}' beside it.",
-        )
+        raise messages.no_image_of_set(len(missing), file, listed(missing), IMAGES)
     left_out = [f"{count} {reason}" for reason, count in annotated.skipped.items()]
     if missing:
         left_out.append(f"{len(missing)} images that were not found")
@@ -147,16 +140,13 @@ def label_folder(folder: Path) -> AnnotatedSet:
     images = _by_stem(folder / IMAGES, PICTURES)
     labels = _by_stem(folder / LABELS, TIFF + PNG)
     if not images:
-        raise WrongImage(f"'{folder / IMAGES}' holds no TIFF, PNG or JPEG.", "Put the images there.")
+        raise messages.folder_without_images(folder / IMAGES)
     if not labels:
-        raise WrongAnnotation(f"'{folder / LABELS}' holds no TIFF or PNG.", "Put a label image for each image there.")
+        raise messages.folder_without_labels(folder / LABELS)
     alone = [f"{IMAGES}/{images[stem].name}" for stem in images if stem not in labels]
     alone += [f"{LABELS}/{labels[stem].name}" for stem in labels if stem not in images]
     if alone:
-        raise WrongAnnotation(
-            f"{len(alone)} files in '{folder}' are without a partner: {listed(alone)}.",
-            "Name each label image like its image, and take the others away.",
-        )
+        raise messages.files_without_partner(len(alone), folder, listed(alone))
     readers = [partial(_read_pair, images[stem], labels[stem]) for stem in images]
     return AnnotatedSet(name=f"the folder {folder.name}", readers=readers, unit="files")
 
@@ -171,9 +161,7 @@ def flat_image(path: Path) -> ImageStack:
     """
     image = read_image(path)
     if len(image.spatial_shape) != 2:
-        raise WrongImage(
-            f"'{path}' is a volume, and the source has to be of images.", "Take its slices as frames: axes TYX."
-        )
+        raise messages.source_is_a_volume(path)
     return image
 
 
@@ -184,7 +172,7 @@ def _by_stem(folder: Path, suffixes: Sequence[str]) -> Mapping[str, Path]:
             continue
         other = found.setdefault(stem_of(path), path)
         if other is not path:
-            raise WrongAnnotation(f"'{other}' and '{path}' have the same name.", "Take one of them away.")
+            raise messages.names_twice(other, path)
     return found
 
 
@@ -201,14 +189,8 @@ def _read_pair(image_file: Path, labels_file: Path) -> Iterator[AnnotatedImage]:
 def _read_coco_image(annotated: CocoImage, file: Path) -> Iterator[AnnotatedImage]:
     image = flat_image(file)
     if annotated.frame >= len(image.frames):
-        raise WrongImage(
-            f"'{file}' has {len(image.frames)} frames, and number {annotated.frame} (from 0) is annotated.",
-            "Choose the image that the annotations are of.",
-        )
+        raise messages.wrong_number_of_frames(file, len(image.frames), annotated.frame)
     if image.spatial_shape != annotated.shape:
-        raise WrongImage(
-            f"'{file}' is of {image.spatial_shape} px (Y, X), its annotations are of {annotated.shape}.",
-            "Choose the image that the annotations are of.",
-        )
+        raise messages.wrong_size(file, image.spatial_shape, annotated.shape)
     pixels = np.asarray(image.frames[annotated.frame])
     yield AnnotatedImage(name=annotated.name, pixels=pixels, cells=annotated.labels(), known=annotated.known())

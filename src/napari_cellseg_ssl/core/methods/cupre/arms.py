@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_cellseg_ssl.core.data.intensity import Intensity
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.methods.cupre.options import FINE_TUNE, PRETRAIN, CupreOptions
 
 if TYPE_CHECKING:
@@ -25,12 +25,9 @@ def arm_options(options: CupreOptions, arm: str) -> tuple[CupreOptions | None, C
         If an arm needs a source, or unlabelled images, and the options have none.
     """
     if arm in (SOURCE, CUPRE) and not options.source:
-        raise WrongOption("There is no source to pre-train on.", NO_SOURCE)
+        raise messages.source_missing(NO_SOURCE)
     if arm == CUPRE and options.contrast_share == 0:
-        raise WrongOption(
-            "With an unlabelled share of 0, CUPre is the source alone.",
-            "Give a share between 0 and 1, or leave it out.",
-        )
+        raise messages.contrast_share_zero()
     if arm == SOURCE:
         options = replace(options, contrast_share=0.0)
     elif arm in (MOCO, SCRATCH):

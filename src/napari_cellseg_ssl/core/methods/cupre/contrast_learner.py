@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptions
 from napari_cellseg_ssl.core.methods.cupre.tiles import TileSampler, Views
 from napari_cellseg_ssl.core.options import Json
@@ -185,5 +185,5 @@ class ContrastLearner:
             self._is_filled = bool(state["filled"])
             self._expect((state["mean"], state["std"]))
         except (KeyError, TypeError, ValueError) as problem:
-            raise WrongRun("The checkpoint is incomplete.", "Start the training again.") from problem
+            raise shared.checkpoint_incomplete() from problem
         self.step = step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.options import Json
@@ -132,4 +132,4 @@ class DetectorLearner:
             self._rng.bit_generator.state = state["random"]
             self.steps = int(state["steps"])
         except (KeyError, TypeError, ValueError) as problem:
-            raise WrongRun("The checkpoint is incomplete.", "Start the training again.") from problem
+            raise shared.checkpoint_incomplete() from problem

@@ -12,8 +12,8 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.scaling import resize_linear, working_shape
-from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.inference.similar_regions import Alike, cosines, half_steps, most_similar
+from napari_cellseg_ssl.core.methods.cupre import messages
 
 if TYPE_CHECKING:
     from napari_cellseg_ssl.core.model.bundle import ModelBundle
@@ -57,10 +57,7 @@ def _inside(image: ImageStack, place: Sequence[int]) -> tuple[int, Array]:
     frame, *middle = place
     shape = (len(image.frames), *image.spatial_shape)
     if len(place) != len(shape) or not all(0 <= at < size for at, size in zip(place, shape, strict=True)):
-        raise WrongImage(
-            f"There is no place {tuple(place)} in image '{image.name}' of {shape[0]} frame(s) of {shape[1:]} px.",
-            "Give frame, row and column, each from 0.",
-        )
+        raise messages.no_such_place(tuple(place), image.name, shape[0], shape[1:])
     return frame, np.array(middle)
 
 

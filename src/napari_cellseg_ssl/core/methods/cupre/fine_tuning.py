@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
 from napari_cellseg_ssl.core.methods.cupre.detector_learner import DetectorLearner
@@ -72,7 +72,7 @@ class FineTuning(Training):
 
     def __init__(self, data: TrainingSet, options: CupreOptions, run: Run) -> None:
         if data.n_cells == 0:
-            raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+            raise shared.no_cell_painted()
         self.frames = load_frames(data, run.intensity, options.working_diameter, run.seed)
         learning, self._all_judged = hold_out(self.frames, run.seed)
         self.judged = within_area(self._all_judged, QUICKLY_JUDGED_PIXELS)

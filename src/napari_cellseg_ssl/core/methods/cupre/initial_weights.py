@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.nets.names import AT_RANDOM, NO_WEIGHTS
 from napari_cellseg_ssl.core.options import Json
@@ -78,7 +78,7 @@ def expect(detector: Detector, crops: ObjectCrops, seed: int) -> None:
 def _layout_of(run: Run) -> dict[str, Json]:
     layout = run.resume.meta.get("detector") if run.resume else None
     if not isinstance(layout, dict):
-        raise WrongRun("The checkpoint does not say which detector it is of.", "Start the training again.")
+        raise messages.checkpoint_without_detector()
     return layout
 
 
@@ -87,10 +87,7 @@ def _go_on(start: ModelBundle, in_channels: int) -> Beginning:
     from napari_cellseg_ssl.core.training.weights import load_weights
 
     if start.architecture.get("in_channels") != in_channels:
-        raise WrongRun(
-            f"Model '{start.name}' has {start.architecture.get('in_channels')} channel(s), these images {in_channels}.",
-            "Choose images of the same kind, or start from no model.",
-        )
+        raise messages.start_has_other_channels(start.name, start.architecture.get("in_channels"), in_channels)
     detector = build(start.architecture)
     load_weights(detector, start.weights)
     return Beginning(detector=detector, has_learned=True, told=f"Begins with the model '{start.name}'.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption, WrongRun
 from napari_cellseg_ssl.core.methods.cupre.segment import CupreSegmentOptions
 from napari_cellseg_ssl.core.training.frames import Frame
 from napari_cellseg_ssl.core.training.held_out import FEWEST_CELLS, Judged, Score
@@ -118,3 +118,125 @@ def after_fine_tuning(held_out: Score | None, tuned: Score | None, options: Cupr
         f"Least score searched on {tuned.n_cells} annotated cells: {options.score:g} (F1 {tuned.f1:.2f}).",
     )
     return (*texts, HARDLY_LEARNED) if tuned.f1 < POOR else texts
+
+
+def reading_source() -> str:
+    return "Reading the source."
+
+
+def no_such_set(path: object) -> WrongOption:
+    return WrongOption(f"There is no annotated set '{path}'.", "Check the path of the source.")
+
+
+def nothing_annotated(path: object, images: object, labels: object) -> WrongOption:
+    return WrongOption(
+        f"'{path}' holds neither a JSON file nor the folders '{images}' and '{labels}'.",
+        "Choose a folder that holds an annotated set.",
+    )
+
+
+def several_json_files(path: object, n_files: int, names: str) -> WrongOption:
+    return WrongOption(f"'{path}' holds {n_files} JSON files: {names}.", "Choose one of them.")
+
+
+def no_masks(file: object) -> WrongAnnotation:
+    return WrongAnnotation(f"'{file}' has no masks.", "Choose annotations with segmentations.")
+
+
+def no_image_of_set(n_missing: int, file: object, names: str, images: object) -> WrongImage:
+    return WrongImage(
+        f"None of the {n_missing} images of '{file}' is there: {names}.",
+        f"Put them next to the file, or into a folder '{images}' beside it.",
+    )
+
+
+def folder_without_images(folder: object) -> WrongImage:
+    return WrongImage(f"'{folder}' holds no TIFF, PNG or JPEG.", "Put the images there.")
+
+
+def folder_without_labels(folder: object) -> WrongAnnotation:
+    return WrongAnnotation(f"'{folder}' holds no TIFF or PNG.", "Put a label image for each image there.")
+
+
+def files_without_partner(n_alone: int, folder: object, names: str) -> WrongAnnotation:
+    return WrongAnnotation(
+        f"{n_alone} files in '{folder}' are without a partner: {names}.",
+        "Name each label image like its image, and take the others away.",
+    )
+
+
+def source_is_a_volume(path: object) -> WrongImage:
+    return WrongImage(
+        f"'{path}' is a volume, and the source has to be of images.", "Take its slices as frames: axes TYX."
+    )
+
+
+def wrong_number_of_frames(file: object, n_frames: int, frame: int) -> WrongImage:
+    return WrongImage(
+        f"'{file}' has {n_frames} frames, and number {frame} (from 0) is annotated.",
+        "Choose the image that the annotations are of.",
+    )
+
+
+def wrong_size(file: object, shape: object, annotated: object) -> WrongImage:
+    return WrongImage(
+        f"'{file}' is of {shape} px (Y, X), its annotations are of {annotated}.",
+        "Choose the image that the annotations are of.",
+    )
+
+
+def not_a_json_file(path: object) -> WrongOption:
+    return WrongOption(f"'{path}' is no JSON file.", "Choose a COCO file, or a folder of images and labels.")
+
+
+def names_twice(other: object, path: object) -> WrongAnnotation:
+    return WrongAnnotation(f"'{other}' and '{path}' have the same name.", "Take one of them away.")
+
+
+def source_missing(hint: str) -> WrongOption:
+    return WrongOption("There is no source to pre-train on.", hint)
+
+
+def contrast_share_zero() -> WrongOption:
+    return WrongOption(
+        "With an unlabelled share of 0, CUPre is the source alone.", "Give a share between 0 and 1, or leave it out."
+    )
+
+
+def no_such_place(place: object, image: str, n_frames: int, shape: object) -> WrongImage:
+    return WrongImage(
+        f"There is no place {place} in image '{image}' of {n_frames} frame(s) of {shape} px.",
+        "Give frame, row and column, each from 0.",
+    )
+
+
+def checkpoint_without_detector() -> WrongRun:
+    return WrongRun("The checkpoint does not say which detector it is of.", "Start the training again.")
+
+
+def start_has_other_channels(start: object, expected: object, n_channels: int) -> WrongRun:
+    return WrongRun(
+        f"Model '{start}' has {expected} channel(s), these images {n_channels}.",
+        "Choose images of the same kind, or start from no model.",
+    )
+
+
+def not_a_detector(found: object) -> WrongRun:
+    return WrongRun(f"The model is a '{found}', not a detector.", "Train one with method 'cupre'.")
+
+
+def source_has_other_channels(image: str, n_channels: int, expected: object) -> WrongImage:
+    return WrongImage(
+        f"'{image}' of the source has {n_channels} channels, the images to learn from have {expected}.",
+        "Choose a source in grey, or one with as many channels.",
+    )
+
+
+def no_source(shapes: object) -> WrongOption:
+    return WrongOption(
+        "No annotated source is given.", f"Say '{shapes}', a COCO file, or a folder of images and labels."
+    )
+
+
+def no_object_annotated(n_images: int, name: str) -> WrongAnnotation:
+    return WrongAnnotation(f"No object is annotated in {n_images} images of {name}.", "Choose another source.")

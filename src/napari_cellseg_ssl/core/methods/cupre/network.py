@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.nets.names import DETECTOR as TAG
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.training.weights import load_weights
@@ -49,10 +50,10 @@ def build(described: Mapping[str, Any]) -> Detector:
     from napari_cellseg_ssl.core.nets.detector.pyramid import BODIES
 
     if described.get("tag") != TAG:
-        raise WrongRun(f"The model is a '{described.get('tag')}', not a detector.", "Train one with method 'cupre'.")
+        raise messages.not_a_detector(described.get("tag"))
     config = DetectorConfig.from_json(described["detector"])
     if config.backbone not in BODIES:
-        raise WrongRun(f"This version does not know the network '{config.backbone}'.", "Update napari-cellseg-ssl.")
+        raise shared.unknown_network(config.backbone)
     return Detector(config)
 
 

@@ -19,7 +19,8 @@ from napari_cellseg_ssl.core.data.diameter import diameters_of_cells
 from napari_cellseg_ssl.core.data.images import Array, ImageStack, require_finite
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.training_set import TrainingItem
-from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
+from napari_cellseg_ssl.core.errors import WrongImage
+from napari_cellseg_ssl.core.methods.cupre import messages
 from napari_cellseg_ssl.core.methods.cupre.annotated_sets import AnnotatedImage, AnnotatedSet, open_set
 from napari_cellseg_ssl.core.methods.cupre.options import SHAPES
 from napari_cellseg_ssl.core.methods.cupre.shapes import shapes
@@ -103,9 +104,7 @@ def _parts(where: str) -> list[str]:
     parts = [where] if Path(where).exists() else [part.strip() for part in where.split(os.pathsep)]
     parts = [part for part in parts if part]
     if not parts:
-        raise WrongOption(
-            "No annotated source is given.", f"Say '{SHAPES}', a COCO file, or a folder of images and labels."
-        )
+        raise messages.no_source(SHAPES)
     return parts
 
 
@@ -154,9 +153,7 @@ class _Loader:
             self.frames.append(frame)
             pixels += frame.known.size
         if not self.n_objects:
-            raise WrongAnnotation(
-                f"No object is annotated in {self._n_images} images of {self._set.name}.", "Choose another source."
-            )
+            raise messages.no_object_annotated(self._n_images, self._set.name)
         return self
 
     def _all_frames(self) -> Iterator[Frame]:
@@ -216,7 +213,4 @@ def _with_channels(image: AnnotatedImage, in_channels: int) -> Array:
     if in_channels == 1:
         mean: Array = pixels.mean(axis=0, keepdims=True, dtype=np.float32)
         return mean
-    raise WrongImage(
-        f"'{image.name}' of the source has {len(pixels)} channels, the images to learn from have {in_channels}.",
-        "Choose a source in grey, or one with as many channels.",
-    )
+    raise messages.source_has_other_channels(image.name, len(pixels), in_channels)

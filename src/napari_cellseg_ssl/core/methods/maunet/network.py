@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.maunet.options import NONE, MaunetOptions
 from napari_cellseg_ssl.core.options import Json
 from napari_cellseg_ssl.core.training import warm_start
@@ -73,7 +73,7 @@ def build(described: Mapping[str, Any]) -> nn.ModuleList:
 
     unknown = [name for name in described.get("encoders", ()) if name not in DESIGNS]
     if described["tag"] != TAG or unknown:
-        raise WrongRun(f"This version does not know the network '{described['tag']}'.", "Update napari-cellseg-ssl.")
+        raise shared.unknown_network(described["tag"])
     channels = int(described["in_channels"])
     return nn.ModuleList(
         AmbiguityUNet(

@@ -17,7 +17,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.core.methods import messages as shared
 from napari_cellseg_ssl.core.methods.events import TrainEvent
 from napari_cellseg_ssl.core.methods.maunet import messages, network, validation
 from napari_cellseg_ssl.core.methods.maunet.losses import Losses
@@ -89,7 +89,7 @@ class MaunetLearning(Training):
         from napari_cellseg_ssl.core.nets.resnet_encoder import FEWEST_CROPS, freeze_statistics
 
         if data.n_cells == 0:
-            raise WrongAnnotation("No cell is painted.", "Paint some whole cells, each with its own id from 2.")
+            raise shared.no_cell_painted()
         sized = ""
         if run.start_from and not is_detector(run.start_from):
             options, sized = as_large(options, run.start_from, network.sizes(run.start_from.architecture))

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets import messages
 from napari_cellseg_ssl.core.nets.detector.cascade import stage_weights
 from napari_cellseg_ssl.core.nets.detector.config import DetectorConfig
 from napari_cellseg_ssl.core.nets.detector.detector import Detector
@@ -106,12 +106,12 @@ def fitted_config(config: DetectorConfig, tensors: Mapping[str, Tensor]) -> Dete
         width = tensors["roi_heads.stages.0.box_predictor.cls_score.weight"].shape[1]
         n_anchors = tensors["rpn.head.cls_logits.weight"].shape[0]
     except KeyError as problem:
-        raise WrongOption(f"The file has no tensor {problem}.", "Choose the weights of a Mask R-CNN.") from problem
+        raise messages.weights_lack(problem) from problem
     is_normalised = "backbone.fpn.layer_blocks.0.1.weight" in tensors
     if len(config.aspect_ratios) != n_anchors:
         ratios = DetectorConfig().aspect_ratios
         if len(ratios) != n_anchors:
-            raise WrongOption(f"The file has {n_anchors} anchors per place.", "Choose a file with three.")
+            raise messages.wrong_anchors(n_anchors)
         config = replace(config, aspect_ratios=ratios)
     return replace(
         config,
@@ -162,7 +162,7 @@ def load_detector(detector: Detector, tensors: Mapping[str, Tensor], source: str
     left_out = tuple(name for name in tensors if name not in own)
     report = LoadReport(source=source, fate=fate, left_out=left_out, inputs=_inputs(tensors), what="Detector")
     if len(report.not_loaded) > (1 - FEWEST) * len(fate):
-        raise WrongOption(f"'{source}' does not fit this detector. {report}", "Choose the weights of a Mask R-CNN.")
+        raise messages.weights_do_not_fit_detector(source, report)
     detector.load_state_dict({**own, **fitting})
     detector.expect(*(report.inputs or ()))
     return report

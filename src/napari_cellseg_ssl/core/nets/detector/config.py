@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
-from napari_cellseg_ssl.core.errors import WrongRun
+from napari_cellseg_ssl.core.nets import messages
 from napari_cellseg_ssl.core.options import Json
 
 
@@ -92,7 +92,7 @@ class DetectorConfig:
         """
         unknown = set(described) - {field.name for field in fields(cls)}
         if unknown:
-            raise WrongRun(f"This version knows no detector with {sorted(unknown)}.", "Update napari-cellseg-ssl.")
+            raise messages.unknown_detector(sorted(unknown))
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
         return cls(**values)  # type: ignore[arg-type]
 
