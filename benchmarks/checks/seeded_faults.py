@@ -80,8 +80,8 @@ FAULTS = (
         "resume",
         "checkpoints",
         "a resumed training begins with other random numbers",
-        'self._rng.bit_generator.state = state["random"]\n        self.background_odds',
-        "self.background_odds",
+        'self.rng.bit_generator.state = state["random"]',
+        'state["random"]',
         ("test_actis_training", "test_method_contract"),
     ),
     Fault(

@@ -9,9 +9,13 @@ import tifffile
 import napari_cellseg_ssl as cs
 from drawings import disks, painting, picture
 from drawn import trained
+from napari_cellseg_ssl.api import messages as api_messages
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption, WrongRun
+from napari_cellseg_ssl.core.methods import messages as methods_messages
 from napari_cellseg_ssl.core.methods.events import Note, Remark, Step
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -71,7 +75,7 @@ def test_scores_come_beside_the_labels_of_methods_that_have_them(cells, scoring_
     np.testing.assert_allclose(same[0], scores[0])
     cs.write_coco(tmp_path / "cells.json", labels, "a.tif", scores=scores)
     assert cs.read_coco(tmp_path / "cells.json").images[0].objects[0].score == pytest.approx(scores[0][0])
-    with pytest.raises(WrongRun, match="no scores"):
+    with pytest.raises(WrongRun, match=saying(api_messages.no_scores)):
         cs.segment_scored(fake, picture(cells))
 
 
@@ -120,12 +124,12 @@ def test_a_model_starts_from_another_and_remembers_it(cells):
 def test_a_model_of_another_method_is_no_start(cells):
     classical = cs.train("classical", images=picture(cells), object_diameter=10.0)
 
-    with pytest.raises(WrongRun, match="cannot start from"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.cannot_start_from)):
         cs.train("fake", images=picture(cells), object_diameter=10.0, start_from=classical)
 
 
 def test_without_an_image_there_is_a_clear_error():
-    with pytest.raises(WrongImage, match="no image"):
+    with pytest.raises(WrongImage, match=saying(methods_messages.no_image)):
         cs.train("fake", images=[])
 
 
@@ -253,7 +257,7 @@ def test_a_model_draws_pairs_as_arrays():
     assert labels.max() > 1
     with pytest.raises(WrongImage, match="2D images, not 3D"):
         cs.synthesise(trained(), (8, 48, 64))
-    with pytest.raises(WrongRun, match="cannot draw"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.draws_no_images)):
         cs.synthesise(trained("classical"), (48, 64))
 
 

@@ -6,6 +6,8 @@ import pytest
 import napari_cellseg_ssl as cs
 from drawings import disks, picture
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 SMALL = {"steps": 2, "detector": "tiny", "crop": 64, "tile": 48, "view": 32, "tiles": 4, "queue": 64}
 
@@ -34,7 +36,7 @@ def test_frames_are_counted(model):
 def test_a_method_that_cannot_is_refused():
     model = cs.train("classical", images=picture(disks()))
 
-    with pytest.raises(WrongRun, match="looks alike"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.does_not_find_similar)):
         cs.alike(model, picture(disks()), (30, 30))
 
 

@@ -4,7 +4,9 @@ import pytest
 
 import napari_cellseg_ssl as cs
 from drawings import disks, painting, picture
+from napari_cellseg_ssl.api import messages as api_messages
 from napari_cellseg_ssl.core.errors import WrongRun
+from saying import saying
 
 
 def test_a_model_of_maunet_shows_its_steps_with_the_values_asked_for():
@@ -23,5 +25,5 @@ def test_a_method_without_steps_is_refused():
     cells = disks()
     model = cs.train("classical", images=picture(cells))
 
-    with pytest.raises(WrongRun, match="in one step"):
+    with pytest.raises(WrongRun, match=saying(api_messages.one_step_only)):
         cs.steps(model, cs.predict(model, picture(cells)))

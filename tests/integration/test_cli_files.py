@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import zarr
 
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.cli import main
+from napari_cellseg_ssl.core.io import messages as io_messages
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -128,7 +131,7 @@ def test_labels_that_could_belong_to_images_in_two_folders_are_refused(tmp_path,
     words = ("--images", tmp_path / "a", tmp_path / "b", "--labels", tmp_path / "truth")
     _, err = told(capsys, "train", "fake", *words, "--object-diameter", 10, "--out", tmp_path / "r", code=2)
 
-    assert "could belong to images in" in err
+    assert re.search(saying(io_messages.images_in_several_folders), err)
 
 
 def test_results_of_the_cell_tracking_challenge_are_scored(tmp_path, capsys):

@@ -10,7 +10,9 @@ import napari_cellseg_ssl as cs
 from drawings import disks, painting, picture
 from napari_cellseg_ssl.cli import main
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption
+from napari_cellseg_ssl.core.methods.cupre import messages as cupre_messages
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from saying import saying
 
 OPTIONS = {
     "detector": "tiny", "steps": 2, "iterations": 1, "crop": 64, "working_diameter": 16.0, "tile": 32, "view": 32,
@@ -92,7 +94,7 @@ def test_python_gets_rows_and_models(folder):
 def test_python_says_what_is_missing(folder):
     given = {"images": folder / "images", "options": OPTIONS, "object_diameter": 11.0}
 
-    with pytest.raises(WrongOption, match="no source"):
+    with pytest.raises(WrongOption, match=saying(cupre_messages.source_missing)):
         cs.compare_pretraining(labels=folder / "painted", labels_mode="sparse", **given)
     with pytest.raises(WrongAnnotation, match="at least 4"):
         cs.compare_pretraining(labels=None, source="shapes", **given)

@@ -1,5 +1,6 @@
 """Models that draw: an example and the way to a mask beside the image, and pairs that are learned from."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -16,9 +17,11 @@ from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.tags import find_layer
+from napari_cellseg_ssl.tasks import messages as tasks_messages
 from napari_cellseg_ssl.tasks import synthesis_pipeline
 from napari_cellseg_ssl.tasks.requests import InterpolationRequest
 from napari_cellseg_ssl.tasks.session.advance import BundleOpened
+from saying import saying
 
 QUICK = ActisOptions(steps=6, width=4, depth=2, crop=32, batch=2, refine_batch=1, unlabelled_batch=1, refine_share=0.5)
 BUTTONS = ("draw_example", "interpolate", "write_pairs", "n_pairs")
@@ -330,7 +333,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_sentence(window, chosen_
     screen = window()
     write(screen, 2)
 
-    assert "cannot be made" in screen.status
+    assert re.search(saying(tasks_messages.folder_not_made), screen.status)
     assert "\n" not in screen.status
     assert screen.find("write_pairs").isEnabled()
 

@@ -7,10 +7,12 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.gui import messages as gui_messages
 from napari_cellseg_ssl.gui import sample_data
 from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_labels_mode
 from napari_cellseg_ssl.gui.layers.layout import layout_of
 from napari_cellseg_ssl.gui.session.image_source import image_source
+from saying import saying
 
 
 def image_stack(layer, **settings):
@@ -84,7 +86,7 @@ def test_a_pixel_of_one_micrometre_is_known_and_one_of_nothing_is_not(settings, 
 
 
 def test_an_image_with_too_many_dimensions_asks_for_axis_labels():
-    with pytest.raises(WrongImage, match="axis labels"):
+    with pytest.raises(WrongImage, match=saying(gui_messages.axes_unknown)):
         image_stack(Image(np.zeros((2, 2, 2, 2, 8, 8))))
 
 

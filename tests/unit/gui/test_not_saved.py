@@ -1,6 +1,7 @@
 """A full disk while somebody paints: it is said for as long as it lasts, and then everything is saved."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from drawings import disks, picture
 from napari_cellseg_ssl.gui.annotate.painting import new_annotation
 from napari_cellseg_ssl.gui.docks import PaintDock, TrainSegmentDock
 from napari_cellseg_ssl.gui.session import autosave
+from napari_cellseg_ssl.tasks.session import messages as session_messages
 from napari_cellseg_ssl.tasks.session.claim import claim
 from napari_cellseg_ssl.tasks.session.folder import LAYERS_FOLDER, read_record, rooms
 from napari_cellseg_ssl.tasks.session.saved_layers import load_layers
+from saying import saying
 
 PATIENCE_MS = 20_000
 
@@ -145,7 +148,7 @@ def test_a_model_that_cannot_be_kept_stays_in_the_window(screen, monkeypatch):
         screen.wait_idle()
 
     assert "No space left" in screen.status
-    assert "stays in this window" in screen.status
+    assert re.search(saying(session_messages.version_not_kept_model_stays), screen.status)
     assert screen.controller.bundle is not None
     screen.click("segment")
     screen.wait(lambda: ("instances", "fake") in screen.kinds())

@@ -1,6 +1,7 @@
 """Scores and files from the dock *Score & export*."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from napari_cellseg_ssl.gui.panels.export import ExportPanel
 from napari_cellseg_ssl.gui.panels.score import ScorePanel
 from napari_cellseg_ssl.gui.session import consent
 from napari_cellseg_ssl.gui.session.controller import controller_of
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 
 def _cells():
@@ -269,7 +272,7 @@ def test_a_folder_that_cannot_be_written_gives_one_sentence(qtbot, viewer, tmp_p
 
     message = _export(qtbot, panel)
 
-    assert "cannot be made" in message
+    assert re.search(saying(tasks_messages.folder_not_made), message)
     assert message.endswith("Choose another folder.")
     qtbot.waitUntil(lambda: controller_of(viewer).state.activity == "idle")
 

@@ -5,7 +5,9 @@ import pytest
 
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.gui import messages as gui_messages
 from napari_cellseg_ssl.gui.views.scoring import as_text, score_lines
+from saying import saying
 
 
 def _cells(n_frames=1):
@@ -56,7 +58,7 @@ def test_other_shapes_are_refused_with_both():
 
 
 def test_an_unpainted_truth_is_refused():
-    with pytest.raises(WrongAnnotation, match="Nothing is painted"):
+    with pytest.raises(WrongAnnotation, match=saying(gui_messages.truth_is_empty)):
         score_lines(Annotation.from_painting(_cells() * 0), _cells())
 
 

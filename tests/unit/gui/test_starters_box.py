@@ -1,5 +1,6 @@
 """A first result without training, and a training that begins with a starter model, in a real window."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from napari_cellseg_ssl.core.metrics.scores import image_scores
 from napari_cellseg_ssl.core.model.starters import load_starter, starters
 from napari_cellseg_ssl.gui import sample_data
 from napari_cellseg_ssl.gui.session.settings import LearnSettings, training_request
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 PATIENCE_MS = 120_000
 
@@ -72,7 +75,7 @@ def test_one_click_finds_nuclei_and_says_that_the_starter_suits_them(open_nuclei
     screen.wait_idle(PATIENCE_MS)
 
     assert image_scores(truth, instances_of(screen)).f1_50 > 0.8
-    assert "suits this image" in screen.status
+    assert re.search(saying(tasks_messages.starter_suits), screen.status)
     assert screen.controller.bundle.id == load_starter("nuclei").id
     assert screen.find("segment").isEnabled()
 
@@ -125,7 +128,7 @@ def test_what_it_was_not_made_for_is_said(open_screen):
     screen.click("starter_nuclei")
     screen.wait_idle(PATIENCE_MS)
 
-    assert "may not suit this image" in screen.status
+    assert re.search(saying(tasks_messages.starter_may_not_suit), screen.status)
 
 
 @pytest.mark.parametrize("method_id", ["actis", "maunet"])

@@ -8,8 +8,10 @@ from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.methods.events import Note, TileDone, last_of
 from napari_cellseg_ssl.tasks import Control
+from napari_cellseg_ssl.tasks import messages as tasks_messages
 from napari_cellseg_ssl.tasks.pipelines import Model
 from napari_cellseg_ssl.tasks.synthesis_pipeline import ExampleDrawn, PairsReady, draw_example, write_pairs
+from saying import saying
 
 
 @pytest.fixture(scope="module")
@@ -77,5 +79,5 @@ def test_a_stop_keeps_the_pairs_that_are_there(bundle, tmp_path):
 def test_a_folder_that_cannot_be_made_is_said(bundle, tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(WrongAnnotation, match="cannot be made"):
+    with pytest.raises(WrongAnnotation, match=saying(tasks_messages.folder_not_made)):
         last_of(write_pairs(Model(bundle), tmp_path / "file" / "inside", 1, 1, 1, Control()), Note)

@@ -17,10 +17,12 @@ from fakes import FAILURES
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongImage, WrongOption
+from napari_cellseg_ssl.core.io import messages as io_messages
 from napari_cellseg_ssl.core.io.coco_reading import read_coco
 from napari_cellseg_ssl.core.io.user_files import read_image
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
 from napari_cellseg_ssl.tasks.export import target_files
+from saying import saying
 
 
 def written(request, control=None):
@@ -180,7 +182,7 @@ def test_coco_masks_are_the_labels_frame_by_frame(cells, tmp_path):
     assert all(np.array_equal(one.labels(), cells) for one in found.images)  # ids are places: 1 to 16 in both
     assert json.loads(files[-1].read_text())["info"] == {"model": "a"}
     volume = ImageStack.from_array(np.stack([picture(cells)] * 2), "ZYX", name="v")
-    with pytest.raises(WrongOption, match="COCO masks lie in a plane"):
+    with pytest.raises(WrongOption, match=saying(io_messages.coco_needs_planes)):
         written(ExportRequest(folder=tmp_path, image=volume, labels=labels[None], coco=True))
 
 

@@ -10,6 +10,7 @@ from drawings import disks, painting
 from napari_cellseg_ssl import samples
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
+from napari_cellseg_ssl.core.io import messages as io_messages
 from napari_cellseg_ssl.core.io.user_files import (
     find_files,
     guess_labels_mode,
@@ -19,6 +20,7 @@ from napari_cellseg_ssl.core.io.user_files import (
     stem_of,
 )
 from napari_cellseg_ssl.tasks.axis_policy import Reading
+from saying import saying
 
 
 def touch(folder, *names):
@@ -57,7 +59,7 @@ def test_labels_pair_by_stem_and_by_the_cell_tracking_challenges_names(tmp_path)
 
 
 def test_labels_of_other_images_are_refused(tmp_path):
-    with pytest.raises(WrongAnnotation, match="No label file belongs"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.no_labels_match)):
         pair_by_stem(touch(tmp_path / "i", "a.tif"), touch(tmp_path / "l", "z.tif"))
 
 
@@ -108,7 +110,7 @@ def test_how_many_labels_pair_is_told(tmp_path):
 def test_images_are_no_labels_of_themselves(tmp_path):
     images = touch(tmp_path, "a.tif", "b.tif")
 
-    with pytest.raises(WrongAnnotation, match="only the images themselves"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.labels_are_the_images)):
         pair_by_stem(images, find_files([tmp_path], labels=True, images=images))
 
 

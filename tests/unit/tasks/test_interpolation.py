@@ -14,6 +14,8 @@ from napari_cellseg_ssl.tasks import (
     interpolate,
     predict,
 )
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 CLOSE = 0.02
 """Of values between -1 and 1; half-precision convolutions differ by less where the field is the same."""
@@ -88,7 +90,7 @@ def test_a_stop_ends_it_without_a_result(bundle, image):
 
 
 def test_what_cannot_be_done_is_said(bundle, image):
-    with pytest.raises(WrongRun, match="nothing between image and mask"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.nothing_in_between)):
         ready(InterpolationRequest(bundle=trained("classical"), image=image, object_diameter=11.0))
     with pytest.raises(WrongOption, match="1 steps"):
         ready(InterpolationRequest(bundle=bundle, image=image, steps=1))

@@ -6,7 +6,9 @@ import tifffile
 
 from drawings import disks
 from napari_cellseg_ssl.core.errors import WrongAnnotation
+from napari_cellseg_ssl.tasks import messages as tasks_messages
 from napari_cellseg_ssl.tasks.score import LabelImage, frame_scores
+from saying import saying
 
 BLOCKS = np.zeros((4, 20, 20), np.uint16)
 BLOCKS[1:3, 2:8, 2:8], BLOCKS[1:3, 11:17, 11:17] = 1, 2
@@ -75,7 +77,7 @@ def test_movies_of_other_lengths_are_refused():
 def test_a_picture_in_colour_is_no_truth(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9, 3), np.uint8), photometric="rgb")
 
-    with pytest.raises(WrongAnnotation, match="in colour"):
+    with pytest.raises(WrongAnnotation, match=saying(tasks_messages.labels_in_colour)):
         LabelImage.read(tmp_path / "a.tif")
 
 

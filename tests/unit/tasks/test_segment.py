@@ -26,6 +26,8 @@ from napari_cellseg_ssl.tasks import (
     segment,
     segment_image,
 )
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -284,7 +286,7 @@ def test_an_image_of_20000_px_a_side_is_segmented_in_bounded_memory(bundle, slid
 
     assert peak < 700e6
     assert into[0, :1500, :3000].max() > 10_000
-    with pytest.raises(OutOfMemory, match="without keeping the maps"):
+    with pytest.raises(OutOfMemory, match=saying(tasks_messages.maps_do_not_fit_into_memory)):
         list(predict(PredictRequest(bundle=replace(bundle, architecture={}), image=slide)))
 
 

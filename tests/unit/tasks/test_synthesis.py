@@ -22,7 +22,9 @@ from napari_cellseg_ssl.tasks import (
     synthesise,
     train,
 )
+from napari_cellseg_ssl.tasks import messages as tasks_messages
 from napari_cellseg_ssl.tasks.synthesis import can_draw, draw_pairs, drawn_diameter
+from saying import saying
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_a_method_that_draws_no_masks_shows_none():
 
 
 def test_models_that_cannot_draw_are_refused(tmp_path):
-    with pytest.raises(WrongRun, match="cannot draw"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.draws_no_images)):
         written(SynthesisRequest(bundle=trained("classical"), folder=tmp_path))
 
 
@@ -105,7 +107,7 @@ def test_images_get_as_many_channels_as_are_asked_for(bundle, tmp_path):
 
 
 def test_images_without_pixels_are_refused(bundle):
-    with pytest.raises(WrongImage, match="no pixels"):
+    with pytest.raises(WrongImage, match=saying(tasks_messages.shape_without_pixels)):
         list(draw_pairs(bundle, (0, 64)))
 
 

@@ -16,6 +16,8 @@ from napari_cellseg_ssl.core.methods.events import Note, Snapshot, Step, TrainFi
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE
 from napari_cellseg_ssl.tasks import Control, Preview, PreviewWindow, TrainRequest, preview, train
+from napari_cellseg_ssl.tasks import messages as tasks_messages
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -195,9 +197,9 @@ def test_impossible_settings_are_refused(request_, change):
 
 
 def test_resuming_needs_an_interrupted_training_of_the_same_images(request_, tmp_path, stack):
-    with pytest.raises(WrongRun, match="no run folder"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.nothing_to_resume_from)):
         finished(replace(request_, resume=True))
-    with pytest.raises(WrongRun, match="no interrupted training"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.no_interrupted_training)):
         finished(replace(request_, resume=True, out=tmp_path))
 
     control, request = Control(), with_options(replace(request_, out=tmp_path), steps=50, wait=0.01)
@@ -205,14 +207,14 @@ def test_resuming_needs_an_interrupted_training_of_the_same_images(request_, tmp
         if isinstance(event, Step):
             control.stop()
     other = replace(stack, frames=stack.frames + 1)
-    with pytest.raises(WrongRun, match="other images"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.resumed_on_other_images)):
         finished(replace(request, images=(other,), resume=True))
 
 
 def test_a_hostile_checkpoint_is_refused(request_, tmp_path):
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"\x80\x04cos\nsystem\n")
 
-    with pytest.raises(WrongRun, match="cannot be read"):
+    with pytest.raises(WrongRun, match=saying(tasks_messages.folder_unreadable)):
         finished(replace(request_, resume=True, out=tmp_path))
 
 
@@ -297,7 +299,7 @@ def test_the_threads_of_torch_are_limited_when_asked(request_, fake_method, monk
 
 
 def test_options_of_another_method_are_refused(request_):
-    with pytest.raises(WrongOption, match="not training options"):
+    with pytest.raises(WrongOption, match=saying(tasks_messages.not_training_options)):
         finished(replace(request_, options=object()))
 
 

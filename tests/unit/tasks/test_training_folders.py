@@ -9,9 +9,11 @@ import napari_cellseg_ssl as cs
 from fakes import FakeOptions
 from napari_cellseg_ssl.core.errors import WouldOverwrite, WrongRun
 from napari_cellseg_ssl.core.methods.events import Note, Step, TrainFinished, last_of
+from napari_cellseg_ssl.core.model import messages as model_messages
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE
 from napari_cellseg_ssl.tasks import Control, TrainRequest, pipelines, train
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method", "scoring_method")
 
@@ -83,7 +85,7 @@ def test_two_trainings_do_not_share_a_folder(request_):
     first = train(request_)
     next(event for event in first if isinstance(event, Step))
 
-    with pytest.raises(WrongRun, match="Another training is writing into"):
+    with pytest.raises(WrongRun, match=saying(model_messages.folder_is_in_use)):
         list(train(replace(request_, seed=3)))
 
     assert last_of(first, TrainFinished).bundle.provenance.seed == request_.seed

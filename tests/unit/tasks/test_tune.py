@@ -12,7 +12,9 @@ from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation
 from napari_cellseg_ssl.tasks import Control, Trial, TrialDone, TuneFinished, TuneRequest, tune
+from napari_cellseg_ssl.tasks import messages as tasks_messages
 from napari_cellseg_ssl.tasks.events import best_trials
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -146,7 +148,7 @@ def test_a_stop_before_anything_was_tried_finds_nothing(request_):
 def test_without_painted_cells_there_is_nothing_to_tune_for(request_):
     blank = Annotation.from_painting(np.zeros((64, 64), np.uint8))
 
-    with pytest.raises(WrongAnnotation, match="No cell is painted"):
+    with pytest.raises(WrongAnnotation, match=saying(tasks_messages.nothing_to_tune_for)):
         list(tune(replace(request_, annotations=(blank,))))
 
 

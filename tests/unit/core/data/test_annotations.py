@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from napari_cellseg_ssl.core.data import messages as data_messages
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
+from saying import saying
 
 
 def painted():
@@ -56,7 +58,7 @@ def test_ids_are_counted_per_frame():
 
 def test_whole_numbers_stored_as_floats_are_fine_and_fractions_are_not():
     assert Annotation.from_dense(np.array([[0.0, 3.0]])).n_cells == 1
-    with pytest.raises(WrongAnnotation, match="not whole numbers"):
+    with pytest.raises(WrongAnnotation, match=saying(data_messages.labels_are_not_whole_numbers)):
         Annotation.from_dense(np.array([[0.5]]))
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from napari_cellseg_ssl.core.data import messages as data_messages
 from napari_cellseg_ssl.core.data.images import ImageStack, guess_axes, require_finite
 from napari_cellseg_ssl.core.errors import WrongImage
+from saying import saying
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_six_axes_without_names_are_refused_with_an_example():
 
 @pytest.mark.parametrize("axes", ["YXX", "YQ", "Y", "ZT"])
 def test_axes_that_do_not_fit_are_refused(axes):
-    with pytest.raises(WrongImage, match="cannot have the axes"):
+    with pytest.raises(WrongImage, match=saying(data_messages.wrong_axes)):
         ImageStack.from_array(np.zeros((5, 7)), axes)
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from balls import ball_volume, labelled_balls
+from napari_cellseg_ssl.core.data import messages as data_messages
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
@@ -18,6 +19,7 @@ from napari_cellseg_ssl.core.methods.events import MapsReady, last_of
 from napari_cellseg_ssl.core.metrics.scores import image_scores
 from napari_cellseg_ssl.core.training import crops
 from napari_cellseg_ssl.core.training.crops import CropSampler, crop_frame
+from saying import saying
 
 
 class Copy:
@@ -76,7 +78,7 @@ def test_slices_become_a_volume_and_back_without_a_pixel_changing_its_place():
 
 
 def test_a_single_plane_is_no_volume():
-    with pytest.raises(WrongImage, match="no volume"):
+    with pytest.raises(WrongImage, match=saying(data_messages.not_a_volume)):
         as_volume(ImageStack.from_array(np.zeros((20, 20))))
 
 

@@ -17,11 +17,13 @@ from napari_cellseg_ssl.core.errors import OutOfMemory, WrongRun
 from napari_cellseg_ssl.core.inference.detecting import Detecting
 from napari_cellseg_ssl.core.inference.predictor import Detects
 from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.methods.cupre import messages as cupre_messages
 from napari_cellseg_ssl.core.methods.cupre.network import CuprePredictor, architecture, build
 from napari_cellseg_ssl.core.methods.cupre.segment import CupreSegmentOptions, scored, segment
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, TileDone, last_of
 from napari_cellseg_ssl.core.nets.detector.config import PRESETS
 from napari_cellseg_ssl.core.segmentation.detected import to_labels
+from saying import saying
 
 SPECS = {"objectness": MapSpec("objectness", "foreground", 1)}
 TINY = replace(PRESETS["tiny"], in_channels=1)
@@ -300,7 +302,7 @@ def test_the_architecture_makes_the_same_detector_again():
 def test_what_this_version_does_not_know_is_refused():
     described = architecture(PRESETS["tiny"], 24.0)
 
-    with pytest.raises(WrongRun, match="not a detector"):
+    with pytest.raises(WrongRun, match=saying(cupre_messages.not_a_detector)):
         build({**described, "tag": "maunet"})
     with pytest.raises(WrongRun, match="swin"):
         build({**described, "detector": {**described["detector"], "backbone": "swin"}})

@@ -11,8 +11,10 @@ from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.inference.similar_regions import FindsAlike, cosines, half_steps, most_similar
 from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.cupre import METHOD, feature_similarity
+from napari_cellseg_ssl.core.methods.cupre import messages as cupre_messages
 from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.methods.events import TrainFinished, last_of
+from saying import saying
 
 DIAMETER, SIDE = 11.0, 32
 
@@ -130,7 +132,7 @@ def test_an_image_smaller_than_a_tile_is_like_nothing_else(bundle):
 
 @pytest.mark.parametrize("place", [(0, 192, 0), (1, 5, 5), (0, -1, 5), (5, 5)])
 def test_a_place_outside_of_the_image_is_refused(bundle, image, place):
-    with pytest.raises(WrongImage, match="no place"):
+    with pytest.raises(WrongImage, match=saying(cupre_messages.no_such_place)):
         ask(bundle, image, place)
 
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from napari_cellseg_ssl.core import messages as core_messages
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.maps import MapSpec
 from napari_cellseg_ssl.core.errors import OutOfMemory
 from napari_cellseg_ssl.core.inference.tiling import padding, plan_tiles, predict_tiled
 from napari_cellseg_ssl.core.methods.events import MapsReady, Note, TileDone, last_of
+from saying import saying
 
 SPECS = {"blur": MapSpec("blur", "intensity", 1)}
 
@@ -124,7 +126,7 @@ def test_maps_that_cannot_be_held_are_refused_with_their_size(monkeypatch):
 
     monkeypatch.setattr(np, "zeros", refuse)
 
-    with pytest.raises(OutOfMemory, match="would take"):
+    with pytest.raises(OutOfMemory, match=saying(core_messages.maps_too_large)):
         predict(image)
 
 

@@ -10,9 +10,11 @@ from pycocotools import mask as reference
 
 from drawings import disks
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption
+from napari_cellseg_ssl.core.io import messages as io_messages
 from napari_cellseg_ssl.core.io.coco_bounds import _decompressed
 from napari_cellseg_ssl.core.io.coco_reading import read_coco
 from napari_cellseg_ssl.core.io.coco_writing import write_coco
+from saying import saying
 
 SQUARE = [2, 3, 8, 3, 8, 9, 2, 9]
 
@@ -121,7 +123,7 @@ def test_run_lengths_of_another_number_of_pixels_are_refused_not_read_from_memor
 def test_run_lengths_of_another_image_are_not_drawn_before_they_are_refused(tmp_path):
     (image,) = read_coco(written(tmp_path, {"size": [2**31, 2**31], "counts": [2**62]})).images
 
-    with pytest.raises(WrongAnnotation, match="has the shape"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.mask_of_another_shape)):
         image.labels()
 
 
@@ -139,7 +141,7 @@ def test_a_record_nested_without_end_is_refused(tmp_path):
     file = tmp_path / "deep.json"
     file.write_text("[" * 100_000 + "]" * 100_000)
 
-    with pytest.raises(WrongAnnotation, match="cannot be read as JSON"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.not_json)):
         read_coco(file)
 
 

@@ -9,8 +9,10 @@ from pycocotools.coco import COCO
 
 from drawings import disks
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage, WrongOption
+from napari_cellseg_ssl.core.io import messages as io_messages
 from napari_cellseg_ssl.core.io.coco_reading import read_coco
 from napari_cellseg_ssl.core.io.coco_writing import write_coco
+from saying import saying
 
 SQUARE = [2, 3, 8, 3, 8, 9, 2, 9]
 
@@ -152,7 +154,7 @@ def test_missing_images_are_named(tmp_path):
 
     with pytest.raises(WrongImage, match=r"2 of 3 images are not in .*'b\.tif'"):
         read_coco(file, tmp_path)
-    with pytest.raises(WrongImage, match="no folder"):
+    with pytest.raises(WrongImage, match=saying(io_messages.no_such_folder)):
         read_coco(file, tmp_path / "elsewhere")
     assert len(read_coco(file).images) == 3
 
@@ -188,9 +190,9 @@ def test_other_files_are_refused_in_words(tmp_path, content, message):
 
 
 def test_a_file_that_is_not_there_and_one_with_boxes_alone_are_refused(tmp_path):
-    with pytest.raises(WrongAnnotation, match="no file"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.no_such_coco_file)):
         read_coco(tmp_path / "none.json")
-    with pytest.raises(WrongAnnotation, match="boxes but no masks"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.boxes_without_masks)):
         read_coco(written(tmp_path, annotation([], bbox=[0, 0, 5, 5])))
 
 
@@ -200,7 +202,7 @@ def test_masks_that_do_not_fit_their_image_are_named(tmp_path):
 
     with pytest.raises(WrongAnnotation, match=r"Mask 1 of 'a.tif' has the shape \(5, 5\)"):
         wrong_size.masks()
-    with pytest.raises(WrongAnnotation, match="cannot be decoded"):
+    with pytest.raises(WrongAnnotation, match=saying(io_messages.mask_cannot_be_decoded)):
         no_counts.labels()
 
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -9,7 +10,9 @@ from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption, WrongRun
 from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.methods import messages as methods_messages
 from napari_cellseg_ssl.core.methods.actis import INFO, METHOD
+from napari_cellseg_ssl.core.methods.actis import messages as actis_messages
 from napari_cellseg_ssl.core.methods.actis import train as training
 from napari_cellseg_ssl.core.methods.actis.losses import Losses
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
@@ -27,6 +30,7 @@ from napari_cellseg_ssl.core.methods.events import (
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
 from napari_cellseg_ssl.core.training.base import Training
+from saying import saying
 
 TINY = ActisOptions(steps=6, width=4, depth=2, crop=32, batch=2, refine_batch=1, unlabelled_batch=1, refine_share=0.5)
 DIAMETER = 24.0
@@ -172,7 +176,7 @@ def test_images_of_different_sizes_and_without_cells_are_welcome():
 
 
 def test_a_set_without_cells_is_refused():
-    with pytest.raises(WrongAnnotation, match="No cell"):
+    with pytest.raises(WrongAnnotation, match=saying(methods_messages.no_cell_painted)):
         train(item(0))
 
 
@@ -209,7 +213,7 @@ def test_few_cells_are_not_repeated_until_the_time_is_up(monkeypatch):
 
     finished = last_of(events, TrainFinished)
     assert (finished.reason, finished.bundle.provenance.steps) == ("plateau", 4)
-    assert "Paint more" in finished.bundle.provenance.notes[-1]
+    assert re.search(saying(actis_messages.enough), finished.bundle.provenance.notes[-1])
     assert {event.phase for event in events if isinstance(event, Step)} == {"baseline", "refinement"}
 
 
@@ -420,7 +424,7 @@ def test_weights_of_another_encoder_are_refused(tmp_path):
 
     with pytest.raises(WrongOption, match=r"does not hold weights of resnet50.*tensors loaded"):
         train(item(0, 5), options=replace(RESNET, encoder="resnet50", encoder_weights=weights))
-    with pytest.raises(WrongOption, match="small network takes no encoder weights") as problem:
+    with pytest.raises(WrongOption, match=saying(actis_messages.small_network_takes_no_weights)) as problem:
         train(item(0, 5), options=replace(TINY, encoder_weights=weights))
     assert "encoder=resnet18" in problem.value.hint
 

@@ -30,7 +30,9 @@ from napari_cellseg_ssl.core.methods.events import (
     Validated,
     last_of,
 )
+from napari_cellseg_ssl.core.nets import messages as nets_messages
 from napari_cellseg_ssl.core.training.base import Training
+from saying import saying
 
 SMALL = AdganOptions(steps=6, width=8, blocks=1, crop=32, batch=2, working_diameter=10.0)
 SPECS = {spec.name: spec for spec in INFO.maps}
@@ -223,7 +225,7 @@ def test_empty_and_constant_images_are_learnt_from_and_nothing_is_found_in_them(
 
 
 def test_crops_that_the_discriminator_cannot_judge_are_refused():
-    with pytest.raises(WrongOption, match="too small"):
+    with pytest.raises(WrongOption, match=saying(nets_messages.crops_too_small)):
         trained(dataclasses.replace(SMALL, crop=24, crop_depth=4), training_set(photograph((16, 40, 40)), axes="CZYX"))
 
 

@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.data.intensity import Intensity
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.inference.tiling import predict_tiled
+from napari_cellseg_ssl.core.methods import messages as methods_messages
 from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.cellulus import INFO, METHOD, train
 from napari_cellseg_ssl.core.methods.cellulus.calibration import Calibration, calibrate
@@ -32,6 +33,7 @@ from napari_cellseg_ssl.core.nets.cellulus_unet import CellulusUNet
 from napari_cellseg_ssl.core.training.base import Progress, Training
 from napari_cellseg_ssl.core.training.crops import CropFrame, CropSampler, random_brightness
 from napari_cellseg_ssl.core.training.rates import learning_rate
+from saying import saying
 
 SMALL = CellulusOptions(steps=6, width=4, last_width=4, crop=36, batch=2, shifts=4, passes=2)
 SPECS = {spec.name: spec for spec in INFO.maps}
@@ -189,7 +191,7 @@ def test_a_run_with_foreign_weights_is_refused():
 
     with pytest.raises(WrongRun, match="do not fit"):
         METHOD.predictor(dataclasses.replace(bundle, weights=foreign), "cpu")
-    with pytest.raises(WrongRun, match="own method"):
+    with pytest.raises(WrongRun, match=saying(methods_messages.model_of_another_method)):
         METHOD.predictor(dataclasses.replace(bundle, architecture={"tag": "other"}), "cpu")
     with pytest.raises(WrongRun, match="incomplete"):
         METHOD.predictor(dataclasses.replace(bundle, architecture={"tag": "cellulus-unet"}), "cpu")

@@ -12,6 +12,7 @@ from napari_cellseg_ssl.core.data.detections import Detections
 from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongRun
+from napari_cellseg_ssl.core.methods import messages as methods_messages
 from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.cupre import METHOD
 from napari_cellseg_ssl.core.methods.cupre.crops import ObjectCrops
@@ -20,6 +21,7 @@ from napari_cellseg_ssl.core.methods.cupre.options import CupreOptions
 from napari_cellseg_ssl.core.methods.events import Checkpoint, Note, Step, TrainFinished, Validated, last_of
 from napari_cellseg_ssl.core.training.frames import Frame
 from napari_cellseg_ssl.core.training.held_out import Judged
+from saying import saying
 
 DIAMETER = 16.0
 TINY = CupreOptions(detector="tiny", steps=4, crop=64, working_diameter=DIAMETER)
@@ -97,7 +99,7 @@ def test_without_a_painted_cell_it_asks_for_some():
         )
     )
 
-    with pytest.raises(WrongAnnotation, match="No cell is painted"):
+    with pytest.raises(WrongAnnotation, match=saying(methods_messages.no_cell_painted)):
         events_of(data, replace(TINY, stage="fine-tune"))
 
 

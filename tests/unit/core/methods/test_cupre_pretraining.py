@@ -15,6 +15,7 @@ from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.errors import WrongImage, WrongRun
 from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.cupre import METHOD, alternating, messages
+from napari_cellseg_ssl.core.methods.cupre import messages as cupre_messages
 from napari_cellseg_ssl.core.methods.cupre.contrast_learner import ContrastLearner
 from napari_cellseg_ssl.core.methods.cupre.contrast_options import ContrastOptions
 from napari_cellseg_ssl.core.methods.cupre.options import PRESETS, CupreOptions
@@ -26,6 +27,7 @@ from napari_cellseg_ssl.core.options import options_from_json
 from napari_cellseg_ssl.core.training import loop
 from napari_cellseg_ssl.core.training.frames import load_frames
 from napari_cellseg_ssl.core.training.rates import learning_rate
+from saying import saying
 
 DIAMETER = 11.0
 ALONE = CupreOptions(
@@ -240,7 +242,7 @@ def test_cells_painted_meanwhile_do_not_turn_it_into_a_fine_tuning():
 def test_an_incomplete_checkpoint_is_refused():
     stopped = list(pretrain(images(), ALONE, Run(should_stop=lambda: True)))
 
-    with pytest.raises(WrongRun, match="does not say which detector"):
+    with pytest.raises(WrongRun, match=saying(cupre_messages.checkpoint_without_detector)):
         train(resume=replace(last_of(stopped, Checkpoint), meta={}))
 
 

@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongOption, WrongRun
 from napari_cellseg_ssl.core.inference.tiling import predict_tiled
 from napari_cellseg_ssl.core.inference.where_next import clues_of
+from napari_cellseg_ssl.core.methods import messages as methods_messages
 from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.events import (
     Checkpoint,
@@ -25,8 +26,10 @@ from napari_cellseg_ssl.core.methods.events import (
 from napari_cellseg_ssl.core.methods.maunet import INFO, METHOD
 from napari_cellseg_ssl.core.methods.maunet.options import MaunetOptions
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
+from napari_cellseg_ssl.core.nets import messages as nets_messages
 from napari_cellseg_ssl.core.options import options_from_json, options_to_json
 from napari_cellseg_ssl.core.training.base import Training
+from saying import saying
 
 TINY = MaunetOptions(steps=4, width=4, depth=1, crop=32, batch=2, unlabelled_batch=1, working_diameter=11.0)
 AGREEING = replace(TINY, consistency=1.5)
@@ -326,7 +329,7 @@ def test_images_are_given_to_a_foreign_encoder_as_imagenet_was(tmp_path):
 
 
 def test_an_encoder_without_its_file_is_refused_with_a_way_out():
-    with pytest.raises(WrongOption, match="no weight file") as problem:
+    with pytest.raises(WrongOption, match=saying(nets_messages.no_such_weight_file)) as problem:
         train(item(), options=replace(TINY, encoder_weights="/nowhere/weights.pth"))
 
     assert "encoder_weights=none" in problem.value.hint
@@ -344,7 +347,7 @@ def test_few_cells_and_missing_background_are_said():
 
 
 def test_a_set_without_cells_is_refused():
-    with pytest.raises(WrongAnnotation, match="No cell"):
+    with pytest.raises(WrongAnnotation, match=saying(methods_messages.no_cell_painted)):
         train(item(labelled=False))
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from drawings import disks
+from napari_cellseg_ssl.core import messages as core_messages
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.methods.cellulus_supported import network
 from napari_cellseg_ssl.core.methods.cellulus_supported.crops import Crops, star_targets
@@ -25,6 +26,7 @@ from napari_cellseg_ssl.core.segmentation.star_polygons import (
 )
 from napari_cellseg_ssl.core.training.frames import Frame
 from napari_cellseg_ssl.core.training.star_loss import StarTargets, star_loss
+from saying import saying
 
 RAYS = 32
 
@@ -105,7 +107,7 @@ def test_ids_beyond_16_bits_are_objects_like_others():
 def test_without_stardist_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "stardist.geometry", None)
 
-    with pytest.raises(WrongOption, match="pip install stardist"):
+    with pytest.raises(WrongOption, match=saying(core_messages.stardist_missing)):
         star_distances(disks(), RAYS)
 
 

@@ -1,5 +1,6 @@
 """Cellulus-supported supervision from end to end."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.cellulus import METHOD as CELLULUS
 from napari_cellseg_ssl.core.methods.cellulus.options import CellulusOptions
 from napari_cellseg_ssl.core.methods.cellulus_supported import METHOD, guide
+from napari_cellseg_ssl.core.methods.cellulus_supported import messages as cellulus_supported_messages
 from napari_cellseg_ssl.core.methods.cellulus_supported import train as training
 from napari_cellseg_ssl.core.methods.cellulus_supported.options import SupportedOptions
 from napari_cellseg_ssl.core.methods.events import (
@@ -26,6 +28,7 @@ from napari_cellseg_ssl.core.methods.events import (
     last_of,
 )
 from napari_cellseg_ssl.core.training.base import Training
+from saying import saying
 
 TINY = SupportedOptions(steps=5, width=4, depth=1, crop=32, batch=2)
 DIAMETER = 11.0
@@ -172,7 +175,7 @@ def test_from_ten_painted_cells_on_some_are_held_out(cellulus):
 
     assert any(isinstance(event, Validated) for event in events)
     assert {"f1", "tuned_f1", "cellulus_f1", "classical_f1"} <= set(bundle_of(events).provenance.scores)
-    assert "held out" in said(events)
+    assert re.search(saying(cellulus_supported_messages.held_out_score), said(events))
 
 
 def test_a_time_budget_is_shared_by_cellulus_and_the_network():

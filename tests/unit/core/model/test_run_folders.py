@@ -9,10 +9,12 @@ import pytest
 
 from fakes import FakeOptions, FakeSegmentOptions
 from napari_cellseg_ssl.core.errors import WouldOverwrite, WrongRun
+from napari_cellseg_ssl.core.model import messages as model_messages
 from napari_cellseg_ssl.core.model.bundle import ModelBundle, Provenance
 from napari_cellseg_ssl.core.model.run_files import CHECKPOINT_FILE, RUN_FILE, WEIGHTS_FILE
 from napari_cellseg_ssl.core.model.run_folder import claimed, occupied_by, require_own_run
 from napari_cellseg_ssl.core.model.weights_file import save_arrays
+from saying import saying
 
 pytestmark = pytest.mark.usefixtures("fake_method")
 
@@ -84,7 +86,7 @@ def test_a_second_training_is_kept_out_until_the_first_has_ended(tmp_path):
         with claimed(tmp_path / "run"):
             pass
 
-    with claimed(tmp_path / "run"), pytest.raises(WrongRun, match="Another training is writing"):
+    with claimed(tmp_path / "run"), pytest.raises(WrongRun, match=saying(model_messages.folder_is_in_use)):
         claim()
 
     claim()
@@ -118,7 +120,7 @@ def test_a_process_that_was_killed_lets_go_of_its_folder(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "claimed\n"
-    with pytest.raises(WrongRun, match="Another training"), claimed(tmp_path):
+    with pytest.raises(WrongRun, match=saying(model_messages.folder_is_in_use)), claimed(tmp_path):
         pass
 
     process.kill()

@@ -14,14 +14,18 @@ import safetensors
 import torch
 
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
+from napari_cellseg_ssl.core.io import messages as io_messages
+from napari_cellseg_ssl.core.model import messages as model_messages
 from napari_cellseg_ssl.core.model import starters
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.weights_file import load_arrays, save_arrays
 from napari_cellseg_ssl.core.nets import released_weights
 from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
+from napari_cellseg_ssl.core.training import messages as training_messages
 from napari_cellseg_ssl.core.training.optimiser_state import optimiser_arrays, restore_optimiser
 from napari_cellseg_ssl.core.training.weights import load_weights, weights_of
+from saying import saying
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="permissions and limits of POSIX")
 
@@ -121,7 +125,7 @@ def test_a_run_whose_weights_are_no_numbers_is_refused_when_it_is_opened(starter
 
     rewritten(starter, spoil)
 
-    with pytest.raises(WrongRun, match=r"weights\.safetensors' holds numbers that are none, in 'net\."):
+    with pytest.raises(WrongRun, match=r"weights\.safetensors' holds numbers that are not finite, in 'net\."):
         ModelBundle.load(starter)
 
 
@@ -130,7 +134,7 @@ def test_a_class_that_actis_has_not_met_is_no_damage(tmp_path):
     save_arrays(tmp_path / "b", {"confidence.thresholds": np.array([np.inf, np.nan], np.float32)})
 
     assert np.isnan(load_arrays(tmp_path / "a")[0]["confidence.thresholds"][1])
-    with pytest.raises(WrongRun, match="numbers that are none"):
+    with pytest.raises(WrongRun, match=saying(model_messages.weights_not_finite)):
         load_arrays(tmp_path / "b")
 
 
@@ -191,9 +195,9 @@ def test_what_may_not_be_read_is_not_said_to_be_missing(starter, monkeypatch):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "weights.safetensors")
 
-    with pytest.raises(WrongRun, match="no file"):
+    with pytest.raises(WrongRun, match=saying(io_messages.no_such_coco_file)):
         load_arrays(tmp_path / "weights.safetensors")
-    with pytest.raises(WrongOption, match="no file"):
+    with pytest.raises(WrongOption, match=saying(io_messages.no_such_coco_file)):
         released_weights.read(tmp_path / "weights.safetensors", hint="none")
 
 
@@ -221,7 +225,7 @@ def test_a_state_of_training_of_another_network_is_refused(key):
     arrays = optimiser_arrays(optimiser)
     restore_optimiser(torch.optim.Adam(net.parameters()), arrays)
 
-    with pytest.raises(WrongRun, match="state of the training does not fit"):
+    with pytest.raises(WrongRun, match=saying(training_messages.training_state_differs)):
         restore_optimiser(optimiser, {**arrays, f"optimiser.{key}": np.zeros((5, 5), np.float32)})
 
 

@@ -11,6 +11,7 @@ from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.training_set import TrainingItem, TrainingSet
 from napari_cellseg_ssl.core.errors import WrongRun
 from napari_cellseg_ssl.core.methods import actis, maunet
+from napari_cellseg_ssl.core.methods.actis import messages as actis_messages
 from napari_cellseg_ssl.core.methods.actis.options import ActisOptions
 from napari_cellseg_ssl.core.methods.base import Run
 from napari_cellseg_ssl.core.methods.cupre import INFO
@@ -22,6 +23,7 @@ from napari_cellseg_ssl.core.nets.detector.config import PRESETS
 from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import ResNetEncoder
 from napari_cellseg_ssl.core.training.weights import weights_of
+from saying import saying
 
 MAUNET = MaunetOptions(steps=3, width=4, depth=2, crop=32, batch=2, working_diameter=11.0, encoder_rate=0.0)
 ACTIS = ActisOptions(
@@ -128,7 +130,7 @@ def test_a_detector_on_another_encoder_is_refused_with_a_way_out(detector, metho
 
 
 def test_a_small_network_has_no_place_for_a_backbone(detector):
-    with pytest.raises(WrongRun, match="cannot be its backbone") as problem:
+    with pytest.raises(WrongRun, match=saying(actis_messages.detector_does_not_fit)) as problem:
         train(actis, replace(ACTIS, encoder="small"), start_from=detector)
     assert "encoder=resnet18" in problem.value.hint
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from napari_cellseg_ssl.core.errors import WrongOption
+from napari_cellseg_ssl.core.nets import messages as nets_messages
 from napari_cellseg_ssl.core.nets import resnet_encoder
 from napari_cellseg_ssl.core.nets.detector import coco_weights
 from napari_cellseg_ssl.core.nets.detector.coco_weights import fitted_config, load_detector, read_weights, renamed
@@ -12,6 +13,7 @@ from napari_cellseg_ssl.core.nets.detector.config import PRESETS
 from napari_cellseg_ssl.core.nets.detector.detector import Detector
 from napari_cellseg_ssl.core.nets.encoder_weights import load_encoder
 from napari_cellseg_ssl.core.nets.resnet_encoder import Design, ResNetEncoder
+from saying import saying
 
 SMALL = Design((1, 1, 1, 1), expansion=4, width=8)
 CHANNELS, WIDTH, IDS = 16, 24, 91
@@ -185,9 +187,9 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
     tensors, _ = read_weights(str(tmp_path / "other.pth"))
 
-    with pytest.raises(WrongOption, match="no tensor"):
+    with pytest.raises(WrongOption, match=saying(nets_messages.weights_lack)):
         fitted_config(PRESETS["balanced"], tensors)
-    with pytest.raises(WrongOption, match="does not fit"):
+    with pytest.raises(WrongOption, match=saying(nets_messages.weights_do_not_fit_detector)):
         load_detector(Detector(PRESETS["tiny"]), tensors, "other.pth")
 
 

@@ -8,7 +8,9 @@ import torch
 
 from napari_cellseg_ssl.core.errors import WrongOption
 from napari_cellseg_ssl.core.nets import efficientnet_unet
+from napari_cellseg_ssl.core.nets import messages as nets_messages
 from napari_cellseg_ssl.core.nets.efficientnet_unet import STEM, EfficientNetUNet, imagenet_file
+from saying import saying
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path):
     file.write_bytes(b"not weights")
     with pytest.raises(WrongOption, match="cannot be read"):
         EfficientNetUNet(1, weights=str(file))
-    with pytest.raises(WrongOption, match="no weight file"):
+    with pytest.raises(WrongOption, match=saying(nets_messages.no_such_weight_file)):
         EfficientNetUNet(1, weights=str(tmp_path / "absent.pth"))
 
 

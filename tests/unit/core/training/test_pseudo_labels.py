@@ -7,6 +7,7 @@ from drawings import disks
 from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID, Annotation
 from napari_cellseg_ssl.core.errors import WrongAnnotation
 from napari_cellseg_ssl.core.methods.actis.sampling import Sampler
+from napari_cellseg_ssl.core.training import messages as training_messages
 from napari_cellseg_ssl.core.training.frames import Frame
 from napari_cellseg_ssl.core.training.held_out import hold_out
 from napari_cellseg_ssl.core.training.pseudo_labels import (
@@ -17,6 +18,7 @@ from napari_cellseg_ssl.core.training.pseudo_labels import (
     grown,
     with_pseudo_labels,
 )
+from saying import saying
 
 DIAMETER = 18.0
 
@@ -90,7 +92,7 @@ def test_an_object_beside_painted_background_stays():
 
 
 def test_two_results_of_different_images_cannot_agree():
-    with pytest.raises(WrongAnnotation, match="same image"):
+    with pytest.raises(WrongAnnotation, match=saying(training_messages.labels_and_results_differ)):
         agreed(np.zeros((1, 8, 8), int), np.zeros((1, 8, 9), int))
 
 
@@ -179,7 +181,7 @@ def test_images_without_anything_found_keep_what_is_painted():
 
 
 def test_labels_of_another_image_are_refused():
-    with pytest.raises(WrongAnnotation, match="same image"):
+    with pytest.raises(WrongAnnotation, match=saying(training_messages.labels_and_results_differ)):
         with_pseudo_labels([cells_of(large_disks(), [1])], [dense(disks())], [DIAMETER])
 
 
