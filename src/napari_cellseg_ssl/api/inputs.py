@@ -9,14 +9,8 @@ import numpy as np
 from napari_cellseg_ssl.api import messages
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import Array, ImageStack
-from napari_cellseg_ssl.core.io.user_files import (
-    LabelsMode,
-    annotate,
-    find_files,
-    guess_labels_mode,
-    pair_by_stem,
-    read_labels,
-)
+from napari_cellseg_ssl.core.data.labels_mode import LabelsMode, annotations_of
+from napari_cellseg_ssl.core.io.user_files import find_files, pair_by_stem, read_labels
 from napari_cellseg_ssl.core.methods.events import Note
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.training.pseudo_labels import agreed
@@ -25,10 +19,6 @@ from napari_cellseg_ssl.tasks.batch_reading import read_each
 from napari_cellseg_ssl.tasks.requests import Diameter, PredictRequest
 
 Picture = str | Path | Array | ImageStack
-MODES: dict[LabelsMode, str] = {
-    "sparse": "The labels look like sparse painting: 0 unknown, 1 background, cells from 2.",
-    "dense": "The labels look complete: 0 background, every other number a cell.",
-}
 
 
 def collect(
@@ -54,10 +44,7 @@ def collect(
     else:
         stacks = tuple(one_stack(p, reading, n, tell) for n, p in enumerate(pictures))
     arrays = _partners(labels, stacks, files, tell)
-    mode = labels_mode or guess_labels_mode(a for a in arrays if a is not None)
-    if arrays and labels_mode is None:
-        tell(MODES[mode])
-    annotations = tuple(None if a is None else annotate(a, mode) for a in arrays)
+    annotations = annotations_of(arrays, [stack.name for stack in stacks], labels_mode, tell)
     first = _partners(pseudo_labels, stacks, files, tell, "pseudo-labels")
     second = _partners(agreeing_with, stacks, files, tell, "results to agree with")
     return stacks, annotations, _pseudo_labels(first, second)

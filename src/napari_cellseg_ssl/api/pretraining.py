@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_cellseg_ssl.api.inputs import Picture, collect, noted
+from napari_cellseg_ssl.core.data.labels_mode import LabelsMode
 from napari_cellseg_ssl.core.data.volumes import ZMeaning
-from napari_cellseg_ssl.core.io.user_files import LabelsMode
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.options import with_values

@@ -6,10 +6,8 @@ from typing import Any
 
 from napari_cellseg_ssl.api.inputs import Picture, collect, noted, relayed
 from napari_cellseg_ssl.api.models import start
+from napari_cellseg_ssl.core.data.labels_mode import LabelsMode
 from napari_cellseg_ssl.core.data.volumes import ZMeaning, spatial_ndim
-from napari_cellseg_ssl.core.io.user_files import (
-    LabelsMode,
-)
 from napari_cellseg_ssl.core.methods.base import get_method
 from napari_cellseg_ssl.core.methods.events import TrainFinished, last_of
 from napari_cellseg_ssl.core.model.bundle import ModelBundle

@@ -252,3 +252,7 @@ def versions_compared(first: int, second: int, f1: float) -> str:
         f"Left of the line version {first} (blue), right of it version {second} (orange). They agree with F1 {f1:.2f}; "
         "cells without a partner are pink."
     )
+
+
+def painted_here() -> str:
+    return "Painted here: 0 is unknown, 1 is background."

@@ -3,11 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from napari_cellseg_ssl.core.data.images import Array, ImageStack
+from napari_cellseg_ssl.core.data.images import ImageStack
 from napari_cellseg_ssl.core.data.volumes import ZMeaning, as_slices, as_volume, with_spacing
 from napari_cellseg_ssl.core.errors import WrongImage
 from napari_cellseg_ssl.core.io.user_files import read_image
+
+LETTERS = {"time": "T", "channel": "C", "band": "C", "sample": "S", "s": "C", "depth": "Z", "row": "Y", "column": "X"}
+"""Of dimensions that are called by a word, and of the colours of bioio."""
+
+
+def axes_of_dims(dims: Sequence[object]) -> str:
+    """Return the axes that named dimensions mean: their letter, or the one of a known word."""
+    names = [str(dim).lower() for dim in dims]
+    if "c" in names:
+        names = ["n" if name == "s" else name for name in names]
+    return "".join(LETTERS.get(name, name.upper()) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +62,12 @@ class Reading:
         except WrongImage as problem:
             raise WrongImage(f"'{path}': {problem.message}", problem.hint) from problem
 
-    def array(self, array: Array, name: str) -> ImageStack:
-        """Take an array for an image."""
-        return self.understood(ImageStack.from_array(array, self.axes, name=name, channels=self.channels))
+    def array(self, array: Any, name: str) -> ImageStack:
+        """Take an array for an image; the names of its dimensions, as in xarray, are believed."""
+        axes = self.axes
+        if (dims := getattr(array, "dims", None)) is not None:
+            axes, array = axes or axes_of_dims(dims), array.data
+        return self.understood(ImageStack.from_array(array, axes, name=name, channels=self.channels))
 
     def understood(self, image: ImageStack, tell: Callable[[str], None] = lambda text: None) -> ImageStack:
         """Take the slices of an image as was said, or as is possible."""

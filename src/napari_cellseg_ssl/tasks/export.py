@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cellseg_ssl.core.data.images import SAMPLE_AXES, Array, ImageStack
+from napari_cellseg_ssl.core.data.images import Array, ImageStack
 from napari_cellseg_ssl.core.data.instance_scores import scores_of
 from napari_cellseg_ssl.core.data.maps import MapSpec, PredictionMaps
 from napari_cellseg_ssl.core.io.coco_writing import write_coco
@@ -57,14 +57,20 @@ def label_file(folder: Path, name: str, file_format: FileFormat = "tiff") -> Pat
 
 
 def known_spacing(image: ImageStack) -> tuple[float, ...]:
-    """Size of a pixel along each spatial axis, µm; empty where nobody said it."""
-    return image.spacing if image.is_calibrated else ()
+    """Size of a pixel along each spatial axis of what comes out, µm; empty where nobody said it."""
+    return output_spacing(image) if image.is_calibrated else ()
+
+
+def output_spacing(image: ImageStack) -> tuple[float, ...]:
+    """Size of a pixel along each of Z, Y and X of what comes out, slices that were frames included."""
+    if image.slice_spacing is None or "Z" not in image.output_samples[0]:
+        return image.spacing
+    return (image.slice_spacing, *image.spacing)
 
 
 def source_axes(image: ImageStack, channels: bool = False) -> str:
-    """Axes of what comes out for an image: its sample axis if it had one, channels, then space."""
-    has_samples = any(a in SAMPLE_AXES for a in image.axes)
-    return ("T" if has_samples else "") + ("C" if channels else "") + "ZYX"[-len(image.spatial_shape) :]
+    """Axes of what comes out for an image: those of its frames, channels, then space."""
+    return image.output_samples[0] + ("C" if channels else "") + "ZYX"[-len(image.spatial_shape) :]
 
 
 def target_files(
@@ -130,12 +136,11 @@ def _write_map(name: str, maps: PredictionMaps, request: ExportRequest, file: Pa
 def _write(frames: Array, request: ExportRequest, file: Path) -> None:
     image = request.image
     axes = source_axes(image, channels=frames.ndim == image.frames.ndim)
-    if len(axes) < frames.ndim:
-        frames = frames[0]
+    frames = image.to_source(frames)
     if request.file_format == "tiff":
         write_tiff(file, frames, axes, spacing=known_spacing(image), info=request.metadata)
     else:
-        write_zarr(file, frames, axes, spacing=image.spacing, in_um=image.is_calibrated, info=request.metadata)
+        write_zarr(file, frames, axes, spacing=output_spacing(image), in_um=image.is_calibrated, info=request.metadata)
 
 
 def measured(request: ExportRequest) -> dict[str, Array]:

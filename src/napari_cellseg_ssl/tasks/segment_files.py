@@ -133,7 +133,7 @@ def _fill(
     """
     image = request.export.image
     axes = source_axes(image)
-    shape = image.spatial_shape if "T" not in axes else (len(image.frames), *image.spatial_shape)
+    shape = (*image.output_samples[1], *image.spatial_shape)
     mapped = create_tiff(file, shape, "uint32", axes, spacing=known_spacing(image))
     into = mapped.reshape(len(image.frames), *image.spatial_shape)
     for event in segment_image(request.prediction, request.options, control, into):

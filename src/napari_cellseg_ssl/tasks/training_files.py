@@ -6,15 +6,9 @@ from pathlib import Path
 
 from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import ImageStack
+from napari_cellseg_ssl.core.data.labels_mode import annotations_of
 from napari_cellseg_ssl.core.data.volumes import as_slices
-from napari_cellseg_ssl.core.io.user_files import (
-    annotate,
-    find_files,
-    guess_labels_mode,
-    pair_by_stem,
-    read_image,
-    read_labels,
-)
+from napari_cellseg_ssl.core.io.user_files import find_files, pair_by_stem, read_image, read_labels
 from napari_cellseg_ssl.tasks.batch_reading import read_each
 
 
@@ -77,6 +71,5 @@ def with_labels(files: Sequence[TrainingFile], folder: Path) -> tuple[TrainingFi
     pairs = zip(files, pair_by_stem(images, candidates), strict=True)
     known = [(file, path) for file, path in pairs if path is not None]
     found = read_each(known, lambda pair: read_labels(pair[1], pair[0].image))
-    mode = guess_labels_mode(found)
-    pixels = zip(known, found, strict=True)
-    return tuple(replace(file, annotation=annotate(labels, mode)) for (file, _), labels in pixels)
+    notes = annotations_of(found, [file.image.name for file, _ in known])
+    return tuple(replace(file, annotation=note) for (file, _), note in zip(known, notes, strict=True))

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Shapes
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.gui import messages as gui_messages
 from napari_cellseg_ssl.gui import sample_data
-from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_labels_mode
+from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_layer_mode
 from napari_cellseg_ssl.gui.layers.layout import layout_of
 from napari_cellseg_ssl.gui.session.image_source import image_source
 from saying import saying
@@ -175,14 +175,14 @@ def test_labels_of_another_shape_are_refused_with_both_shapes():
 def test_the_meaning_of_labels_is_guessed_on_real_samples(name, layer, mode):
     data, _settings, _type = getattr(sample_data, name)()[layer]
 
-    assert guess_labels_mode(Labels(data)).mode == mode
+    assert guess_layer_mode(Labels(data)).mode == mode
 
 
 def test_a_few_cells_in_a_corner_are_a_painting():
     labels = np.zeros((100, 100), int)
     labels[5:10, 5:10], labels[5:10, 20:25] = 1, 2
 
-    guess = guess_labels_mode(Labels(labels))
+    guess = guess_layer_mode(Labels(labels))
 
     assert guess.mode == "sparse"
     assert "part of the image" in guess.why
@@ -193,7 +193,7 @@ def test_strokes_of_background_across_the_image_are_a_painting():
     labels[::12] = 1
     labels[2:8, 2:8], labels[2:8, 20:28] = 2, 3
 
-    assert guess_labels_mode(Labels(labels)).mode == "sparse"
+    assert guess_layer_mode(Labels(labels)).mode == "sparse"
 
 
 def test_axes_said_by_the_user_win():

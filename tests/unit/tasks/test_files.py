@@ -9,16 +9,10 @@ from PIL import Image
 from drawings import disks, painting
 from napari_cellseg_ssl import samples
 from napari_cellseg_ssl.core.data.images import ImageStack
+from napari_cellseg_ssl.core.data.labels_mode import guess_labels_mode
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.io import messages as io_messages
-from napari_cellseg_ssl.core.io.user_files import (
-    find_files,
-    guess_labels_mode,
-    pair_by_stem,
-    read_image,
-    read_labels,
-    stem_of,
-)
+from napari_cellseg_ssl.core.io.user_files import find_files, pair_by_stem, read_image, read_labels, stem_of
 from napari_cellseg_ssl.tasks.axis_policy import Reading
 from saying import saying
 

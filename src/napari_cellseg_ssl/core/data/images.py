@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -32,6 +33,10 @@ class ImageStack:
         Size of a pixel along each axis of S, in µm where that is known, else relative to each other.
     is_calibrated : bool
         Whether `spacing` is in µm.
+    sample_axes, sample_shape : str, tuple of int
+        The axes of the source that N was made of, slowest first, with their lengths; Z where slices are frames.
+    slice_spacing : float, optional
+        Distance of slices that are frames, in the unit of `spacing`.
     """
 
     name: str
@@ -39,6 +44,9 @@ class ImageStack:
     axes: str
     spacing: tuple[float, ...]
     is_calibrated: bool = False
+    sample_axes: str = ""
+    sample_shape: tuple[int, ...] = ()
+    slice_spacing: float | None = None
 
     @classmethod
     def from_array(
@@ -83,7 +91,15 @@ class ImageStack:
         if lazy:
             frames = cast(Array, OnDemand(frames, name))
         sizes = tuple(spacing or (1.0,) * len(spatial))
-        return cls(name=name, frames=frames, axes=axes, spacing=sizes, is_calibrated=bool(spacing))
+        return cls(
+            name=name,
+            frames=frames,
+            axes=axes,
+            spacing=sizes,
+            is_calibrated=bool(spacing),
+            sample_axes=samples,
+            sample_shape=tuple(shape[: len(samples)]),
+        )
 
     @property
     def n_channels(self) -> int:
@@ -101,20 +117,24 @@ class ImageStack:
         depth = [size / self.spacing[-1] for size in self.spacing[:-2]]
         return (*depth, 1.0, 1.0)
 
-    def to_source(self, frames: Array, sample_shape: Sequence[int] | None = None) -> Array:
+    @property
+    def output_samples(self) -> tuple[str, tuple[int, ...]]:
+        """Sample axes of what comes out, T and Z, with their lengths; one T where the source had others."""
+        if set(self.sample_axes) <= set("TZ") and prod(self.sample_shape) == len(self.frames):
+            return self.sample_axes, self.sample_shape
+        return ("T", (len(self.frames),)) if self.sample_axes or len(self.frames) > 1 else ("", ())
+
+    def to_source(self, frames: Array) -> Array:
         """Undo the sorting of axes for labels (N, *S) or maps (N, c, *S).
 
-        The sample axes come back as they were (one axis of length N where there was one, none where there was
-        none); maps keep their channel axis in front of the spatial ones. Y and X stay in ZYX order.
+        The sample axes come back as they were, none where there was none; maps keep their channel axis in front of the
+        spatial ones. Y and X stay in ZYX order.
         """
-        samples = [a for a in self.axes if a in SAMPLE_AXES]
-        if not samples:
-            return frames[0]
-        return frames.reshape(*sample_shape, *frames.shape[1:]) if sample_shape else frames
+        return frames.reshape(*self.output_samples[1], *frames.shape[1:])
 
 
 def guess_axes(shape: Sequence[int]) -> str:
-    """Guess the axes of a bare array: YX; YXC when the last axis has 3 or 4 entries; else TYX, TCYX.
+    """Guess the axes of a bare array: YX; YXC when the last axis has 2 to 4 entries; else TYX, TCYX.
 
     A third axis is taken as samples rather than as Z, since that never mixes what belongs apart; say `axes` to
     have a volume.
@@ -122,7 +142,7 @@ def guess_axes(shape: Sequence[int]) -> str:
     ndim = len(shape)
     if ndim == 2:
         return "YX"
-    is_rgb = shape[-1] in (3, MAX_CHANNELS_GUESSED) and shape[-2] > MAX_CHANNELS_GUESSED
+    is_rgb = 2 <= shape[-1] <= MAX_CHANNELS_GUESSED < min(shape[-3:-1])
     if ndim == 3:
         return "YXC" if is_rgb else "TYX"
     if ndim == 4:

@@ -72,3 +72,29 @@ def too_few_slices(image: str, slices: int, size: object, needed: int) -> WrongI
         f"Image '{image}' has {slices} slices; a volume{size} needs {needed}.",
         "Segment its slices one by one (frames instead of a volume), or correct the spacing or the object size.",
     )
+
+
+def first_is_background() -> str:
+    return "Id 1 looks like painted background, so 0 is taken as unknown."
+
+
+def cells_in_a_part() -> str:
+    return "Cells cover only a part of the image, so 0 is taken as unknown, 1 as background."
+
+
+def looks_complete() -> str:
+    return "Cells cover the whole image and no background is painted, so 0 is taken as background."
+
+
+def mask_or_background(name: str) -> WrongAnnotation:
+    return WrongAnnotation(
+        f"The labels of '{name}' and all others hold 0 and 1 only: a binary mask, or background without a cell.",
+        "If it is a mask of all cells, say that labels are complete (--labels-mode dense); touching cells are one then.",
+    )
+
+
+def mask_is_split(number: int, pieces: int) -> str:
+    return (
+        f"The labels are a binary mask (all objects have the number {number}): each of its {pieces} connected pieces "
+        "is taken as a cell, touching cells as one."
+    )

@@ -25,7 +25,15 @@ def as_slices(image: ImageStack) -> ImageStack:
         return image
     frames = image.frames.swapaxes(1, 2).reshape(-1, image.n_channels, *image.spatial_shape[1:])
     axes = image.axes.replace("Z", "N" if "N" not in image.axes else "S")
-    return replace(image, frames=frames, axes=axes, spacing=image.spacing[1:])
+    return replace(
+        image,
+        frames=frames,
+        axes=axes,
+        spacing=image.spacing[1:],
+        sample_axes=f"{image.sample_axes}Z",
+        sample_shape=(*image.sample_shape, image.spatial_shape[0]),
+        slice_spacing=image.spacing[0],
+    )
 
 
 def as_volume(image: ImageStack) -> ImageStack:
@@ -43,7 +51,15 @@ def as_volume(image: ImageStack) -> ImageStack:
         raise messages.not_a_volume(image.name, image.axes)
     frames = image.frames.swapaxes(0, 1).reshape(1, image.n_channels, *image.frames.shape[:1], *image.spatial_shape)
     axes = image.axes.replace(samples[0], "Z")
-    return replace(image, frames=frames, axes=axes, spacing=(image.spacing[-1], *image.spacing))
+    return replace(
+        image,
+        frames=frames,
+        axes=axes,
+        spacing=(image.slice_spacing or image.spacing[-1], *image.spacing),
+        sample_axes="",
+        sample_shape=(),
+        slice_spacing=None,
+    )
 
 
 def with_spacing(image: ImageStack, spacing: Sequence[float]) -> ImageStack:

@@ -1,6 +1,9 @@
 """What `core/io` says to a user: each sentence is a function of its values."""
 
+from collections.abc import Sequence
+
 from napari_cellseg_ssl.core.errors import OutOfMemory, WouldOverwrite, WrongAnnotation, WrongImage, WrongOption
+from napari_cellseg_ssl.core.wording import listed
 
 
 def mask_of_another_shape(called: object, n: int, image: str, has: object, shape: object) -> WrongAnnotation:
@@ -147,3 +150,17 @@ def zarr_not_installed(path: object) -> WrongImage:
     return WrongImage(
         f"'{path}' is an OME-Zarr, and zarr is not installed.", "Install it: pip install 'napari-cellseg-ssl[zarr]'."
     )
+
+
+def more_images(file: str, n_images: int, shape: tuple[int, ...]) -> str:
+    size = " × ".join(map(str, shape))
+    return f"'{file}' holds {n_images} images (series); only the first, of {size} px, is used."
+
+
+def images_inside(file: str, paths: Sequence[str]) -> str:
+    return f"'{file}' holds {len(paths)} images; '{paths[0]}' is used. For another, name its path: {listed(paths[1:])}."
+
+
+def axes_guessed(file: str, shape: tuple[int, ...], axes: str) -> str:
+    size = " × ".join(map(str, shape))
+    return f"'{file}' does not say what its axes are: {size} is taken as {axes} (T: frames). If not, say the axes."

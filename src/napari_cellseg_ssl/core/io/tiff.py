@@ -25,11 +25,15 @@ _CLASSIC_LIMIT = 2**32 - 2**25
 
 @dataclass(frozen=True)
 class TiffImage:
-    """A TIFF's pixels, its axes where the file states them, and the size of a pixel along Z, Y, X where it does."""
+    """A TIFF's pixels, its axes where the file states them, and the size of a pixel along Z, Y, X where it does.
+
+    `notes` are sentences on what of the file is not used.
+    """
 
     array: Array
     axes: str | None
     size: PixelSize
+    notes: tuple[str, ...] = ()
 
     @property
     def spacing(self) -> Mapping[str, float]:
@@ -37,8 +41,14 @@ class TiffImage:
         return self.size.sizes if self.size.in_um else {}
 
 
-def read_tiff(file: Path) -> TiffImage:
-    """Read the first series of a TIFF; large uncompressed ones are mapped, not loaded.
+def read_tiff(file: Path, *, as_stored: bool = False) -> TiffImage:
+    """Read the first image (series) of a TIFF; large uncompressed ones are mapped, not loaded.
+
+    Parameters
+    ----------
+    as_stored : bool
+        Leave values as they are, as for labels; else pixels are what viewers show: palettes are colours, what is stored
+        as white is dark is turned round, and transparency is no channel.
 
     Raises
     ------
@@ -49,12 +59,34 @@ def read_tiff(file: Path) -> TiffImage:
 
     with decoding(file, "Is it a complete TIFF file?"), tifffile.TiffFile(file) as tiff:
         series = tiff.series[0]
-        axes, size = _our_axes(series.axes), _stated_size(tiff)
+        axes, size = series.axes, _stated_size(tiff)
+        notes = (messages.more_images(file.name, len(tiff.series), series.shape),) if len(tiff.series) > 1 else ()
         if series.nbytes >= _MEMMAP_FROM and series.dataoffset is not None:
             array = tifffile.memmap(file, mode="r", series=0)
         else:
             array = series.asarray()
-    return TiffImage(array, axes if axes and len(axes) == array.ndim else None, size)
+        if not as_stored:
+            array, axes = _as_shown(array, axes, series.keyframe)
+    array, ours = _our_axes(array, axes)
+    return TiffImage(array, ours if ours and len(ours) == array.ndim else None, size, notes)
+
+
+def _as_shown(array: Array, axes: str, page: Any) -> tuple[Array, str]:
+    """Turn stored values into what a viewer shows, by what the first page says of them."""
+    import tifffile
+
+    transparent = [n for n, kind in enumerate(page.extrasamples) if kind in (1, 2)]
+    if transparent and "S" in axes and array.shape[axes.index("S")] == page.samplesperpixel:
+        first = page.samplesperpixel - len(page.extrasamples)
+        kept = [n for n in range(page.samplesperpixel) if n - first not in transparent]
+        array = np.take(array, kept, axis=axes.index("S"))
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and array.dtype.kind == "u":
+        colours = page.colormap if (page.colormap % 257).any() else (page.colormap >> 8).astype(np.uint8)
+        return np.moveaxis(colours[:, array], 0, -1), f"{axes}S"
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
+        white = True if array.dtype.kind == "b" else array.dtype.type(2**page.bitspersample - 1)
+        array = white ^ array
+    return array, axes
 
 
 def label_dtype(labels: Array) -> type[np.unsignedinteger[Any]]:
@@ -185,11 +217,18 @@ def _write_imagej(file: Path, array: Array, axes: str, spatial: Mapping[str, flo
     )
 
 
-def _our_axes(axes: str) -> str | None:
-    """Translate tifffile's axes: S is a colour there; Q and I say nothing."""
+def _our_axes(array: Array, axes: str) -> tuple[Array, str | None]:
+    """Translate tifffile's axes: S is a colour there, and several channels of colours are many channels."""
+    if "S" in axes and array.shape[axes.index("S")] == 1:  # what was grey with transparency
+        array, axes = array.squeeze(axes.index("S")), axes.replace("S", "")
     if set(axes) - set("TZCYXS"):
-        return None
-    return axes if "S" not in axes else None if "C" in axes else axes.replace("S", "C")
+        return array, None  # Q and I say nothing
+    if "S" in axes and "C" in axes:
+        array = np.moveaxis(array, axes.index("S"), axes.index("C") + 1)
+        axes = axes.replace("S", "")
+        place = axes.index("C")
+        array = array.reshape(*array.shape[:place], -1, *array.shape[place + 2 :])
+    return array, axes.replace("S", "C")
 
 
 def _stated_size(tiff: Any) -> PixelSize:

@@ -2,23 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID, Annotation
-from napari_cellseg_ssl.core.data.images import Array
 from napari_cellseg_ssl.core.io import messages
 from napari_cellseg_ssl.core.io.image_files import PNG, TIFF, ZARR, read_image, read_labels, stem_of
 from napari_cellseg_ssl.core.io.pairing import by_products, label_key, labels_beside, pair_files
+from napari_cellseg_ssl.core.io.zarr_files import is_zarr
 from napari_cellseg_ssl.core.wording import listed
 
 __all__ = [
     "READABLE",
-    "LabelsMode",
-    "annotate",
     "find_files",
-    "guess_labels_mode",
     "label_key",
     "pair_by_stem",
     "read_image",
@@ -27,7 +20,6 @@ __all__ = [
 ]
 
 READABLE = TIFF + PNG + ZARR
-LabelsMode = Literal["sparse", "dense"]
 
 
 def find_files(
@@ -59,7 +51,7 @@ def find_files(
     found: list[Path] = []
     left_out: list[Path] = []
     for path in map(Path, paths):
-        if path.is_dir() and path.suffix.lower() not in ZARR:
+        if path.is_dir() and not is_zarr(path):
             inside, others = _sorted_out(path, labels)
             if not inside:
                 raise messages.folder_holds_no_images(path)
@@ -67,7 +59,7 @@ def find_files(
             left_out += others
         elif not path.exists():
             raise messages.no_such_path(path)
-        elif path.suffix.lower() not in READABLE:
+        elif path.suffix.lower() not in READABLE and not is_zarr(path):
             raise messages.unknown_format(path)
         else:
             found.append(path)
@@ -113,32 +105,3 @@ def pair_by_stem(
         raise messages.no_labels_match(labels[0].name, images[0].name)
     tell(pairs.describe(what))
     return list(pairs.labels)
-
-
-def annotate(labels: Array, mode: LabelsMode) -> Annotation:
-    """Decode labels (N, *S) as sparse painting or as a dense label image."""
-    return Annotation.from_dense(labels) if mode == "dense" else Annotation.from_painting(labels)
-
-
-def guess_labels_mode(labels: Iterable[Array]) -> LabelsMode:
-    """Guess whether label images (N, *S) are sparse painting, with id 1 as background, or dense.
-
-    Painted background is several strokes, or one that is large, long or hollow; in a dense label image, id 1 is a
-    cell like the others.
-    """
-    votes = [_looks_painted(frame) for array in labels for frame in array if (frame == BACKGROUND_ID).any()]
-    return "sparse" if votes and 2 * sum(votes) >= len(votes) else "dense"
-
-
-def _looks_painted(frame: Array) -> bool:
-    from skimage.measure import label, regionprops
-
-    if frame.ndim != 2:
-        return bool(label(frame == BACKGROUND_ID).max() > 1)
-    pieces = regionprops(label(frame == BACKGROUND_ID))
-    others = np.bincount(frame[frame > BACKGROUND_ID].ravel().astype(np.int64))
-    others = others[others > 0]
-    piece = max(pieces, key=lambda p: p.area)
-    is_large = len(others) > 0 and piece.area > 4 * np.median(others)
-    is_thin = piece.solidity < 0.8 or piece.eccentricity > 0.98
-    return len(pieces) > 1 or is_large or is_thin

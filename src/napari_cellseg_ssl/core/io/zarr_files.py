@@ -19,8 +19,20 @@ SMALLEST_LEVEL = 256
 """A level of the pyramid is followed by a smaller one as long as it is larger than this, px."""
 
 
-def read_zarr(path: Path) -> tuple[Any, str | None, PixelSize]:
+OLD_AXES = "TCZYX"
+"""Of OME-Zarr before its version 0.3, which does not say them."""
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a path is a Zarr: by its ending, or by what is in it, as for an image inside another Zarr."""
+    return path.suffix.lower() == ".zarr" or any((path / name).exists() for name in (".zgroup", ".zarray", "zarr.json"))
+
+
+def read_zarr(path: Path) -> tuple[Any, str | None, PixelSize, tuple[str, ...]]:
     """Open the full resolution of an OME-Zarr as a lazy array, with its axes and the size of a pixel where it says so.
+
+    Of several images in one (a plate, or the layout of bioformats2raw) the first is opened, and the last value says
+    where the others are.
 
     Raises
     ------
@@ -31,20 +43,51 @@ def read_zarr(path: Path) -> tuple[Any, str | None, PixelSize]:
     with decoding(path, kind="OME-Zarr"):
         group = zarr.open(str(path), mode="r")
         if isinstance(group, zarr.Array):
-            return dask_array.from_zarr(group), None, PixelSize()
-        attributes: Mapping[str, Any] = dict(group.attrs)
-        scales = (attributes.get("ome") or attributes)["multiscales"][0]
+            return dask_array.from_zarr(group), None, PixelSize(), ()
+        inside = _images_inside(group)
+        if inside:
+            array, first_axes, size, _ = read_zarr(path / inside[0])
+            return array, first_axes, size, (messages.images_inside(path.name, inside),) if len(inside) > 1 else ()
+        scales = _stated(group)["multiscales"][0]
         level = scales["datasets"][0]
-        axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in scales["axes"]]
+        axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in scales.get("axes", OLD_AXES)]
         array = dask_array.from_zarr(group[level["path"]])
-        sizes = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t["type"] == "scale"), ())
+        sizes = _scale(level)
+        if (whole := _scale(scales)) and sizes:
+            sizes = [a * b for a, b in zip(whole, sizes, strict=True)]
+        sizes = sizes or whole
         names = [str(axis["name"]).upper() for axis in axes]
         stated = {
             name: (size, str(axis.get("unit") or ""))
             for name, axis, size in zip(names, axes, sizes, strict=False)
             if name in SPATIAL_AXES
         }
-        return array, "".join(names), pixel_size(stated)
+        return array, "".join(names), pixel_size(stated), ()
+
+
+def _stated(group: Any) -> Mapping[str, Any]:
+    """Return what a group says in the way of OME, in any version."""
+    attributes: Mapping[str, Any] = dict(group.attrs)
+    return attributes.get("ome") or attributes
+
+
+def _scale(record: Mapping[str, Any]) -> list[float]:
+    return next((t["scale"] for t in record.get("coordinateTransformations") or () if t["type"] == "scale"), [])
+
+
+def _images_inside(group: Any) -> list[str]:
+    """List the paths of the images in a plate, or in what bioformats2raw makes; none for an image itself."""
+    stated = _stated(group)
+    if "multiscales" in stated:
+        return []
+    if "plate" in stated:
+        wells = [str(well["path"]) for well in stated["plate"]["wells"]]
+        fields = ((well, _stated(group[well])["well"]["images"]) for well in wells)
+        return [f"{well}/{field['path']}" for well, images in fields for field in images]
+    if "well" in stated:
+        return [str(field["path"]) for field in stated["well"]["images"]]
+    named = [name for name in group if str(name).isdigit()]
+    return sorted((str(name) for name in named if "multiscales" in _stated(group[name])), key=int)
 
 
 def write_zarr(

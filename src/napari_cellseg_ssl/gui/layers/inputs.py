@@ -1,7 +1,7 @@
 """From napari's layers to the records that a job works on. What a job gets, painting cannot change any more."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -9,8 +9,9 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
-from napari_cellseg_ssl.core.data.annotations import BACKGROUND_ID, Annotation
+from napari_cellseg_ssl.core.data.annotations import Annotation
 from napari_cellseg_ssl.core.data.images import SPATIAL_AXES, Array
+from napari_cellseg_ssl.core.data.labels_mode import LabelsMode, ModeGuess, guess_mode
 from napari_cellseg_ssl.core.io.units import micrometres_in
 from napari_cellseg_ssl.core.training.pseudo_labels import agreed
 from napari_cellseg_ssl.gui import messages
@@ -18,20 +19,7 @@ from napari_cellseg_ssl.gui.layers.layout import Layout, layout_of, level_zero
 from napari_cellseg_ssl.gui.layers.placement import pixel_sizes
 from napari_cellseg_ssl.gui.layers.tags import find_layer, kind_of
 
-LabelsMode = Literal["sparse", "dense"]
-
 ELLIPSE_POINTS = 64
-GRID = 4
-"""Side of the grid of tiles of which most must contain cells for labels to count as covering the image."""
-COVERED = 0.7
-
-
-@dataclass(frozen=True)
-class ModeGuess:
-    """How a Labels layer seems to be meant, and the sentence that says why."""
-
-    mode: LabelsMode
-    why: str
 
 
 def spacing_um(layer: Any, layout: Layout) -> tuple[float, ...]:
@@ -76,7 +64,7 @@ def annotation_source(
     layout = _labels_layout(layer, image_layer, ndim)
     labels = layout.gather(np.array(level_zero(layer)))
     if mode == "auto":
-        mode = guess_labels_mode(layer).mode
+        mode = guess_layer_mode(layer).mode
     has_complete = mode == "sparse" and complete_layer is not None and len(complete_layer.data)
     complete = layout.gather(inside_shapes(complete_layer, layer)) if has_complete else None
     return partial(_decode, labels, mode, complete)
@@ -126,21 +114,12 @@ def _decode(labels: Array, mode: LabelsMode, complete: Array | None) -> Annotati
     return painted if complete is None else replace(painted, known=painted.known | complete)
 
 
-def guess_labels_mode(layer: Labels) -> ModeGuess:
-    """Guess whether a Labels layer is a painting or a complete label image.
-
-    It is complete when no background is painted and cells cover every frame. Background strokes are recognised
-    as an id 1 in several pieces, or much larger than the cells.
-    """
+def guess_layer_mode(layer: Labels) -> ModeGuess:
+    """Guess whether a Labels layer is a painting or a complete label image, as files are guessed."""
     if kind_of(layer) == "annotation":
-        return ModeGuess("sparse", "Painted here: 0 is unknown, 1 is background.")
+        return ModeGuess("sparse", messages.painted_here())
     labels = np.asarray(level_zero(layer))
-    frames = labels.reshape(-1, *labels.shape[-2:])
-    if not all(_covers(frame) for frame in frames):
-        return ModeGuess("sparse", "Cells cover only a part of the image, so 0 is taken as unknown, 1 as background.")
-    if any(_has_strokes(frame) for frame in frames):
-        return ModeGuess("sparse", "Id 1 looks like painted background, so 0 is taken as unknown.")
-    return ModeGuess("dense", "Cells cover the whole image and no background is painted, so 0 is taken as background.")
+    return guess_mode([labels.reshape(-1, *labels.shape[-2:])])
 
 
 def inside_shapes(shapes: Shapes, layer: Any) -> Array:
@@ -178,23 +157,6 @@ def _labels_layout(layer: Labels, image_layer: Image | None, ndim: int) -> Layou
         letters = layout.derived_axes.replace("C", "")
         return Layout(letters, shape, False)
     raise messages.labels_of_another_shape(layer.name, shape, image_layer.name, layout.derived_shape)
-
-
-def _covers(frame: Array) -> bool:
-    """Whether most tiles of a coarse grid contain a cell."""
-    tiles = [tile for rows in np.array_split(frame, GRID, axis=0) for tile in np.array_split(rows, GRID, axis=1)]
-    return sum(bool(tile.any()) for tile in tiles) >= COVERED * len(tiles)
-
-
-def _has_strokes(frame: Array) -> bool:
-    from scipy.ndimage import label
-
-    first = frame == BACKGROUND_ID
-    if not first.any():
-        return False
-    cell_areas = np.unique(frame[frame > BACKGROUND_ID], return_counts=True)[1]
-    is_large = len(cell_areas) > 0 and first.sum() > 4 * np.median(cell_areas)
-    return bool(label(first)[1] > 1 or is_large)
 
 
 def _ellipse(corners: Array) -> Array:

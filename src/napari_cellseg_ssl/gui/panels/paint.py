@@ -27,7 +27,7 @@ from napari_cellseg_ssl.gui.annotate.painting import (
 )
 from napari_cellseg_ssl.gui.annotate.proposals import Proposals
 from napari_cellseg_ssl.gui.layers.cell_layer import CellLayer
-from napari_cellseg_ssl.gui.layers.inputs import guess_labels_mode
+from napari_cellseg_ssl.gui.layers.inputs import guess_layer_mode
 from napari_cellseg_ssl.gui.layers.layout import layout_of
 from napari_cellseg_ssl.gui.layers.tags import find_layer, is_image, is_instances
 from napari_cellseg_ssl.gui.panels.corrections import CorrectionsBox
@@ -300,4 +300,4 @@ class PaintPanel(QWidget):
 
 def _is_painting(layer: Labels) -> bool:
     """Whether the keys make sense on a layer: in a complete label image, id 1 is a cell and 0 is background."""
-    return isinstance(layer.data, np.ndarray) and guess_labels_mode(layer).mode == "sparse"
+    return isinstance(layer.data, np.ndarray) and guess_layer_mode(layer).mode == "sparse"

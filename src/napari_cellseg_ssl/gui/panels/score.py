@@ -13,7 +13,7 @@ from napari_cellseg_ssl.core.errors import CellSegError
 from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.annotate.key_bindings import bind_key
 from napari_cellseg_ssl.gui.layers.error_layer import ERRORS, LEGEND, go_to, image_below, show_errors
-from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_labels_mode
+from napari_cellseg_ssl.gui.layers.inputs import annotation_source, guess_layer_mode
 from napari_cellseg_ssl.gui.layers.layout import layout_of
 from napari_cellseg_ssl.gui.layers.tags import find_layer, image_of, is_image, is_instances, is_labels, kind_of
 from napari_cellseg_ssl.gui.panels.result_combo import ResultCombo
@@ -122,7 +122,7 @@ class ScorePanel(Stage):
             self._say(messages.choose_two_layers())
             return
         mode = self.mode.currentData()
-        guess = guess_labels_mode(truth) if mode == "auto" else None
+        guess = guess_layer_mode(truth) if mode == "auto" else None
         try:
             volume = self._volume_of(truth, prediction)
             complete = self._complete_layer(truth)

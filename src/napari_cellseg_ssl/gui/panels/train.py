@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QProgressBar, QSp
 from napari_cellseg_ssl.core.methods.base import LearnsInStages, TrainingStage, get_method
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
 from napari_cellseg_ssl.core.model.starters import default_start
-from napari_cellseg_ssl.gui.layers.inputs import guess_labels_mode
+from napari_cellseg_ssl.gui.layers.inputs import guess_layer_mode
 from napari_cellseg_ssl.gui.layers.outputs import PARTIAL, SEEDS
 from napari_cellseg_ssl.gui.layers.tags import image_of, kind_of
 from napari_cellseg_ssl.gui.session.controller import Controller
@@ -218,7 +218,7 @@ class TrainPanel(Stage):
 
     def _on_annotation(self, *_: object) -> None:
         layer, mode = self.annotation.layer, str(self._mode.currentData())
-        why = guess_labels_mode(layer).why if layer is not None and mode == "auto" else ""
+        why = guess_layer_mode(layer).why if layer is not None and mode == "auto" else ""
         self.tell(self._why, why)
         self._controller.choices.choose_annotation(layer, mode)
 
