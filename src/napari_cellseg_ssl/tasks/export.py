@@ -136,7 +136,7 @@ def _write_map(name: str, maps: PredictionMaps, request: ExportRequest, file: Pa
 def _write(frames: Array, request: ExportRequest, file: Path) -> None:
     image = request.image
     axes = source_axes(image, channels=frames.ndim == image.frames.ndim)
-    frames = image.to_source(frames)
+    frames = frames.reshape(*image.output_samples[1], *frames.shape[1:])
     if request.file_format == "tiff":
         write_tiff(file, frames, axes, spacing=known_spacing(image), info=request.metadata)
     else:

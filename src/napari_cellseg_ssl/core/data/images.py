@@ -130,7 +130,8 @@ class ImageStack:
         The sample axes come back as they were, none where there was none; maps keep their channel axis in front of the
         spatial ones. Y and X stay in ZYX order.
         """
-        return frames.reshape(*self.output_samples[1], *frames.shape[1:])
+        known = prod(self.sample_shape) == len(frames)
+        return frames.reshape(*self.sample_shape, *frames.shape[1:]) if known else frames
 
 
 def guess_axes(shape: Sequence[int]) -> str:

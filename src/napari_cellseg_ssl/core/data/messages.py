@@ -89,7 +89,7 @@ def looks_complete() -> str:
 def mask_or_background(name: str) -> WrongAnnotation:
     return WrongAnnotation(
         f"The labels of '{name}' and all others hold 0 and 1 only: a binary mask, or background without a cell.",
-        "If it is a mask of all cells, say that labels are complete (--labels-mode dense); touching cells are one then.",
+        "If it is a mask of all cells, say that it is complete (--labels-mode dense); touching cells are one then.",
     )
 
 

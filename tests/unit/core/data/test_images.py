@@ -81,7 +81,7 @@ def test_labels_of_a_single_image_come_back_without_a_sample_axis():
 def test_labels_of_a_time_lapse_keep_its_sample_axes():
     assert ImageStack.from_array(np.zeros((4, 5, 7)), "TYX").to_source(np.zeros((4, 5, 7))).shape == (4, 5, 7)
     two = ImageStack.from_array(np.zeros((2, 3, 5, 7)), "STYX")
-    assert two.to_source(np.zeros((6, 5, 7)), (2, 3)).shape == (2, 3, 5, 7)
+    assert two.to_source(np.zeros((6, 5, 7))).shape == (2, 3, 5, 7)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, bool])
