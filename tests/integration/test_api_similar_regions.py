@@ -41,5 +41,5 @@ def test_a_method_that_cannot_is_refused():
 
 
 def test_asking_for_nothing_is_refused(model):
-    with pytest.raises(WrongOption, match="0 parts"):
+    with pytest.raises(WrongOption, match="0 regions"):
         cs.alike(model, picture(disks((128, 128))), (30, 40), count=0)

@@ -14,7 +14,6 @@ import safetensors
 import torch
 
 from napari_cellseg_ssl.core.errors import WrongOption, WrongRun
-from napari_cellseg_ssl.core.io import messages as io_messages
 from napari_cellseg_ssl.core.model import messages as model_messages
 from napari_cellseg_ssl.core.model import starters
 from napari_cellseg_ssl.core.model.bundle import ModelBundle
@@ -195,9 +194,9 @@ def test_what_may_not_be_read_is_not_said_to_be_missing(starter, monkeypatch):
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "weights.safetensors")
 
-    with pytest.raises(WrongRun, match=saying(io_messages.no_such_coco_file)):
+    with pytest.raises(WrongRun, match="no file"):
         load_arrays(tmp_path / "weights.safetensors")
-    with pytest.raises(WrongOption, match=saying(io_messages.no_such_coco_file)):
+    with pytest.raises(WrongOption, match="no file"):
         released_weights.read(tmp_path / "weights.safetensors", hint="none")
 
 
@@ -229,7 +228,7 @@ def test_a_state_of_training_of_another_network_is_refused(key):
         restore_optimiser(optimiser, {**arrays, f"optimiser.{key}": np.zeros((5, 5), np.float32)})
 
 
-@pytest.mark.parametrize(("kind", "said"), [("NaN", "numbers that are none"), ("int32", "int32 instead of float32")])
+@pytest.mark.parametrize(("kind", "said"), [("NaN", "not finite"), ("int32", "int32 instead of float32")])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_weights_for_an_encoder_that_are_no_numbers_or_of_another_kind_are_refused(tmp_path, kind, said, suffix):
     from safetensors.torch import save_file
