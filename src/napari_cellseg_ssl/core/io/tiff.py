@@ -81,7 +81,9 @@ def _as_shown(array: Array, axes: str, page: Any) -> tuple[Array, str]:
         kept = [n for n in range(page.samplesperpixel) if n - first not in transparent]
         array = np.take(array, kept, axis=axes.index("S"))
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and array.dtype.kind == "u":
-        colours = page.colormap if (page.colormap % 257).any() else (page.colormap >> 8).astype(np.uint8)
+        colours = page.colormap
+        if not (colours % 257).any() or not (colours % 256).any():  # of eight bits, in one of two ways of writing them
+            colours = (colours >> 8).astype(np.uint8)
         return np.moveaxis(colours[:, array], 0, -1), f"{axes}S"
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
         white = True if array.dtype.kind == "b" else array.dtype.type(2**page.bitspersample - 1)
