@@ -211,3 +211,19 @@ def test_the_packaged_labels_and_painting_are_told_apart():
 
     assert guess_labels_mode(dense) == "dense"
     assert guess_labels_mode(painted) == "sparse"
+
+
+def test_files_of_other_formats_are_named_and_jpegs_are_images_where_there_is_nothing_better(tmp_path):
+    told = []
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / name)
+    (tmp_path / "c.czi").write_bytes(b"")
+
+    assert [path.name for path in find_files([tmp_path], tell=told.append)] == ["a.jpg", "b.jpg"]
+    assert told == [io_messages.not_read(["c.czi"])]
+
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), np.uint8))
+    told.clear()
+
+    assert [path.name for path in find_files([tmp_path], tell=told.append)] == ["a.tif"]
+    assert told == [io_messages.not_read(["a.jpg", "b.jpg", "c.czi"])]

@@ -135,7 +135,7 @@ def labels_are_the_images(what: object, example: str) -> WrongAnnotation:
 
 
 def folder_holds_no_images(path: object) -> WrongImage:
-    return WrongImage(f"The folder '{path}' holds no TIFF, PNG or OME-Zarr.", "Choose another folder.")
+    return WrongImage(f"The folder '{path}' holds no TIFF, PNG, JPEG or OME-Zarr.", "Choose another folder.")
 
 
 def no_such_path(path: object) -> WrongImage:
@@ -143,7 +143,7 @@ def no_such_path(path: object) -> WrongImage:
 
 
 def unknown_format(path: object) -> WrongImage:
-    return WrongImage(f"'{path}' is not a TIFF, PNG or OME-Zarr.", "Convert it, or choose another file.")
+    return WrongImage(f"'{path}' is not a TIFF, PNG, JPEG or OME-Zarr.", "Convert it, or choose another file.")
 
 
 def zarr_not_installed(path: object) -> WrongImage:
@@ -164,3 +164,7 @@ def images_inside(file: str, paths: Sequence[str]) -> str:
 def axes_guessed(file: str, shape: tuple[int, ...], axes: str) -> str:
     size = " × ".join(map(str, shape))
     return f"'{file}' does not say what its axes are: {size} is taken as {axes} (T: frames). If not, say the axes."
+
+
+def not_read(files: Sequence[str]) -> str:
+    return f"Not used, of another format: {listed(files)}. Convert them to TIFF, for example with Fiji."
