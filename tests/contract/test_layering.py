@@ -109,20 +109,15 @@ def graph(trees):
     found = {}
     for relative, tree in trees.items():
         name = f"{PACKAGE}.{relative.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
-        found[name] = {one for one in imported(tree, at_import_time=False) if one in MODULES} - {name}
-        packages = {one.rpartition(".")[0] for one in found[name]}
-        found[name] -= {one for one in packages if not names_something_of(tree, one)}
+        found[name] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found[name] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):  # of a package: a module in it, or a name of its own
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[name] |= inner & MODULES | ({node.module} if inner - MODULES else set())
+        found[name] &= MODULES - {name}
     return found
-
-
-def names_something_of(tree, package):
-    """Whether a name of a package itself is imported, not only a module in it."""
-    return any(
-        isinstance(node, ast.ImportFrom)
-        and node.module == package
-        and any(f"{package}.{alias.name}" not in MODULES for alias in node.names)
-        for node in ast.walk(tree)
-    )
 
 
 def circle(imports):

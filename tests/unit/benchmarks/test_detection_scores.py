@@ -57,7 +57,7 @@ def test_shifted_detections_score_up_to_their_overlap(kind):
 
 
 def test_more_than_a_hundred_objects_count():
-    labels, boxes = grid(400)
+    labels, boxes = grid(150)
 
     assert coco_scores([judged(labels, found(boxes))]).recall == 1
 

@@ -17,7 +17,7 @@ from napari_cellseg_ssl.tasks.session.advance import Failed, VersionsFound
 from napari_cellseg_ssl.tasks.session.versions import Version
 
 SIZE = (1366, 768)
-POINTS = (9, 12, 14, 16)
+POINTS = (9, 12, 16)
 DOCKS = {"train_segment": "Train & segment", "paint_labels": "Paint labels", "score_export": "Score & export"}
 AT_REST_MS = 60
 VERSION = Version(
