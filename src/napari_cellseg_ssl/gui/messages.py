@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage, reason
+from napari_cellseg_ssl.core.errors import OutOfMemory, WrongAnnotation, WrongImage
 from napari_cellseg_ssl.gui.widgets.wording import counted
 from napari_cellseg_ssl.tasks.session.events import Failed
 
@@ -22,11 +22,6 @@ def axes_unknown(layer: str, ndim: int) -> WrongImage:
         f"Layer '{layer}' has {ndim} dimensions, and their meaning is not given.",
         "Give the layer axis labels such as t, z, c, y, x.",
     )
-
-
-def folder_not_made(folder: Path, problem: OSError) -> WrongAnnotation:
-    """The folder for results cannot be made."""
-    return WrongAnnotation(f"The folder '{folder}' cannot be made: {reason(problem)}.", "Choose another folder.")
 
 
 def image_too_large(image: str, shape: Sequence[int]) -> OutOfMemory:

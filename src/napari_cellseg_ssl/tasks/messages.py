@@ -137,13 +137,6 @@ def training_not_saved(folder: object, why: str, kept: object, hint: str) -> Wro
     return WrongRun(f"The training in '{folder}' cannot be saved: {why}. {kept}", hint)
 
 
-def shapes_to_score_differ(truth: object, prediction: object) -> WrongAnnotation:
-    return WrongAnnotation(
-        f"The truth is {truth} and the prediction {prediction} pixels.",
-        "Score labels of the same image, without cropping or rescaling one of them.",
-    )
-
-
 def axes_required(ndim: int) -> WrongAnnotation:
     return WrongAnnotation(f"Labels with {ndim} axes have no meaning by themselves.", "Say the axes, such as TZYX.")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cellseg_ssl.core import messages as core_messages
 from napari_cellseg_ssl.core.data.images import CHANNEL_AXES, SAMPLE_AXES, Array, ImageStack
 from napari_cellseg_ssl.core.errors import WrongAnnotation, WrongImage
 from napari_cellseg_ssl.core.io.image_files import read_with_axes
@@ -87,7 +88,7 @@ def frame_scores(
     pair = truth.squeezed(asked), prediction.squeezed(asked)
     true, found = (_frames(one, axes) for one, axes in zip(pair, _understood(*pair, tell), strict=True))
     if true.shape != found.shape:
-        raise messages.shapes_to_score_differ(_shape(truth), _shape(prediction))
+        raise core_messages.shapes_differ(_shape(truth), _shape(prediction))
     return [image_scores(np.asarray(true[n, 0]), np.asarray(found[n, 0])) for n in range(len(true))]
 
 

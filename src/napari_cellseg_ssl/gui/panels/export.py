@@ -11,7 +11,7 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QWidget
 
 from napari_cellseg_ssl.core.data.images import Array
-from napari_cellseg_ssl.core.errors import CellSegError
+from napari_cellseg_ssl.core.errors import CellSegError, reason
 from napari_cellseg_ssl.gui import messages
 from napari_cellseg_ssl.gui.layers.layout import level_zero
 from napari_cellseg_ssl.gui.layers.tags import KEY, is_labels
@@ -23,6 +23,7 @@ from napari_cellseg_ssl.gui.session.image_source import ImageSource, image_sourc
 from napari_cellseg_ssl.gui.views.score_features import scores_in
 from napari_cellseg_ssl.gui.widgets.stage import Stage, button, note, row
 from napari_cellseg_ssl.tasks import Control, ExportRequest, FileWritten, export
+from napari_cellseg_ssl.tasks import messages as tasks_messages
 from napari_cellseg_ssl.tasks.export import measured, target_files
 from napari_cellseg_ssl.tasks.session.advance import Began, Ended, Failed
 
@@ -211,7 +212,7 @@ def write_results(
     try:
         request.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise messages.folder_not_made(request.folder, problem) from problem
+        raise tasks_messages.folder_not_made(request.folder, reason(problem)) from problem
     yield from export(request, control)
     if request.measure and request.labels is not None and not control.should_stop():
         yield Measured(measured(request))
