@@ -136,6 +136,8 @@ def write_zarr(
             axes_units={axis.lower(): "micrometer" for axis in spatial} if spacing and in_um else None,
         )
         group.attrs[ZARR_RECORD] = dict(info or {})
+        if is_labels and (stated := dict(group.attrs).get("ome")):
+            group.attrs["ome"] = {**stated, "image-label": {"version": stated.get("version", "0.5")}}
 
 
 def _imported(path: Path, *modules: str) -> list[Any]:
