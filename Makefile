@@ -20,9 +20,6 @@ unexport PYTHONDONTWRITEBYTECODE
 # own (pytest-xvfb): on one screen, two would pull the mouse out of each other's hands.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-# Docks and windows: tested by what they do, not by lines, so nothing is counted there and they run a fifth faster.
-SCREENS := tests/unit/gui
-
 # One thread in each worker: two that wait for each other on one core make small networks twenty times slower. numba, with
 # which napari colours labels, would give OpenMP, and so torch, a thread a core again; it reads this before any conftest.
 test test-learning: export OMP_NUM_THREADS := 1
@@ -34,8 +31,7 @@ demo: $(VENV)/.ready-run
 	$(BIN)/cellseg-ssl demo --out $(DEMO_OUT)
 
 test: lint types system
-	$(PYTEST) --ignore=$(SCREENS) --cov --cov-report=term --cov-fail-under=90
-	$(PYTEST) $(SCREENS)
+	$(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 test-learning: $(VENV)/.ready-dev system
 	$(PYTEST) -m learns
