@@ -1,4 +1,4 @@
-"""What looks alike to a model, in Python."""
+"""Regions that are similar to a model, in Python."""
 
 import numpy as np
 import pytest

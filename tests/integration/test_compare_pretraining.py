@@ -51,7 +51,7 @@ def test_the_command_prints_one_object_and_saves_the_run_of_each_arm(folder, cap
         assert (row["pretrain_steps"], row["fine_tune_steps"], row["held_out"]) == (2, 2, 2)
         assert ModelBundle.load(folder / "out" / row["arm"]).provenance.scores["f1"] == row["f1"]
         assert row["run"] == str(folder / "out" / row["arm"])
-    assert "Judged by 2 held-out cells" in told
+    assert "Validated on 2 held-out cells" in told
 
 
 def test_a_person_gets_a_small_table(folder, capsys):

@@ -1,4 +1,4 @@
-"""What looks alike to a model, for notebooks and scripts."""
+"""Regions that are similar to a model, for notebooks and scripts."""
 
 from collections.abc import Sequence
 from pathlib import Path

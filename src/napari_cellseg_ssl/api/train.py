@@ -56,8 +56,8 @@ def train(
     labels_mode : "sparse" or "dense", optional
         Sparse: 0 unknown, 1 background, cells from 2. Dense: 0 background. Guessed when absent.
     pseudo_labels, agreeing_with : the same kinds as labels, optional
-        What other methods found, 0 = background: learnt from where nothing is painted, never judged by. With both, only
-        what they agree on.
+        What other methods found, 0 = background: learned from where nothing is painted, never validated on. With both,
+        only what they agree on.
     options : {name: value}, optional
         Training options that differ from the preset.
     object_diameter : float or "auto", px

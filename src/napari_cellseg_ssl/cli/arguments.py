@@ -73,10 +73,13 @@ def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
     _add_images(command)
     _add_labels(command, required=False)
     command.add_argument(
-        "--pseudo-labels", nargs="+", metavar="PATH", help="what a method found: learnt from where nothing is painted"
+        "--pseudo-labels", nargs="+", metavar="PATH", help="what a method found: learned from where nothing is painted"
     )
     command.add_argument(
-        "--agreeing-with", nargs="+", metavar="PATH", help="what another one found: only what both found is learnt from"
+        "--agreeing-with",
+        nargs="+",
+        metavar="PATH",
+        help="another result: only what both found is learned from",
     )
     command.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
     command.add_argument("--preset", default="", help="fast, balanced or paper")
@@ -88,7 +91,7 @@ def _add_train(subparsers: "argparse._SubParsersAction[_Parser]") -> argparse.Ar
         metavar="RUN",
         help="run folder, starter:NAME, none, or auto: a starter if it fits (the default)",
     )
-    command.add_argument("--resume", action="store_true", help="go on with the interrupted training in --out")
+    command.add_argument("--resume", action="store_true", help="continue the interrupted training in --out")
     _add_overwrite(command)
     _add_set(command)
     command.set_defaults(run=commands.train)

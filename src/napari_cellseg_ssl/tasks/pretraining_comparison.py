@@ -1,4 +1,4 @@
-"""What a pre-training is worth on one's own labels: several of them, fine-tuned alike and judged by the same cells."""
+"""What a pre-training is worth on one's own labels: several, fine-tuned alike and validated on the same cells."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -159,7 +159,7 @@ def compare_pretraining(
 def caution(held_out: int) -> str:
     """Say how much a difference between arms is worth."""
     cells = f"{held_out} held-out cells" if held_out > 1 else "one held-out cell"
-    return f"Judged by {cells}, with one seed: one cell found more or less changes F1 by about {1 / held_out:.2f}."
+    return f"Validated on {cells}, with one seed: one cell found more or less changes F1 by about {1 / held_out:.2f}."
 
 
 class _Comparison:

@@ -1,4 +1,4 @@
-"""Ask a model what looks alike to it."""
+"""Ask a model which regions are similar to it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -115,7 +115,7 @@ def test_the_table_tells_how_each_did_and_one_of_the_models_is_taken(window):
         [row[0], f"{one.row.f1:.2f}", f"{one.row.iou:.2f}", "2 + 2"]
         for row, one in zip(rows(window), done, strict=True)
     ]
-    assert "Judged by 2 held-out cells" in window.find("pretraining_worth").text()
+    assert "Validated on 2 held-out cells" in window.find("pretraining_worth").text()
     assert window.controller.bundle is None  # nothing is taken unasked
 
     table = window.find("pretraining_table")

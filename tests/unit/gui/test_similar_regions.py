@@ -1,4 +1,4 @@
-"""What looks alike to a model, as boxes over the image."""
+"""Regions that are similar to a model, as boxes over the image."""
 
 import numpy as np
 import pytest

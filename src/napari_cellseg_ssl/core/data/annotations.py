@@ -24,7 +24,7 @@ class Annotation:
     known : (N, *S) bool
         Where `cells` may be believed, its zeros included.
     pseudo : (N, *S) bool, optional
-        Which of the known pixels a method labelled and nobody painted; they are learnt from, never judged by.
+        Which of the known pixels a method labelled and nobody painted; they are learned from, never validated on.
     """
 
     cells: Array

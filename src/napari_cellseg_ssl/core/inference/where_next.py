@@ -1,4 +1,4 @@
-"""Which fields of a set of images are worth painting next: where a model is in doubt, in different images.
+"""Which fields of a set of images are worth painting next: where a model is uncertain, in different images.
 
 Clues of doubt are taken from the maps that a method announces, by their kind, so that every method is served alike.
 Doubt runs from 0 to 1 per pixel:

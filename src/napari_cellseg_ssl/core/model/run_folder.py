@@ -88,7 +88,7 @@ def what_is_replaced(folder: Path) -> str:
         return ""
     if found.is_finished:
         return f"The folder holds {found}: this training replaces it when it ends, unless it is stopped."
-    return f"The folder holds {found}, which is begun anew; --resume would go on with it."
+    return f"The folder holds {found}, which is begun anew; --resume would continue it."
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is kept from training to judge by: whole cells with their surroundings, or whole images."""
+"""What is kept from training for validation: whole cells with their surroundings, or whole images."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def to_judge_by(frames: Sequence[Frame]) -> tuple[Frame, ...]:
 
 
 def hold_out(frames: Sequence[Frame], seed: int) -> tuple[tuple[Frame, ...], tuple[Judged, ...]]:
-    """Split what is known into a part to learn from and a part to judge by.
+    """Split what is known into a part to learn from and a part to validate on.
 
     A fifth of the cells; of completely annotated images, when there are five or more, a fifth of the images. Held-out
     cells stay visible in training crops, as pixels about which nothing is known. With fewer than four cells nothing

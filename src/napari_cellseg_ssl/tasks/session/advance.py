@@ -85,7 +85,7 @@ DOING: Mapping[str, str] = {
     "comparing": "Comparing two versions",
     "searching": "Searching for fields worth painting",
     "drawing": "Drawing images",
-    "likening": "Looking for what looks alike",
+    "likening": "Looking for similar regions",
 }
 LEARNING = ("training", "pretraining")
 """Activities with a curve and scores."""

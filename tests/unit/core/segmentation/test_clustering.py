@@ -74,7 +74,7 @@ def test_a_pixel_that_points_nowhere_near_an_object_is_background():
 
 
 def test_embeddings_that_say_nothing_give_one_object_at_once():
-    """A network that has learnt nothing gives all pixels the same offset: the density has no peak but a plateau."""
+    """A network that has learned nothing gives all pixels the same offset: the density has no peak but a plateau."""
     everywhere = np.ones((400, 400), bool)
 
     found = density_peaks(np.zeros((2, 400, 400), np.float32), everywhere, bandwidth=10.0)

@@ -1,4 +1,4 @@
-"""Labels that nobody painted: how they are found, fitted, corrected, learnt from and kept from judging."""
+"""Labels that nobody painted: how they are found, fitted, corrected, learned from and kept from judging."""
 
 import numpy as np
 import pytest

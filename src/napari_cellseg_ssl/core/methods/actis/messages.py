@@ -37,10 +37,10 @@ def before(
         texts.append(f"{n_found} cells that nobody painted are learned from where other methods found them.")
     if judged:
         n_held = sum(one.n_cells for one in judged)
-        texts.append(f"{n_cells} annotated cells; {n_held} of them are held out to judge by.")
+        texts.append(f"{n_cells} annotated cells; {n_held} of them are held out for validation.")
     else:
         texts.append(
-            f"Only {n_cells} annotated cell(s): nothing is held out to judge by and the thresholds keep their "
+            f"Only {n_cells} annotated cell(s): nothing is held out for validation and the thresholds keep their "
             f"defaults. From {FEWEST_CELLS} cells on they are searched."
         )
     if not any((frame.known & (frame.cells == 0)).any() for frame in painted):

@@ -201,7 +201,7 @@ class ActisLearning(Training):
         return self.search(self.result, self.painted(QUICKLY_JUDGED_PIXELS))[0].foreground_threshold
 
     def painted(self, pixels: int) -> tuple[Judged, ...]:
-        """Everything to judge by, learned from or held out, up to so many pixels."""
+        """Everything to validate on, learned from or held out, up to so many pixels."""
         return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
 
     def predictor(self, net: nn.Module | None = None) -> network.ActisPredictor:

@@ -1,4 +1,4 @@
-"""AD-GAN: images are translated into masks, learnt from the images and from masks drawn by chance.
+"""AD-GAN: images are translated into masks, learned from the images and from masks drawn by chance.
 
 Yao et al., "AD-GAN: End-to-end Unsupervised Nuclei Segmentation with Aligned Disentangling Training", 2021
 (arXiv 2107.11022).

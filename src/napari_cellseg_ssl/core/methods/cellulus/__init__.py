@@ -1,4 +1,4 @@
-"""Cellulus: cells by object-centric embeddings, learnt from the images alone.
+"""Cellulus: cells by object-centric embeddings, learned from the images alone.
 
 Wolf et al., "Unsupervised Learning of Object-Centric Embeddings for Cell Instance Segmentation in Microscopy Images",
 ICCV 2023 (arXiv 2310.08501).
@@ -13,7 +13,7 @@ Deviations, from the paper and from the authors' code, and why:
 - 1 - exp(-s) as the penalty, as in the code; the paper's is an option.
 - Warm-up and cosine over the work done, so that a time budget ends well; the paper's steps are an option.
 - An average of the weights (decay 0.99) predicts: without labels there is no best step to pick.
-- Crops: of a few drawn the one with most structure, because the noise between sparse objects can be learnt too.
+- Crops: of a few drawn the one with most structure, because the noise between sparse objects can be learned too.
 - Augmentation: orientation, gain and bias, in the paper preset also scale; the code's elastic grid costs more than
   short runs gain.
 - Noise is a function of seed and position, so that tiles do not change it; 4 passes instead of 32 on CPUs.
@@ -22,7 +22,7 @@ Deviations, from the paper and from the authors' code, and why:
 - The line search of the bandwidth uses painted cells, if there are any, instead of the truth.
 - Volumes: isotropic voxels, objects as wide as the network sees, pairs nearer to each other and less noise than in
   planes, bright pairs counting more; where the uncertainty does not fall into two groups, everything is clustered.
-- No growing before the shrinking (it promotes specks), one connected piece per object, and outlines learnt from each
+- No growing before the shrinking (it promotes specks), one connected piece per object, and outlines learned from each
   image.
 """
 

@@ -147,7 +147,7 @@ class CellulusSegmentOptions:
     outline: str = option(
         "auto",
         label="Outline",
-        help="auto: learnt from the image; shrink: take px off; bright, dark: fit to the signal; none: keep the halo",
+        help="auto: learned from the image; shrink: take px off; bright, dark: fit to the signal; none: keep the halo",
         choices=("auto", "shrink", "bright", "dark", "none"),
     )
     tightness: float = option(
@@ -202,6 +202,6 @@ PRESETS_3D: Mapping[str, Mapping[str, Json]] = {
 """For volumes.
 
 A cube holds more noise and more far pairs than a square: at the options for images nothing is stable, most pairs are
-too far apart to be learnt from. Objects as wide as the network sees need a third of the pixels of larger ones. Where
+too far apart to be learned from. Objects as wide as the network sees need a third of the pixels of larger ones. Where
 all pairs count alike, the gaps between nuclei are as good objects as the nuclei; so bright pixels count more.
 """

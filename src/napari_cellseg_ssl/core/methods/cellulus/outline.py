@@ -57,7 +57,7 @@ def appearance(intensity: Array, spacing: float = 1.0) -> Appearance:
     return Appearance(smooth, wide, spread, slope)
 
 
-def learnt_score(labels: Array, depth: Array, looks: Appearance, *, diameter: float) -> Array:
+def learned_score(labels: Array, depth: Array, looks: Appearance, *, diameter: float) -> Array:
     """Learn from this image which pixels of the clusters are object and which are halo.
 
     Otsu's threshold in each cluster is the teacher, of the intensity or of its square root. Where both say nearly the
@@ -131,7 +131,7 @@ def signal_pixels(ids: Array, values: Array, level: Array | None = None) -> Arra
 
 
 def _student(features: Sequence[Array], truth: Array, trusted: Array) -> Array:
-    """Log-odds (pixels,) of being object, learnt from the trusted pixels; if these are too few, the truth itself."""
+    """Log-odds (pixels,) of being object, learned from the trusted pixels; if these are too few, the truth itself."""
     sample = np.random.default_rng(0).permutation(trusted)[:SAMPLE]
     if min(truth[sample].sum(), (~truth[sample]).sum()) < FEWEST:
         return np.where(truth, 1.0, -1.0)

@@ -14,7 +14,7 @@ from napari_cellseg_ssl.core.methods.cellulus.outline import (
     Appearance,
     appearance,
     background_level,
-    learnt_score,
+    learned_score,
     signal_pixels,
 )
 from napari_cellseg_ssl.core.methods.cellulus.recall import Recall
@@ -152,7 +152,7 @@ class FrameSegmenter:
     def _score(self, labels: Array) -> Array:
         options, diameter = self.options, self.maps.working_diameter
         return self._remember(
-            lambda: learnt_score(labels, self._depth(), self._looks(), diameter=diameter),
+            lambda: learned_score(labels, self._depth(), self._looks(), diameter=diameter),
             "score",
             *self._clustering_key(),
             options.joining,

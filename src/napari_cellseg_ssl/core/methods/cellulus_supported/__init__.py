@@ -11,7 +11,7 @@ Deviations, and why; `docs/developer/cellulus-supported.md` has the figures:
 - Each half of a batch is divided by what is known in it, so that alpha means what it says.
 - A light U-Net of the same depth with padding and batch normalisation, learning in minutes, at a smaller scale; the
   published network is the option `network=cellulus`.
-- Rays that end at a crop's edge are not learnt from: they are too short. Distances weigh three times as much.
+- Rays that end at a crop's edge are not learned from: they are too short. Distances weigh three times as much.
 - Warm-up and cosine, an averaged network predicts; the preset "paper" has the published schedule.
 - Thresholds are searched on what is painted, or on the pseudo-labels: a young network's probabilities are low.
 - Polygons start from local maxima of the probability only: fewer doubles while the network is young, and faster.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_cellseg_ssl.core.training.star_loss import StarTargets
 
 STEP = 2
-"""Distances are learnt on every other pixel along each axis: its neighbours' are alike, and to make them takes time."""
+"""Distances are learned on every other pixel along each axis: its neighbours' are alike, and making them takes time."""
 CELL_SHARE = 0.8
 """Crops around a cell; the others are around known background."""
 ZOOM = (1 / 1.4, 1.4)

@@ -38,7 +38,7 @@ VALIDATIONS = 10
 QUICKLY_JUDGED_PIXELS = 250_000
 """What is looked at while the training goes on or somebody waits."""
 FEWEST_TO_HOLD_OUT = 10
-"""Painted cells, from which on a fifth of them is kept to judge by."""
+"""Painted cells, from which on a fifth of them is kept for validation."""
 PLENTY_OF_CELLS = 500
 """Painted ones, from which on pseudo-labels cost more time than they are worth."""
 ENOUGH_CELLS = 20

@@ -94,10 +94,10 @@ def before_fine_tuning(
     texts = [beginning] if beginning else []
     if judged:
         held = sum(one.n_cells for one in judged)
-        texts.append(f"{n_cells} annotated cells; {held} of them are held out to judge by.")
+        texts.append(f"{n_cells} annotated cells; {held} of them are held out for validation.")
     else:
         texts.append(
-            f"Only {n_cells} annotated cell(s): nothing is held out to judge by, and the least score is the usual "
+            f"Only {n_cells} annotated cell(s): nothing is held out for validation, and the least score is the usual "
             f"one. From {FEWEST_CELLS} cells on it is searched."
         )
     if n_cells < STEADY:

@@ -48,7 +48,10 @@ class CupreOptions:
         unit="px",
     )
     detector: str = option(
-        "fast", label="Detector", help="How large it is; a model that is gone on from keeps its own", choices=DETECTORS
+        "fast",
+        label="Detector",
+        help="How large it is; a model to continue from keeps its own",
+        choices=DETECTORS,
     )
     weights: str = option(
         NO_WEIGHTS,

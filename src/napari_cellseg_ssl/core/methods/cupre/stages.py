@@ -28,7 +28,7 @@ def is_pretrained(bundle: ModelBundle | None) -> bool:
 def stage_of(options: CupreOptions, *, is_painted: bool, start: ModelBundle | None) -> TrainingStage:
     """Say what a training will do, and with what it begins."""
     if not fine_tunes(options.stage, is_painted=is_painted):
-        goes_on = " It goes on from the current model." if start is not None else ""
+        goes_on = " It continues from the current model." if start is not None else ""
         return TrainingStage(act="Pre-train", hint=f"{_from_source(options)} {_then(is_painted)}{goes_on}")
     if not is_painted:
         return TrainingStage(act="Fine-tune", hint="No cell is painted yet: paint a few, or set Stage to auto.")
@@ -40,7 +40,7 @@ def stage_of(options: CupreOptions, *, is_painted: bool, start: ModelBundle | No
         )
     if is_pretrained(start):
         return TrainingStage(act="Fine-tune", hint="Second stage: the pre-trained model learns your painted cells.")
-    return TrainingStage(act="Train on", hint="The current model goes on learning your painted cells.")
+    return TrainingStage(act="Train on", hint="The current model continues to learn your painted cells.")
 
 
 def next_act(bundle: ModelBundle) -> str:

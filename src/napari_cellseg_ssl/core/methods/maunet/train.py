@@ -152,7 +152,7 @@ class MaunetLearning(Training):
         return network.MaunetPredictor(self.result if nets is None else nets, self.architecture, self.run.device)
 
     def painted(self, pixels: int) -> tuple[Judged, ...]:
-        """Everything to judge by, learned from or held out, up to so many pixels."""
+        """Everything to validate on, learned from or held out, up to so many pixels."""
         return within_area([judge(frame) for frame in self.frames if frame.has_labels], pixels)
 
     def maps(self, judged: Sequence[Judged], nets: nn.ModuleList | None = None) -> list[validation.Maps]:

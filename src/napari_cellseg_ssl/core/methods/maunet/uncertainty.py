@@ -1,4 +1,4 @@
-"""How much of an image a model is in doubt about, next to what it was in doubt about in the images it learned from."""
+"""How much of an image a model is uncertain about, beside that of the images it learned from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def doubtful_share(probabilities: Array, ambiguity: Array) -> float:
 
 
 def remarks(bundle: ModelBundle, maps: PredictionMaps) -> Iterable[str]:
-    """Say so where a model is in doubt about much more of an image than of those it learned from."""
+    """Say so where a model is uncertain about much more of an image than of those it learned from."""
     usual = bundle.provenance.scores.get(SCORE)
     if usual is None:  # trained before this was kept
         return
@@ -45,6 +45,6 @@ def remarks(bundle: ModelBundle, maps: PredictionMaps) -> Iterable[str]:
     share = max(doubtful_share(probabilities, ambiguity[0]) for probabilities, ambiguity in pairs)
     if share > max(TIMES * usual, usual + MORE):
         yield (
-            f"The model is in doubt about {share:.0%} of this image, of those it learned from about {usual:.0%}: it "
+            f"The model is uncertain about {share:.0%} of this image, of those it learned from about {usual:.0%}: it "
             "may be of another kind. Look at the ambiguity, and paint a few cells here."
         )
