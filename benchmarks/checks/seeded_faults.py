@@ -25,7 +25,7 @@ PASSED, FAILED = 0, 1
 
 @dataclass(frozen=True)
 class Fault:
-    """What is broken: `old`, of which there is one below src/, becomes `new`; `tests` are names of test files."""
+    """What is broken: `old`, once below src/, becomes `new`; `tests` are test files, by the ends of their paths."""
 
     name: str
     room: str
@@ -90,7 +90,7 @@ FAULTS = (
         "what was corrected or accepted cannot be undone",
         "with self.layer.block_history():\n            self.layer.data_setitem(place, ids)",
         "self.layer.data[place] = ids\n        self.layer.refresh()",
-        ("test_corrections", "test_painting"),
+        ("gui/test_corrections", "gui/test_painting"),
     ),
     Fault(
         "accept",
@@ -99,7 +99,7 @@ FAULTS = (
         "number = self.cells.free_id()\n        self._write(frame, rows[free], columns[free], number)",
         "number = max(FIRST_CELL_ID, self.cells.free_id() - 1)\n"
         "        self._write(frame, rows[free], columns[free], number)",
-        ("test_painting", "test_proposals"),
+        ("gui/test_painting", "gui/test_proposals"),
     ),
     Fault(
         "autosave",
@@ -121,8 +121,8 @@ FAULTS = (
         "axes",
         "export",
         "written files say their channels and frames the wrong way round",
-        '("T" if has_samples else "") + ("C" if channels else "")',
-        '("C" if channels else "") + ("T" if has_samples else "")',
+        'image.output_samples[0] + ("C" if channels else "")',
+        '("C" if channels else "") + image.output_samples[0]',
         ("test_export",),
     ),
     Fault(
@@ -146,7 +146,7 @@ def place_of(fault: Fault, source: Path) -> Path:
 
 def files_of(fault: Fault, tests: Path) -> list[Path]:
     """Find its test files, wherever they are."""
-    found = [next(iter(sorted(tests.rglob(f"{name}.py"))), None) for name in fault.tests]
+    found = [next(iter(sorted(tests.glob(f"**/{name}.py"))), None) for name in fault.tests]
     if None in found:
         raise SystemExit(f"{fault.name}: one of {', '.join(fault.tests)} is gone.")
     return [file for file in found if file is not None]
