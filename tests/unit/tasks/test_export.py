@@ -82,6 +82,27 @@ def test_maps_are_written_on_the_images_grid_by_their_kind(stack, tmp_path):
     assert np.allclose(offset, 0.5)
 
 
+def test_maps_of_movies_are_frames_of_channels(cells, tmp_path):
+    movie = ImageStack.from_array(np.stack([picture(cells)] * 2), name="m")
+    specs = {"offset": MapSpec("offset", "embedding", 3)}
+    values = np.arange(2 * 3, dtype=np.float32).reshape(2, 3, 1, 1) * np.ones((1, 1, 64, 64), np.float32)
+    maps = PredictionMaps(
+        arrays={"offset": values},
+        specs=specs,
+        scale=1.0,
+        source_shape=(64, 64),
+        diameter=10.0,
+        bundle_id="",
+        image_name="m",
+    )
+
+    (file,) = written(ExportRequest(folder=tmp_path, image=movie, maps=maps))
+
+    with tifffile.TiffFile(file) as tiff:
+        assert tiff.series[0].axes == "TCYX"
+        assert np.array_equal(tiff.asarray()[..., 0, 0], values[..., 0, 0])
+
+
 def test_rois_fill_the_same_pixels_as_their_cells(stack, cells, tmp_path):
     files = written(ExportRequest(folder=tmp_path, image=stack, labels=cells[None], roi=True))
 

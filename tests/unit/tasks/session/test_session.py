@@ -89,7 +89,9 @@ def test_a_method_that_learns_nothing_segments_at_once():
 
 
 def test_while_a_job_runs_nothing_else_can_be_started():
-    shown = controls(after(TrainFinished(model(), "completed"), *TRAINING))
+    state = after(TrainFinished(model(), "completed"), MapsReady(None), *TRAINING)
+    shown = controls(state)
+    assert state.has_maps, "so that only the job keeps the sliders and the search from being used"
     assert not any([shown.can_train, shown.can_segment, shown.can_tune, shown.can_open, shown.can_save])
     assert not shown.can_choose
     assert shown.can_stop
