@@ -131,7 +131,7 @@ FAULTS = (
         "a button stays alive while a job runs",
         "can_tune=ready and state.has_maps",
         "can_tune=state.has_maps",
-        ("test_session", "test_train_segment"),
+        ("session/test_session",),
     ),
 )
 

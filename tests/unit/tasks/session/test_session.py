@@ -89,9 +89,7 @@ def test_a_method_that_learns_nothing_segments_at_once():
 
 
 def test_while_a_job_runs_nothing_else_can_be_started():
-    state = after(TrainFinished(model(), "completed"), MapsReady(None), *TRAINING)
-    shown = controls(state)
-    assert state.has_maps, "so that only the job keeps the sliders and the search from being used"
+    shown = controls(after(TrainFinished(model(), "completed"), *TRAINING))
     assert not any([shown.can_train, shown.can_segment, shown.can_tune, shown.can_open, shown.can_save])
     assert not shown.can_choose
     assert shown.can_stop
@@ -121,6 +119,14 @@ def test_a_pause_stops_the_estimate_and_offers_to_go_on():
     assert shown.progress_text == "50 %"
     assert shown.status == "Learning: paused."
     assert controls(after(PauseAsked(True), PauseAsked(False), state=state)).pause_text == "Pause"
+
+
+def test_maps_that_are_there_are_not_searched_while_a_job_runs():
+    resting = after(*TRAINING, TrainFinished(model(), "completed"), MapsReady(None), Ended())
+    assert controls(resting).can_tune
+    busy = after(Began("saving"), state=resting)
+    assert busy.has_maps
+    assert not controls(busy).can_tune
 
 
 def test_a_job_that_cannot_pause_is_not_paused():
